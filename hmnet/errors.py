@@ -1,0 +1,63 @@
+"""Errors that a user can cause or mend. Each prints as sentences, without a traceback.
+
+RelevanceError                    exit code 1
+ ├── InputError                   exit code 2: parameters, files or tables that were given
+ ├── SourceError                  exit code 2: a data set or an encoder that could not be loaded
+ ├── OutputFolderError            exit code 2: an output folder that cannot be used
+ └── RunsFailedError              exit code 1: some runs failed; the others are kept
+
+The grammar of a message: "Parameter `x` should be <what>. Found `<value>`."
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RelevanceError(Exception):
+    """Base of every expected error; `problems` holds one sentence (or two) each."""
+
+    exit_code = 1
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class InputError(RelevanceError):
+    """Parameters, files or tables that do not hold what they should."""
+
+    exit_code = 2
+
+
+class SourceError(RelevanceError):
+    """A data set or an encoder that could not be loaded."""
+
+    exit_code = 2
+
+
+class OutputFolderError(RelevanceError):
+    """An output folder that this version cannot read or write."""
+
+    exit_code = 2
+
+
+class RunsFailedError(RelevanceError):
+    """Some runs of a sweep failed; the finished ones are stored."""
+
+
+def raise_problems(problems: Iterable[str]) -> None:
+    """Raise one `InputError` with all `problems`; do nothing when there are none."""
+    found = tuple(problems)
+    if found:
+        raise InputError(*found)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean ...?" with the names closest to `name`, or the known names."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return f" Did you mean {' or '.join(f'`{c}`' for c in close)}?"
+    return f" Known: {', '.join(known)}."

@@ -1,0 +1,104 @@
+"""Dev-set metrics (paper, Tables 1 and 4), computed from stored per-example predictions.
+
+All are fractions where 1 is perfect. A metric of a corpus is computed from the whole split at
+once, never as a mean over batches.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: `compute(labels [N], predictions [N], questions [N])` gives a float."""
+
+    kind: Literal["classification", "regression"]
+    compute: Callable[[Array, Array, Array], float]
+    binary: bool = False
+    needs_question: bool = False
+
+
+def _accuracy(labels: Array, predictions: Array, questions: Array) -> float:
+    return float(np.mean(labels == predictions))
+
+
+def _f1_positive(labels: Array, predictions: Array, questions: Array) -> float:
+    """F1 of the class with code 1."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, pos_label=1, zero_division=0.0))
+
+
+def _f1_macro(labels: Array, predictions: Array, questions: Array) -> float:
+    """Unweighted mean of the F1 of each class that occurs."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
+
+
+def _exact_match(labels: Array, predictions: Array, questions: Array) -> float:
+    """Share of questions of which every answer is classified rightly (MultiRC's EM)."""
+    _, inverse = np.unique(questions, return_inverse=True)
+    wrong = np.bincount(inverse, weights=labels != predictions)
+    return float(np.mean(wrong == 0))
+
+
+def _correlation(which: Literal["pearson", "spearman"], labels: Array, predictions: Array) -> float:
+    """The correlation; 0 where it is undefined (constant predictions)."""
+    from scipy import stats
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scipy warns of constant input; the result is handled
+        function = stats.pearsonr if which == "pearson" else stats.spearmanr
+        value = float(function(labels, predictions).statistic) if len(labels) > 1 else 0.0
+    return value if np.isfinite(value) else 0.0
+
+
+def _pearson(labels: Array, predictions: Array, questions: Array) -> float:
+    return _correlation("pearson", labels, predictions)
+
+
+def _spearman(labels: Array, predictions: Array, questions: Array) -> float:
+    return _correlation("spearman", labels, predictions)
+
+
+def _mean_correlation(labels: Array, predictions: Array, questions: Array) -> float:
+    """Mean of Pearson's and Spearman's correlation (Table 1's "Corr." for STS-B)."""
+    both = _pearson(labels, predictions, questions) + _spearman(labels, predictions, questions)
+    return both / 2
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric("classification", _accuracy),
+    "f1": Metric("classification", _f1_positive, binary=True),
+    "f1_macro": Metric("classification", _f1_macro),
+    "f1_answers": Metric("classification", _f1_positive, binary=True),
+    "exact_match": Metric("classification", _exact_match, needs_question=True),
+    "pearson": Metric("regression", _pearson),
+    "spearman": Metric("regression", _spearman),
+    "correlation": Metric("regression", _mean_correlation),
+}
+"""Metric name to metric. `f1_answers` is MultiRC's F1_a: F1 over all answers of all questions."""
+
+
+def score(
+    metrics: tuple[str, ...], labels: Array, predictions: Array, questions: Array
+) -> dict[str, float]:
+    """Return each named metric of one dev split.
+
+    Args:
+        metrics: names in `METRICS`.
+        labels: true class codes or values, shape [N].
+        predictions: predicted class codes or values, shape [N].
+        questions: the question that each row belongs to, shape [N] (only `exact_match` reads it).
+    """
+    return {name: METRICS[name].compute(labels, predictions, questions) for name in metrics}

@@ -1,0 +1,257 @@
+"""Runs: what decides a run's numbers, what it leaves behind, and the store of them.
+
+    runs/<readable prefix>-<10 hex>/
+        spec.json                    the whole `RunSpec`
+        metrics.jsonl                loss curve, a line per step that was logged
+        predictions/<task>.parquet   a row per dev example
+        model/                       only where it was asked for
+        result.json                  written last: its presence means done
+        failure.json                 in place of it where the run failed
+
+The ten digits hash the `RunSpec` without `NOT_IDENTITY`, so a run is found again by what decides
+its numbers, whoever asks and wherever it ran.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from filelock import FileLock
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from hmnet.errors import InputError
+from hmnet.hierarchy import HierarchySpec
+from hmnet.settings import STRICT, TrainingSettings
+from hmnet.storage import (
+    canonical_json,
+    digest,
+    read_document,
+    read_table,
+    to_plain,
+    write_document,
+    write_table,
+)
+from hmnet.tasks import Task
+
+ENGINE_VERSION = 1
+"""Bumped by hand when a change of the engine changes numbers; part of every run's identity."""
+
+SPEC_SCHEMA = "run-spec/1"
+RESULT_SCHEMA = "run-result/1"
+FAILURE_SCHEMA = "run-failure/1"
+PREDICTIONS_SCHEMA = "predictions/1"
+
+NOT_IDENTITY = ("tasks.source", "tasks.splits", "tasks.category", "model.name", "model.revision")
+"""Fields of a `RunSpec` that do not decide its numbers: what was read is identified by the data
+and weights fingerprints, not by where it was read from."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelRef:
+    """A pretrained encoder.
+
+    Attributes:
+        name: hub id or local folder.
+        revision: the commit on the hub; None for a folder.
+        fingerprint: hash of its configuration and weights.
+    """
+
+    name: str
+    revision: str | None
+    fingerprint: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunSpec:
+    """Everything that decides a run's numbers.
+
+    Attributes:
+        tasks: full definitions, in order of name (their order never matters).
+        data: task name to the fingerprint of its tokenised rows.
+        model: the encoder that initialises every layer.
+        hierarchy: {x, y, z}.
+        groups: the partition of the tasks (canonical order, without names).
+        training: optimisation settings.
+        seed: seed of heads, data order and dropout.
+        engine_version: `ENGINE_VERSION` of the code that runs it.
+    """
+
+    tasks: tuple[Task, ...]
+    data: Mapping[str, str]
+    model: ModelRef
+    hierarchy: HierarchySpec
+    groups: tuple[tuple[str, ...], ...]
+    training: TrainingSettings
+    seed: int
+    engine_version: int = ENGINE_VERSION
+
+    def __post_init__(self) -> None:
+        names = [task.name for task in self.tasks]
+        if names != sorted(set(names)) or set(names) != set(self.data):
+            raise ValueError("Parameter `tasks` should be sorted, unique and match `data`.")
+        if sorted(name for group in self.groups for name in group) != names:
+            raise ValueError("Parameter `groups` should be a partition of the tasks.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tasks' names."""
+        return tuple(task.name for task in self.tasks)
+
+    @property
+    def run_id(self) -> str:
+        """Readable prefix and ten hex digits of the identity."""
+        shown = "-".join(self.names) if len(self.names) < 3 else f"{len(self.names)}tasks"
+        prefix = re.sub(r"[^A-Za-z0-9_-]", "_", f"{shown[:48]}-s{self.seed}")
+        return f"{prefix}-{digest(canonical_json(self._identity()))[:10]}"
+
+    def _identity(self) -> dict[str, Any]:
+        content: dict[str, Any] = to_plain(self)
+        for path in NOT_IDENTITY:
+            owner, name = path.split(".")
+            entries = content[owner] if isinstance(content[owner], list) else [content[owner]]
+            for entry in entries:
+                del entry[name]
+        if self.hierarchy.cluster == 0:
+            content["groups"] = []
+        return content
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunResult:
+    """What a finished run reports.
+
+    Attributes:
+        scores: task, dev split and metric to value.
+        primary: task to the mean of its primary metric over its dev splits (f in equation 3).
+        n_dev: task and dev split to the number of examples.
+        steps: optimiser steps.
+        train_tokens: tokens seen in training.
+        seconds: `train` and `evaluate`.
+        parameters: `overall` and `activated` (one task's path, the largest).
+        final_loss: task to its mean training loss over the last epoch.
+        versions: package name to version.
+    """
+
+    scores: Mapping[str, Mapping[str, Mapping[str, float]]]
+    primary: Mapping[str, float]
+    n_dev: Mapping[str, Mapping[str, int]]
+    steps: int
+    train_tokens: int
+    seconds: Mapping[str, float]
+    parameters: Mapping[str, int]
+    final_loss: Mapping[str, float]
+    versions: Mapping[str, str]
+    status: Literal["done"] = "done"
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunFailure:
+    """Why a run has no result: the error's sentence and its traceback."""
+
+    error: str
+    traceback: str = ""
+    context: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class RunStore:
+    """The folder of runs: a cache keyed by what decides the numbers.
+
+    >>> store = RunStore(Path("relevance-out/runs"))
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, spec: RunSpec) -> Path:
+        """Return the run's folder (which may not exist yet)."""
+        return self.folder / spec.run_id
+
+    @contextmanager
+    def locked(self, spec: RunSpec) -> Iterator[Path]:
+        """Hold the run's lock; another process waits. The lock dies with its process."""
+        path = self.path(spec)
+        path.mkdir(parents=True, exist_ok=True)
+        with FileLock(path / ".lock"):
+            yield path
+
+    def write_spec(self, spec: RunSpec) -> None:
+        """Write `spec.json`."""
+        write_document(self.path(spec) / "spec.json", SPEC_SCHEMA, spec)
+
+    def is_done(self, spec: RunSpec, *, with_model: bool = False) -> bool:
+        """Tell whether the run has a result (and its model, if that is needed)."""
+        path = self.path(spec)
+        return (path / "result.json").exists() and (
+            not with_model or (path / "model" / "hmnet.json").exists()
+        )
+
+    def result(self, spec: RunSpec) -> RunResult:
+        """Read the run's result.
+
+        Raises:
+            InputError: if the run is not done.
+        """
+        return read_document(self.path(spec) / "result.json", RESULT_SCHEMA, RunResult)
+
+    def failure(self, spec: RunSpec) -> RunFailure | None:
+        """Read why the run failed last, or None."""
+        path = self.path(spec) / "failure.json"
+        return read_document(path, FAILURE_SCHEMA, RunFailure) if path.exists() else None
+
+    def write_predictions(self, spec: RunSpec, task: str, predictions: pd.DataFrame) -> None:
+        """Write a task's dev predictions.
+
+        Columns: `split`, `row` (in the source's split), `label`, `prediction` (class codes or
+        values), `question` (group of answers, -1 where there is none), `logits` (list of floats).
+        """
+        path = self.path(spec) / "predictions" / f"{task}.parquet"
+        write_table(path, predictions, PREDICTIONS_SCHEMA, {"run": spec.run_id})
+
+    def predictions(self, spec: RunSpec, task: str) -> pd.DataFrame:
+        """Read a task's dev predictions; see `write_predictions` for the columns."""
+        return read_table(self.path(spec) / "predictions" / f"{task}.parquet", PREDICTIONS_SCHEMA)[0]
+
+    def finish(self, spec: RunSpec, result: RunResult) -> None:
+        """Write `result.json`, last of all, and remove what only an unfinished run needs."""
+        path = self.path(spec)
+        write_document(path / "result.json", RESULT_SCHEMA, result)
+        (path / "failure.json").unlink(missing_ok=True)
+        shutil.rmtree(path / "checkpoint", ignore_errors=True)
+
+    def fail(self, spec: RunSpec, failure: RunFailure) -> None:
+        """Write `failure.json`."""
+        write_document(self.path(spec) / "failure.json", FAILURE_SCHEMA, failure)
+
+    def find(self, name: str) -> tuple[Path, RunSpec]:
+        """Return folder and spec of the run named by its id, a unique prefix of it, or a path.
+
+        Raises:
+            InputError: if there is none, or more than one.
+        """
+        direct = Path(name)
+        found = [direct] if (direct / "spec.json").exists() else []
+        if not found and self.folder.is_dir():
+            found = [p for p in sorted(self.folder.iterdir()) if p.name.startswith(name)]
+            found = [p for p in found if (p / "spec.json").exists()]
+        if len(found) != 1:
+            listed = ", ".join(p.name for p in found[:5]) or "none"
+            raise InputError(
+                f"Parameter `run` should name one run in {self.folder}, by its id or its folder. "
+                f"Found `{name}`, which fits: {listed}."
+            )
+        return found[0], read_document(found[0] / "spec.json", SPEC_SCHEMA, RunSpec)
+
+
+def append_log(path: Path, line: Mapping[str, Any]) -> None:
+    """Append one JSON line to a run's `metrics.jsonl`."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(canonical_json(line) + "\n")
+
+

@@ -1,0 +1,56 @@
+"""What decides the numbers of a run, besides its tasks: data limits and training settings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Configuration of every validated dataclass: unknown fields and NaN are refused."""
+
+Count = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataSettings:
+    """How rows become tokens.
+
+    Attributes:
+        max_length: most tokens of an example, special tokens included (paper, section 4.3: 512).
+        max_train: most training rows of a task; a seeded random sample, never the first rows.
+        max_dev: the same for each dev split.
+        sample_seed: seed of these samples.
+    """
+
+    max_length: Annotated[int, Field(ge=8)] = 512
+    max_train: Count | None = None
+    max_dev: Count | None = None
+    sample_seed: int = 0
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrainingSettings:
+    """The optimisation of a run (paper, section 4.3); the same for every method.
+
+    Attributes:
+        epochs: passes over the merged batches of all tasks (E_m in Algorithm 1).
+        batch_size: examples of one task in a mini-batch.
+        learning_rate: peak learning rate of AdamW, decayed linearly to zero.
+        warmup_frac: share of all steps in which the learning rate rises linearly from zero.
+        weight_decay: decoupled weight decay of matrices (biases and norms are left out).
+        clip_norm: largest Euclidean norm of the active path's gradient; longer ones are scaled.
+        dropout: dropout probability everywhere in the encoder; None keeps the encoder's own.
+        precision: `fp32`, or `bf16` for bfloat16 autocast with fp32 weights.
+    """
+
+    epochs: Count = 3
+    batch_size: Count = 32
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-5
+    warmup_frac: Fraction = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    dropout: Fraction | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"

@@ -1,0 +1,177 @@
+"""Reading and writing files so that a reader never sees half of one.
+
+- A write goes to a temporary file in the same folder, is synced, then renamed.
+- A document is JSON with a `schema` field ("groups/1"); unknown fields are refused and all
+  problems are reported at once.
+- A table is parquet with its schema name and provenance in the footer metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
+
+from hmnet.errors import InputError
+
+T = TypeVar("T")
+
+MAX_DOCUMENT_BYTES = 64 * 2**20
+_FOOTER_KEY = b"relevance"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` atomically: temporary file, sync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    value = os.umask(0)
+    os.umask(value)
+    return value
+
+
+def canonical_json(value: Any) -> str:
+    """Return JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(*parts: bytes | str) -> str:
+    """Return 32 hex digits (BLAKE2b) of the parts, each framed by its length."""
+    state = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        state.update(len(content).to_bytes(8, "little"))
+        state.update(content)
+    return state.hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Return 32 hex digits (BLAKE2b) of a file's content."""
+    state = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def describe_problems(error: ValidationError, where: str) -> tuple[str, ...]:
+    """Translate a validation error into one sentence per problem."""
+    return tuple(_describe(problem, where) for problem in error.errors(include_url=False))
+
+
+def _describe(problem: Any, where: str) -> str:
+    name = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{where}: Parameter `{name}` is unknown."
+    if problem["type"] == "missing":
+        return f"{where}: Parameter `{name}` is missing."
+    if message.startswith("Input should"):
+        found = repr(problem["input"])
+        found = found if len(found) <= 80 else found[:77] + "..."
+        return f"{where}: Parameter `{name}`{message.removeprefix('Input')}. Found `{found}`."
+    return f"{where}: {message}"
+
+
+def parse(kind: type[T], content: Any, where: str) -> T:
+    """Validate `content` (plain lists and dictionaries) as a `kind`.
+
+    Raises:
+        InputError: with every problem, each led by `where`.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        raise InputError(*describe_problems(error, where)) from None
+
+
+def to_plain(value: Any) -> Any:
+    """Return `value` (a validated dataclass) as plain dictionaries, lists and scalars."""
+    return TypeAdapter(type(value)).dump_python(value, mode="json")
+
+
+def write_document(path: Path, schema: str, value: Any) -> None:
+    """Write a validated dataclass as an indented JSON document of the named schema."""
+    content = {"schema": schema, **to_plain(value)}
+    write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_document(path: Path, schema: str, kind: type[T]) -> T:
+    """Read a JSON document of the named schema.
+
+    Raises:
+        InputError: if the file is missing, is no JSON, has another schema, or does not fit.
+    """
+    content = read_json(path)
+    found = content.pop("schema", None)
+    if found != schema:
+        raise InputError(f"{path}: Parameter `schema` should be `{schema}`. Found `{found}`.")
+    return parse(kind, content, str(path))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object, with a limit on its size and a clear error."""
+    try:
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            raise InputError(f"{path}: the file should have at most {MAX_DOCUMENT_BYTES} bytes.")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file does not exist.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: the file should be JSON. Found: {error}.") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: the file should hold a JSON object. Found a list or a scalar.")
+    return content
+
+
+def write_table(path: Path, frame: pd.DataFrame, schema: str, provenance: Mapping[str, Any]) -> None:
+    """Write `frame` as parquet with schema name and provenance in the footer, atomically."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    footer = canonical_json({"schema": schema, "provenance": provenance}).encode()
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _FOOTER_KEY: footer})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def read_table(path: Path, schema: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read a parquet table of the named schema; return it with its provenance.
+
+    Raises:
+        InputError: if the file is missing, is no parquet, or has another schema.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file does not exist.") from None
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: the file should be parquet. Found: {error}.") from None
+    try:
+        footer = json.loads((table.schema.metadata or {})[_FOOTER_KEY])
+        found, provenance = footer["schema"], footer["provenance"]
+    except (KeyError, ValueError, TypeError):
+        found, provenance = None, {}
+    if found != schema:
+        raise InputError(f"{path}: the table's schema should be `{schema}`. Found `{found}`.")
+    return table.to_pandas(), provenance
