@@ -17,8 +17,8 @@ from hmnet.errors import raise_problems, suggest
 from hmnet.metrics import METRICS
 from hmnet.settings import STRICT
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
-"""Task names become file names: letters, digits, `_`, `.`, `+`, `-`; at most 64 of them."""
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
+"""Task names become file names: letters, digits, `_`, `+`, `-`; at most 64 of them."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -82,7 +82,7 @@ class Task:
         if not NAME_PATTERN.fullmatch(self.name):
             yield (
                 f"Parameter `name` should start with a letter or a digit and hold only letters, "
-                f"digits, `_`, `.`, `+` and `-`, at most 64. Found `{self.name}`."
+                f"digits, `_`, `+` and `-`, at most 64. Found `{self.name}`."
             )
         if self.kind == "regression" and self.labels:
             yield f"{where} Parameter `labels` should be empty for a regression. Found `{list(self.labels)}`."

@@ -1,0 +1,43 @@
+"""Dropout whose masks are cheap on a CPU and have the stated distribution.
+
+`torch.nn.functional.dropout` draws one Bernoulli number at a time on a CPU. Here one 64-bit draw
+gives four 16-bit numbers, each compared with a threshold: the keep rate is within 2**-17 of
+1 - p, independent between elements, and the scale is the reciprocal of the rate that is used, so
+that expectations are exact.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+_LEVELS = 1 << 16
+_LOWEST = -(1 << 63)
+
+
+def drop(values: Tensor, p: float) -> Tensor:
+    """Zero each element with probability `p` and scale the others by 1 / (1 - p)."""
+    if values.device.type != "cpu":
+        return nn.functional.dropout(values, p)
+    dropped = round(p * _LEVELS)
+    words = torch.empty((values.numel() + 3) // 4, dtype=torch.int64).random_(_LOWEST, None)
+    levels = words.view(torch.int16)[: values.numel()].view(values.shape)
+    keep = levels >= dropped - _LEVELS // 2
+    return values * (keep.to(values.dtype) * (_LEVELS / (_LEVELS - dropped)))
+
+
+class Dropout(nn.Dropout):
+    """`nn.Dropout` with the masks of `drop`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return `input` with dropout in training, as it is in evaluation."""
+        return drop(input, self.p) if self.training and self.p > 0 else input
+
+
+def replace_dropout(module: nn.Module) -> None:
+    """Replace every `nn.Dropout` below `module` by `Dropout`, in place."""
+    for name, child in module.named_children():
+        if type(child) is nn.Dropout:
+            setattr(module, name, Dropout(child.p))
+        else:
+            replace_dropout(child)

@@ -1,0 +1,244 @@
+"""Training and evaluation: one loop for every method, which never asks for the method's name.
+
+1. The steps are planned beforehand (`hmnet.sampler`), so a position in the plan is all the state
+   that data order and random numbers need.
+2. A step packs one task's batch, runs that task's path, and updates the parameters on it:
+   AdamW with bias correction (per parameter: one that a step does not reach is not touched),
+   the norm of the path's gradient clipped, the learning rate decayed linearly.
+3. A checkpoint is parameters, optimiser moments and the position; resuming from it gives the
+   numbers of a run that was never stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from hmnet.checkpoint import Checkpoint
+from hmnet.data import SplitData, TaskData
+from hmnet.errors import RelevanceError
+from hmnet.model import HMNet
+from hmnet.packing import pack
+from hmnet.sampler import Step, plan_steps
+from hmnet.seeding import derive_seed
+from hmnet.settings import TrainingSettings
+
+EVALUATION_TOKENS = 8192
+"""Tokens of an evaluation batch; it does not change scores."""
+
+
+class DivergedError(RelevanceError):
+    """The training loss became NaN or infinite."""
+
+
+@dataclass
+class TrainingLog:
+    """What a training reports.
+
+    Attributes:
+        steps, tokens: optimiser steps and training tokens, of the whole run.
+        seconds: time spent in this process.
+        final_loss: task to its mean loss over the last epoch.
+    """
+
+    steps: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    final_loss: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class _Progress:
+    """Sums that a checkpoint carries."""
+
+    tokens: int = 0
+    loss_sum: dict[str, float] = field(default_factory=dict)
+    loss_count: dict[str, int] = field(default_factory=dict)
+
+    def add(self, step: Step, tokens: int, loss: float, is_last_epoch: bool) -> None:
+        self.tokens += tokens
+        if is_last_epoch:
+            self.loss_sum[step.task] = self.loss_sum.get(step.task, 0.0) + loss
+            self.loss_count[step.task] = self.loss_count.get(step.task, 0) + 1
+
+
+def train(
+    model: HMNet,
+    data: Mapping[str, TaskData],
+    settings: TrainingSettings,
+    seed: int,
+    *,
+    device: torch.device | None = None,
+    checkpoint: Checkpoint | None = None,
+    log: Callable[[Mapping[str, Any]], None] | None = None,
+) -> TrainingLog:
+    """Train a model in place on the tasks of `data`.
+
+    Args:
+        checkpoint: where to save and resume; None keeps nothing.
+        log: called with step, epoch, task, loss and learning rate of every step.
+
+    Raises:
+        DivergedError: if the loss is not finite; names step and task.
+    """
+    device = device or torch.device("cpu")
+    sizes = {name: len(d.train) for name, d in data.items()}
+    steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed)
+    model.to(device).train()
+    optimizer = make_optimizer(model, settings)
+    progress = _Progress()
+    start = 0
+    if checkpoint is not None and (state := checkpoint.load(model, optimizer)) is not None:
+        start, progress = state["position"], _Progress(**state["progress"])
+    began = time.perf_counter()
+    for position in range(start, len(steps)):
+        step = steps[position]
+        rate = learning_rate(position, len(steps), settings)
+        loss, tokens = _update(model, data, step, optimizer, rate, settings, seed, device)
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"The training loss of `{step.task}` became {loss} at step {position + 1} of "
+                f"{len(steps)}. Try a lower learning rate or a warm-up."
+            )
+        progress.add(step, tokens, loss, step.epoch == settings.epochs - 1)
+        if log is not None:
+            log({"step": position, "task": step.task, "loss": loss, "learning_rate": rate})
+        if checkpoint is not None and position + 1 < len(steps):
+            checkpoint.maybe_save(
+                model, optimizer, {"position": position + 1, "progress": vars(progress)}
+            )
+    return TrainingLog(
+        steps=len(steps),
+        tokens=progress.tokens,
+        seconds=time.perf_counter() - began,
+        final_loss={t: progress.loss_sum[t] / progress.loss_count[t] for t in progress.loss_sum},
+    )
+
+
+def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+    """AdamW with weight decay on matrices alone; the learning rate is set at each step."""
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    vectors = [p for p in model.parameters() if p.dim() <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": settings.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, foreach=True)
+
+
+def learning_rate(position: int, total: int, settings: TrainingSettings) -> float:
+    """Linear warm-up to the peak over the first share of steps, then linear decay to zero."""
+    warmup = math.ceil(total * settings.warmup_frac)
+    if position < warmup:
+        return settings.learning_rate * (position + 1) / (warmup + 1)
+    return settings.learning_rate * (total - position) / (total - warmup)
+
+
+def _update(
+    model: HMNet,
+    data: Mapping[str, TaskData],
+    step: Step,
+    optimizer: torch.optim.Optimizer,
+    rate: float,
+    settings: TrainingSettings,
+    seed: int,
+    device: torch.device,
+) -> tuple[float, int]:
+    """Take one optimiser step; return the loss and the tokens of the batch."""
+    torch.manual_seed(derive_seed(seed, "dropout", step.task, step.visit))
+    batch = pack(data[step.task].train, step.index).to(device)
+    with autocast(settings.precision, device):
+        outputs = model(step.task, batch)
+    loss = compute_loss(outputs.float(), batch.labels)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm, foreach=True)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return float(loss.item()), batch.tokens.numel()
+
+
+def compute_loss(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of class codes, or squared error of values; mean over the batch.
+
+    Args:
+        outputs: shape [B, C]; C is 1 for a regression.
+        labels: int64 codes or float32 values, shape [B].
+    """
+    if labels.is_floating_point():
+        return nn.functional.mse_loss(outputs[:, 0], labels)
+    return nn.functional.cross_entropy(outputs, labels)
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """bfloat16 autocast, or nothing for fp32."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def evaluate(
+    model: HMNet,
+    data: TaskData,
+    *,
+    precision: str = "fp32",
+    device: torch.device | None = None,
+) -> pd.DataFrame:
+    """Predict every dev example of a task.
+
+    Returns:
+        A row per example with `split`, `row`, `label`, `prediction`, `question` and `logits`.
+    """
+    device = device or torch.device("cpu")
+    frames = []
+    for split in data.task.dev_splits:
+        logits = predict(model, data.task.name, data.splits[split], precision, device)
+        frames.append(_to_frame(split, data.splits[split], logits))
+    return pd.concat(frames, ignore_index=True)
+
+
+@torch.inference_mode()
+def predict(
+    model: HMNet, task: str, split: SplitData, precision: str, device: torch.device
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return the outputs for every example of a split, float32 [N, C], in its order."""
+    model.to(device).eval()
+    rows: list[np.ndarray[Any, Any]] = [np.empty(0)] * len(split)
+    for index in cut_by_tokens(split, EVALUATION_TOKENS):
+        batch = pack(split, index).to(device)
+        with autocast(precision, device):
+            outputs = model(task, batch).float().cpu().numpy()
+        for i, values in zip(batch.index, outputs, strict=True):
+            rows[i] = values
+    return np.stack(rows).astype(np.float32)
+
+
+def cut_by_tokens(split: SplitData, most_tokens: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield examples sorted by length, in batches of about `most_tokens` tokens."""
+    order = np.argsort(split.lengths, kind="stable")
+    batch_of = np.cumsum(split.lengths[order]) // most_tokens
+    yield from np.split(order, np.flatnonzero(np.diff(batch_of)) + 1)
+
+
+def _to_frame(split: str, data: SplitData, logits: np.ndarray[Any, Any]) -> pd.DataFrame:
+    is_regression = data.labels.dtype.kind == "f"
+    return pd.DataFrame(
+        {
+            "split": split,
+            "row": data.rows,
+            "label": data.labels,
+            "prediction": logits[:, 0] if is_regression else logits.argmax(1),
+            "question": data.questions,
+            "logits": list(logits),
+        }
+    )

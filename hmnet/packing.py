@@ -1,0 +1,195 @@
+"""Padding-free batches on stock models: one row [1, M] that holds all sequences of a batch.
+
+- Sequences are ordered by length, so those of equal length lie side by side and their attention
+  is one dense product per length, without a mask.
+- The attention function is registered with transformers under `ATTENTION`; it reads the lengths
+  from the packing that is active around the forward pass, and is plain SDPA outside of one.
+- After the last layer only each sequence's first token is kept ([n, 1, D]), so poolers and heads
+  see an ordinary batch of sequences of one token.
+
+Legend: B sequences, M tokens in all, H heads, L tokens of a sequence, D width of a head.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from hmnet.data import SplitData
+from hmnet.dropout import drop
+
+ATTENTION = "packed"
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Lengths of the sequences of a packed row, ascending.
+
+    Attributes:
+        lengths: tokens of each sequence, [B].
+        starts: position of each sequence's first token in the row, int64 [B].
+    """
+
+    lengths: tuple[int, ...]
+    starts: Tensor
+
+    @property
+    def spans(self) -> Iterator[tuple[int, int, int]]:
+        """First token, number of sequences and length of each run of equal lengths."""
+        start = 0
+        for length, run in itertools.groupby(self.lengths):
+            count = sum(1 for _ in run)
+            yield start, count, length
+            start += count * length
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A packed mini-batch of one task.
+
+    Attributes:
+        tokens, positions, segments: int64 [1, M].
+        packing: where each sequence lies.
+        labels: int64 or float32 [B].
+        index: the examples' numbers in their split, in the order of the row, int64 [B].
+    """
+
+    tokens: Tensor
+    positions: Tensor
+    segments: Tensor
+    packing: Packing
+    labels: Tensor
+    index: np.ndarray[Any, np.dtype[np.int64]]
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on `device`."""
+        if device.type == "cpu":
+            return self
+        move = {"device": device, "non_blocking": True}
+        packing = Packing(self.packing.lengths, self.packing.starts.to(**move))
+        tensors = (t.to(**move) for t in (self.tokens, self.positions, self.segments))
+        return Batch(*tensors, packing, self.labels.to(**move), self.index)
+
+
+def pack(split: SplitData, index: Sequence[int] | np.ndarray[Any, Any]) -> Batch:
+    """Pack the examples `index` of a split into one row, ordered by length."""
+    index = np.asarray(index, dtype=np.int64)
+    lengths = split.offsets[index + 1] - split.offsets[index]
+    order = np.argsort(lengths, kind="stable")
+    index, lengths = index[order], lengths[order]
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    positions = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
+    where = np.repeat(split.offsets[index], lengths) + positions
+    segments = positions >= np.repeat(split.first[index], lengths)
+    return Batch(
+        tokens=torch.from_numpy(split.tokens[where].astype(np.int64))[None],
+        positions=torch.from_numpy(positions)[None],
+        segments=torch.from_numpy(segments.astype(np.int64))[None],
+        packing=Packing(tuple(lengths.tolist()), torch.from_numpy(starts)),
+        labels=torch.from_numpy(np.asarray(split.labels[index])),
+        index=index,
+    )
+
+
+_ACTIVE: ContextVar[Packing | None] = ContextVar("packing", default=None)
+
+
+@contextmanager
+def packed(packing: Packing | None) -> Iterator[None]:
+    """Make `packing` the one that attention functions and pooling hooks read."""
+    token = _ACTIVE.set(packing)
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
+
+
+def keep_first_tokens(module: nn.Module, args: Any, output: Any) -> Any:
+    """Forward hook of the last layer: keep each sequence's first token, [B, 1, width]."""
+    packing = _ACTIVE.get()
+    if packing is None:
+        return None
+    hidden = output[0] if isinstance(output, tuple) else output
+    first = hidden[0, packing.starts][:, None]
+    return (first, *output[1:]) if isinstance(output, tuple) else first
+
+
+def attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention within each sequence of a packed row.
+
+    Args:
+        query, key, value: shape [1, H, M, D].
+        sliding_window: tokens attend to those at a smaller distance (ModernBERT's local layers).
+
+    Returns:
+        The outputs, shape [1, M, H, D], and None in place of the weights.
+    """
+    packing = _ACTIVE.get()
+    if packing is None:
+        options = {"scaling": scaling, "dropout": dropout, "is_causal": False, **kwargs}
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    outputs = []
+    for start, count, length in packing.spans:
+        rows = slice(start, start + count * length)
+        q, k, v = (t[0, :, rows].unflatten(1, (count, length)) for t in (query, key, value))
+        mask = _window_mask(module, length, sliding_window, query)
+        out = _attend_dense(q, k, v, mask, scale, dropout)  # [H, count, L, D]
+        outputs.append(out.flatten(1, 2).transpose(0, 1))
+    return torch.cat(outputs)[None], None
+
+
+def _window_mask(
+    module: nn.Module, length: int, sliding_window: int | None, like: Tensor
+) -> Tensor | None:
+    """Return the additive mask [L, L] of a local layer, or None where every token is in reach."""
+    if sliding_window is None or length <= sliding_window:
+        return None
+    position = torch.arange(length, device=like.device)
+    far = (position[:, None] - position[None, :]).abs() >= sliding_window
+    return torch.zeros(length, length, dtype=like.dtype, device=like.device).masked_fill(
+        far, float("-inf")
+    )
+
+
+def _attend_dense(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float, dropout: float
+) -> Tensor:
+    """Attention over sequences of equal length; q, k and v have shape [H, count, L, D]."""
+    if dropout == 0.0 or q.device.type != "cpu":
+        return nn.functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
+        )
+    scores = torch.matmul(q * scale, k.transpose(-1, -2))
+    weights = (scores if mask is None else scores + mask).softmax(-1)
+    return torch.matmul(drop(weights, dropout).to(v.dtype), v)
+
+
+def _make_mask(*args: Any, **kwargs: Any) -> Tensor | None:
+    """No mask inside a packing; SDPA's own mask outside of one."""
+    return None if _ACTIVE.get() is not None else sdpa_mask(*args, **kwargs)
+
+
+AttentionInterface.register(ATTENTION, attend)
+AttentionMaskInterface.register(ATTENTION, _make_mask)

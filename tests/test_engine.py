@@ -1,0 +1,163 @@
+"""The training loop: exact resume, packing, learning rate, divergence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made import make_data, make_encoder
+
+from hmnet.checkpoint import Checkpoint
+from hmnet.engine import (
+    DivergedError,
+    compute_loss,
+    cut_by_tokens,
+    evaluate,
+    learning_rate,
+    make_optimizer,
+    train,
+)
+from hmnet.forward import compute_logits
+from hmnet.hierarchy import HierarchySpec
+from hmnet.model import HMNet
+from hmnet.packing import pack
+from hmnet.settings import TrainingSettings
+
+DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
+SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, warmup_frac=0.2)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("encoders")
+
+
+def make_model(folder: Path, kind: str = "bert", dropout: float = 0.0) -> HMNet:
+    encoder = make_encoder(folder / kind, kind, depth=3, dropout=dropout)
+    tasks = [d.task for d in DATA.values()]
+    return HMNet(encoder, tasks, HierarchySpec(1, 1, 1), [["alpha"], ["beta"]], seed=0)
+
+
+class Stopped(Exception):
+    """Stands for a process that dies."""
+
+
+def test_resuming_from_any_step_equals_an_uninterrupted_run(folder: Path, tmp_path: Path) -> None:
+    whole = make_model(folder, dropout=0.1)
+    whole_log = train(whole, DATA, SETTINGS, seed=0)
+    stopped = make_model(folder, dropout=0.1)
+
+    def stop(line: Mapping[str, Any]) -> None:
+        if line["step"] == 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(stopped, DATA, SETTINGS, seed=0, checkpoint=Checkpoint(tmp_path, 0.0), log=stop)
+    resumed = make_model(folder, dropout=0.1)
+    seen: list[int] = []
+    log = train(
+        resumed,
+        DATA,
+        SETTINGS,
+        seed=0,
+        checkpoint=Checkpoint(tmp_path, 0.0),
+        log=lambda line: seen.append(line["step"]),
+    )
+    assert seen == list(range(5, 12))  # steps 0-4 were saved; 2 epochs x (3 + 3) batches = 12
+    assert (log.final_loss, log.tokens) == (whole_log.final_loss, whole_log.tokens)
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_an_unreadable_checkpoint_starts_the_run_anew(
+    folder: Path, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "state.safetensors").write_bytes(content)
+    model = make_model(folder)
+    assert Checkpoint(tmp_path).load(model, make_optimizer(model, SETTINGS)) is None
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "distilbert", "modernbert"])
+def test_packed_batches_give_the_loss_and_gradients_of_padded_ones(folder: Path, kind: str) -> None:
+    model = make_model(folder, kind)
+    assert model.is_packable
+    model.eval()
+    batch = pack(DATA["alpha"].train, range(22))
+    found = []
+    for is_packable in (True, False):
+        model.zero_grad()
+        logits = compute_logits(model.path("alpha"), batch, is_packable=is_packable)
+        loss = compute_loss(logits, batch.labels)
+        loss.backward()
+        grads = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        found.append((float(loss.detach()), torch.cat(grads)))
+    (loss_packed, grad_packed), (loss_padded, grad_padded) = found
+    assert loss_packed == pytest.approx(loss_padded, rel=1e-5)
+    assert float((grad_packed - grad_padded).norm() / grad_padded.norm()) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["deberta-v2", "mpnet"])
+def test_other_architectures_train_on_padded_batches(folder: Path, kind: str) -> None:
+    model = make_model(folder, kind)
+    assert not model.is_packable
+    log = train(model, DATA, TrainingSettings(epochs=1, batch_size=8), seed=0)
+    assert np.isfinite(list(log.final_loss.values())).all()
+
+
+def test_training_lowers_the_loss_of_a_learnable_task(folder: Path) -> None:
+    data = {name: DATA[name] for name in DATA}
+    losses: list[float] = []
+    settings = TrainingSettings(epochs=30, batch_size=8, learning_rate=3e-3)
+    train(make_model(folder), data, settings, 0, log=lambda line: losses.append(line["loss"]))
+    assert np.mean(losses[-6:]) < 0.5 * np.mean(losses[:6])
+
+
+def test_a_step_leaves_the_other_tasks_layers_untouched(folder: Path) -> None:
+    model = make_model(folder)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    train(model, {"alpha": DATA["alpha"]}, TrainingSettings(epochs=1), seed=0)
+    changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    own = {n for n in before if n.startswith("paths.task-beta")}
+    assert changed
+    assert not changed & own
+
+
+def test_an_infinite_loss_names_step_and_task(folder: Path) -> None:
+    settings = TrainingSettings(epochs=3, batch_size=8, learning_rate=1e30, clip_norm=1e30)
+    with pytest.raises(DivergedError, match=r"training loss of `(alpha|beta)` became .* at step"):
+        train(make_model(folder), DATA, settings, seed=0)
+
+
+def test_the_learning_rate_rises_to_the_peak_then_falls_to_zero() -> None:
+    settings = TrainingSettings(learning_rate=1.0, warmup_frac=0.2)
+    rates = [learning_rate(i, 10, settings) for i in range(10)]
+    # Two warm-up steps: 1/3, 2/3; then (10 - i) / 8 for i = 2 .. 9.
+    assert rates == pytest.approx([1 / 3, 2 / 3, *[(10 - i) / 8 for i in range(2, 10)]])
+
+
+def test_evaluation_covers_every_example_once_whatever_the_batches() -> None:
+    split = DATA["alpha"].train
+    for most_tokens in (1, 50, 10_000):
+        index = np.concatenate(list(cut_by_tokens(split, most_tokens)))
+        assert sorted(index) == list(range(len(split)))
+
+
+def test_predictions_keep_row_order_and_labels(folder: Path) -> None:
+    frame = evaluate(make_model(folder), DATA["beta"])
+    split = DATA["beta"].splits["validation"]
+    assert frame["row"].tolist() == split.rows.tolist()
+    assert frame["label"].tolist() == split.labels.tolist()
+    assert [int(np.argmax(x)) for x in frame["logits"]] == frame["prediction"].tolist()
+
+
+def test_the_loss_of_a_hand_made_batch() -> None:
+    # -log softmax([0, ln 3])[1] = -log(3 / 4); squared error of (1, 3) against (0, 1): (1 + 4) / 2.
+    logits = torch.tensor([[0.0, float(np.log(3))]])
+    assert float(compute_loss(logits, torch.tensor([1]))) == pytest.approx(-np.log(0.75))
+    values = torch.tensor([[1.0], [3.0]])
+    assert float(compute_loss(values, torch.tensor([0.0, 1.0]))) == pytest.approx(2.5)
