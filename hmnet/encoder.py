@@ -144,16 +144,28 @@ def load_encoder(name: str, revision: str | None = None, dropout: float | None =
         _set_dropout(config, dropout)
     with quiet():
         model, info = _load_model(folder, config)
-    layers = find_layers(model)
-    replace_dropout(model)
-    model.eval()
     missing = frozenset(info["missing_keys"])
+    layers = find_layers(model)
     if any(name_in_layers(key, model, layers) for key in missing):
         raise InputError(
             f"Parameter `model` should hold weights for every layer. `{folder}` lacks "
             f"{len(missing)} tensors, among them `{min(missing)}`."
         )
-    return _with_packing(model, layers, missing)
+    return as_encoder(model, missing)
+
+
+def as_encoder(model: nn.Module, missing: frozenset[str]) -> Encoder:
+    """Prepare a stock sequence classifier: find its layers, cheap dropout, packed batches.
+
+    Args:
+        missing: names of parameters that hold no trained values.
+
+    Raises:
+        InputError: if the architecture is not a single list of layers of the config's depth.
+    """
+    layers = find_layers(model)
+    replace_dropout(model)
+    return _with_packing(model.eval(), layers, missing)
 
 
 def _load_model(folder: Path, config: Any) -> tuple[nn.Module, dict[str, Any]]:

@@ -90,38 +90,82 @@ def train(
     Raises:
         DivergedError: if the loss is not finite; names step and task.
     """
-    device = device or torch.device("cpu")
-    sizes = {name: len(d.train) for name, d in data.items()}
-    steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed)
-    model.to(device).train()
-    optimizer = make_optimizer(model, settings)
+    trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"))
     progress = _Progress()
     start = 0
-    if checkpoint is not None and (state := checkpoint.load(model, optimizer)) is not None:
+    if checkpoint and (state := checkpoint.load(model, trainer.optimizer)) is not None:
         start, progress = state["position"], _Progress(**state["progress"])
     began = time.perf_counter()
-    for position in range(start, len(steps)):
-        step = steps[position]
-        rate = learning_rate(position, len(steps), settings)
-        loss, tokens = _update(model, data, step, optimizer, rate, settings, seed, device)
-        if not math.isfinite(loss):
-            raise DivergedError(
-                f"The training loss of `{step.task}` became {loss} at step {position + 1} of "
-                f"{len(steps)}. Try a lower learning rate or a warm-up."
-            )
+    for position in range(start, len(trainer.steps)):
+        step = trainer.steps[position]
+        loss, tokens = trainer.update(position)
         progress.add(step, tokens, loss, step.epoch == settings.epochs - 1)
         if log is not None:
-            log({"step": position, "task": step.task, "loss": loss, "learning_rate": rate})
-        if checkpoint is not None and position + 1 < len(steps):
-            checkpoint.maybe_save(
-                model, optimizer, {"position": position + 1, "progress": vars(progress)}
-            )
+            log({"step": position, "epoch": step.epoch, "task": step.task, "loss": loss})
+        if checkpoint and position + 1 < len(trainer.steps):
+            state = {"position": position + 1, "progress": vars(progress)}
+            checkpoint.maybe_save(model, trainer.optimizer, state)
     return TrainingLog(
-        steps=len(steps),
+        steps=len(trainer.steps),
         tokens=progress.tokens,
         seconds=time.perf_counter() - began,
         final_loss={t: progress.loss_sum[t] / progress.loss_count[t] for t in progress.loss_sum},
     )
+
+
+class Trainer:
+    """A model, its optimiser and its planned steps.
+
+    Attributes:
+        steps: every step of the run, in order.
+        optimizer: AdamW over all parameters.
+    """
+
+    def __init__(
+        self,
+        model: HMNet,
+        data: Mapping[str, TaskData],
+        settings: TrainingSettings,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.model = model.to(device).train()
+        self.data = data
+        self.settings = settings
+        self.seed = seed
+        self.device = device
+        sizes = {name: len(d.train) for name, d in data.items()}
+        self.steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed)
+        self.optimizer = make_optimizer(model, settings)
+
+    def update(self, position: int) -> tuple[float, int]:
+        """Take one optimiser step; return the loss and the tokens of the batch.
+
+        Raises:
+            DivergedError: if the loss is not finite.
+        """
+        step = self.steps[position]
+        torch.manual_seed(derive_seed(self.seed, "dropout", step.task, step.visit))
+        batch = pack(self.data[step.task].train, step.index).to(self.device)
+        with autocast(self.settings.precision, self.device):
+            outputs = self.model(step.task, batch)
+        loss = compute_loss(outputs.float(), batch.labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value = self._check(float(loss.detach()), position)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm, foreach=True)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(position, len(self.steps), self.settings)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return value, batch.tokens.numel()
+
+    def _check(self, loss: float, position: int) -> float:
+        if math.isfinite(loss):
+            return loss
+        raise DivergedError(
+            f"The training loss of `{self.steps[position].task}` became {loss} at step "
+            f"{position + 1} of {len(self.steps)}. Try a lower learning rate or a warm-up."
+        )
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -141,31 +185,6 @@ def learning_rate(position: int, total: int, settings: TrainingSettings) -> floa
     if position < warmup:
         return settings.learning_rate * (position + 1) / (warmup + 1)
     return settings.learning_rate * (total - position) / (total - warmup)
-
-
-def _update(
-    model: HMNet,
-    data: Mapping[str, TaskData],
-    step: Step,
-    optimizer: torch.optim.Optimizer,
-    rate: float,
-    settings: TrainingSettings,
-    seed: int,
-    device: torch.device,
-) -> tuple[float, int]:
-    """Take one optimiser step; return the loss and the tokens of the batch."""
-    torch.manual_seed(derive_seed(seed, "dropout", step.task, step.visit))
-    batch = pack(data[step.task].train, step.index).to(device)
-    with autocast(settings.precision, device):
-        outputs = model(step.task, batch)
-    loss = compute_loss(outputs.float(), batch.labels)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm, foreach=True)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return float(loss.item()), batch.tokens.numel()
 
 
 def compute_loss(outputs: Tensor, labels: Tensor) -> Tensor:

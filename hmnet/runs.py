@@ -247,11 +247,3 @@ class RunStore:
                 f"Found `{name}`, which fits: {listed}."
             )
         return found[0], read_document(found[0] / "spec.json", SPEC_SCHEMA, RunSpec)
-
-
-def append_log(path: Path, line: Mapping[str, Any]) -> None:
-    """Append one JSON line to a run's `metrics.jsonl`."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(canonical_json(line) + "\n")
-
-

@@ -1,0 +1,198 @@
+"""One run from its `RunSpec` to its result in the store; the same for every method."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from hmnet.checkpoint import Checkpoint
+from hmnet.data import TaskData, load_data
+from hmnet.encoder import load_encoder
+from hmnet.engine import TrainingLog, evaluate, train
+from hmnet.errors import InputError
+from hmnet.metrics import score
+from hmnet.model import HMNet
+from hmnet.runs import RunResult, RunSpec, RunStore
+from hmnet.saved import write_model
+from hmnet.settings import STRICT
+from hmnet.storage import canonical_json, write_bytes
+from hmnet.tasks import Task
+
+PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Job:
+    """A run to execute, and where its tokenised data lies.
+
+    Attributes:
+        spec: what decides the numbers.
+        data: task name to its folder of tokenised rows.
+        keep_model: whether the trained model is stored.
+    """
+
+    spec: RunSpec
+    data: Mapping[str, Path]
+    keep_model: bool = False
+
+
+@dataclass(frozen=True, config=STRICT)
+class Machine:
+    """Where a run is executed; none of it decides its numbers beyond rounding.
+
+    Attributes:
+        device: `cpu`, or `cuda:0`.
+        threads: threads of one process on a CPU.
+        checkpoint_s: seconds between checkpoints.
+    """
+
+    device: str = "cpu"
+    threads: int = Field(default=1, gt=0)
+    checkpoint_s: float = Field(default=300.0, ge=0)
+
+
+def execute(job: Job, store: RunStore, machine: Machine) -> RunResult:
+    """Train, evaluate and store a run, or read its result where it is done.
+
+    Resumes from the run's checkpoint if there is one. Holds the run's lock throughout.
+
+    Raises:
+        DivergedError: if the loss is not finite.
+        InputError: if the tokenised data is not what the spec says.
+    """
+    spec = job.spec
+    with store.locked(spec) as folder:
+        if store.is_done(spec, with_model=job.keep_model):
+            return store.result(spec)
+        store.write_spec(spec)
+        torch.set_num_threads(machine.threads)
+        data = {task.name: _load_checked(job, task) for task in spec.tasks}
+        model = build_model(spec)
+        checkpoint = Checkpoint(folder / "checkpoint", machine.checkpoint_s)
+        device = torch.device(machine.device)
+        log = train(
+            model,
+            data,
+            spec.training,
+            spec.seed,
+            device=device,
+            checkpoint=checkpoint,
+            log=_LossLog(folder / "metrics.jsonl"),
+        )
+        result = _evaluate_all(model, data, spec, store, log, device)
+        if job.keep_model:
+            write_model(folder / "model", model, spec)
+        store.finish(spec, result)
+        return result
+
+
+def build_model(spec: RunSpec) -> HMNet:
+    """Build a run's model from its pretrained encoder, before any training."""
+    encoder = load_encoder(spec.model.name, spec.model.revision, spec.training.dropout)
+    return HMNet(encoder, spec.tasks, spec.hierarchy, spec.groups, spec.seed)
+
+
+def _load_checked(job: Job, task: Task) -> TaskData:
+    data = load_data(job.data[task.name], task)
+    expected = job.spec.data[task.name]
+    if data.fingerprint != expected:
+        raise InputError(
+            f"The tokenised rows of `{task.name}` should have fingerprint {expected}. "
+            f"Found {data.fingerprint} in {job.data[task.name]}."
+        )
+    return data
+
+
+def _evaluate_all(
+    model: HMNet,
+    data: Mapping[str, TaskData],
+    spec: RunSpec,
+    store: RunStore,
+    log: TrainingLog,
+    device: torch.device,
+) -> RunResult:
+    began = time.perf_counter()
+    scores = {}
+    for task in spec.tasks:
+        frame = evaluate(model, data[task.name], precision=spec.training.precision, device=device)
+        store.write_predictions(spec, task.name, frame)
+        scores[task.name] = score_splits(task, frame)
+    return RunResult(
+        scores=scores,
+        primary={task.name: primary_score(task, scores[task.name]) for task in spec.tasks},
+        n_dev={
+            name: {split: len(d.splits[split]) for split in d.task.dev_splits}
+            for name, d in data.items()
+        },
+        steps=log.steps,
+        train_tokens=log.tokens,
+        seconds={"train": log.seconds, "evaluate": time.perf_counter() - began},
+        parameters=model.count_parameters(),
+        final_loss=log.final_loss,
+        versions=find_versions(),
+    )
+
+
+def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return dev split to metric to value, from per-example predictions."""
+    return {
+        split: score(
+            task.all_metrics,
+            rows["label"].to_numpy(),
+            rows["prediction"].to_numpy(),
+            rows["question"].to_numpy(),
+        )
+        for split, rows in frame.groupby("split", sort=False)
+    }
+
+
+def primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
+    """Return the mean of the primary metric over the dev splits (f in equation 3)."""
+    return sum(values[task.metric] for values in scores.values()) / len(scores)
+
+
+def find_versions() -> dict[str, str]:
+    """Return the versions of Python and the packages that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+class _LossLog:
+    """Appends one JSON line per step; a resumed run first drops lines it will write again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_open = False
+
+    def __call__(self, line: Mapping[str, Any]) -> None:
+        if not self.is_open:
+            self._drop_from(int(line["step"]))
+            self.is_open = True
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(canonical_json(line) + "\n")
+
+    def _drop_from(self, step: int) -> None:
+        """Keep the first `step` lines (one per step)."""
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        kept = [line for line in lines[:step] if line.endswith("}")]
+        write_bytes(self.path, "".join(line + "\n" for line in kept).encode())
+
+
+def describe_parameters(counts: Mapping[str, int]) -> str:
+    """Return `30.3 M parameters overall, 22.7 M activated by a task`."""
+    overall, activated = (f"{counts[key] / 1e6:.1f} M" for key in ("overall", "activated"))
+    return f"{overall} parameters overall, {activated} activated by a task"

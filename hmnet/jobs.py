@@ -1,0 +1,257 @@
+"""Running many jobs: cached in the run store, scheduled by joblib on worker processes.
+
+- A job whose run is done is never started. Stopped and started again, a sweep redoes only what
+  was not finished.
+- Workers live through the sweep: torch is imported and the encoder is read once each.
+- On CPUs there is one single-threaded worker per core. On GPUs a worker takes a device slot when
+  it starts its first job and keeps it.
+- The costliest jobs go first, so that the last ones to end are short.
+- A job that fails leaves `failure.json` and does not stop the others; one whose worker died is
+  tried once more.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from filelock import FileLock, Timeout
+from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from hmnet.errors import InputError, RelevanceError
+from hmnet.runs import RunFailure, RunStore
+
+if TYPE_CHECKING:
+    from hmnet.execute import Job
+
+MOST_ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Processes and devices of a sweep.
+
+    Attributes:
+        count: worker processes.
+        devices: a device per worker; workers take them in the order in which they start.
+        threads: threads per worker on a CPU.
+        checkpoint_s: seconds between checkpoints of a run.
+    """
+
+    count: int
+    devices: tuple[str, ...]
+    threads: int = 1
+    checkpoint_s: float = 300.0
+
+    @classmethod
+    def choose(
+        cls,
+        gpus: Sequence[int] | None = None,
+        jobs_per_gpu: int = 1,
+        workers: int | None = None,
+        checkpoint_s: float = 300.0,
+    ) -> Workers:
+        """One worker per slot of the named GPUs, or one per CPU core.
+
+        Raises:
+            InputError: if a GPU is not there, or a count is not positive.
+        """
+        if jobs_per_gpu < 1:
+            raise InputError(f"Parameter `jobs_per_gpu` should be at least 1. Found `{jobs_per_gpu}`.")
+        if workers is not None and workers < 1:
+            raise InputError(f"Parameter `workers` should be at least 1. Found `{workers}`.")
+        if gpus:
+            _check_gpus(gpus)
+            slots = tuple(f"cuda:{gpu}" for _ in range(jobs_per_gpu) for gpu in gpus)
+            return cls(len(slots), slots, checkpoint_s=checkpoint_s)
+        count = workers or count_cores()
+        return cls(count, ("cpu",) * count, checkpoint_s=checkpoint_s)
+
+
+def count_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check_gpus(gpus: Sequence[int]) -> None:
+    import torch
+
+    there = torch.cuda.device_count()
+    missing = sorted({gpu for gpu in gpus if not 0 <= gpu < there})
+    if missing:
+        known = f"GPUs 0 to {there - 1}" if there else "no GPU"
+        raise InputError(
+            f"Parameter `gpus` should name GPUs of this machine, which has {known}. Found "
+            f"`{','.join(map(str, missing))}`." + ("" if there else " Without `--gpus`, CPUs are used.")
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended in a worker."""
+
+    run_id: str
+    status: Literal["done", "failed"]
+    seconds: float = 0.0
+    train_tokens: int = 0
+    error: str = ""
+
+
+@dataclass
+class Summary:
+    """How a sweep ended: run ids by what became of them."""
+
+    cached: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Watcher:
+    """What a sweep reports to; this one says nothing."""
+
+    def start(self, total: int, cached: int, total_cost: float) -> None:
+        """The sweep begins: `total` runs, of which `cached` are done."""
+
+    def finish(self, outcome: Outcome, cost: float) -> None:
+        """A run ended."""
+
+    def stop(self) -> None:
+        """The sweep is over."""
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    store: RunStore,
+    workers: Workers,
+    *,
+    cost: Callable[[Job], float] = lambda job: 1.0,
+    watcher: Watcher | None = None,
+) -> Summary:
+    """Run every job that is not done; return what became of each.
+
+    Args:
+        cost: a job's expected cost; costlier jobs start first.
+    """
+    watcher = watcher or Watcher()
+    by_id = {job.spec.run_id: job for job in jobs}
+    summary = Summary()
+    for run_id, job in by_id.items():
+        if store.is_done(job.spec, with_model=job.keep_model):
+            summary.cached.append(run_id)
+    pending = {run_id: job for run_id, job in by_id.items() if run_id not in summary.cached}
+    costs = {run_id: cost(job) for run_id, job in pending.items()}
+    ordered = dict(sorted(pending.items(), key=lambda item: (-costs[item[0]], item[0])))
+    watcher.start(len(by_id), len(summary.cached), sum(costs.values()))
+    try:
+        for outcome in _run_pending(ordered, store, workers):
+            watcher.finish(outcome, costs[outcome.run_id])
+            if outcome.status == "done":
+                summary.done.append(outcome.run_id)
+            else:
+                summary.failed[outcome.run_id] = outcome.error
+    finally:
+        watcher.stop()
+    return summary
+
+
+def _run_pending(
+    pending: dict[str, Job], store: RunStore, workers: Workers
+) -> Iterator[Outcome]:
+    """Yield outcomes as jobs end; start new workers when some died, until nothing is left."""
+    attempts = dict.fromkeys(pending, 0)
+    while pending:
+        try:
+            for outcome in _run_parallel(list(pending.values()), store, workers):
+                del pending[outcome.run_id]
+                yield outcome
+        except TerminatedWorkerError:
+            for run_id in _find_victims(pending, store):
+                attempts[run_id] += 1
+                if attempts[run_id] >= MOST_ATTEMPTS:
+                    yield _give_up(pending.pop(run_id), store)
+
+
+def _run_parallel(jobs: list[Job], store: RunStore, workers: Workers) -> Iterator[Outcome]:
+    with tempfile.TemporaryDirectory(prefix="relevance-slots-") as slots:
+        parallel = Parallel(
+            n_jobs=min(workers.count, len(jobs)),
+            backend="loky",
+            return_as="generator_unordered",
+            batch_size=1,
+            pre_dispatch="n_jobs + 1",
+            inner_max_num_threads=workers.threads,
+        )
+        yield from parallel(
+            delayed(_run_in_worker)(job, store.folder, workers, Path(slots)) for job in jobs
+        )
+
+
+def _find_victims(pending: dict[str, Job], store: RunStore) -> list[str]:
+    """Return the runs that were under way when a worker died."""
+    marks = {run_id: _running_mark(store, job) for run_id, job in pending.items()}
+    victims = [run_id for run_id, mark in marks.items() if mark.exists()]
+    for run_id in victims:
+        marks[run_id].unlink(missing_ok=True)
+    return victims
+
+
+def _give_up(job: Job, store: RunStore) -> Outcome:
+    message = (
+        f"The worker process died {MOST_ATTEMPTS} times during this run "
+        "(out of memory, or a crash in native code)."
+    )
+    store.fail(job.spec, RunFailure(message))
+    return Outcome(job.spec.run_id, "failed", error=message)
+
+
+def _running_mark(store: RunStore, job: Job) -> Path:
+    return store.path(job.spec) / ".running"
+
+
+def _run_in_worker(job: Job, folder: Path, workers: Workers, slots: Path) -> Outcome:
+    """Execute a job; a failure becomes an outcome and a file, never an exception."""
+    from hmnet.execute import Machine, execute
+
+    store = RunStore(folder)
+    mark = _running_mark(store, job)
+    try:
+        machine = Machine(_take_device(slots, workers.devices), workers.threads, workers.checkpoint_s)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        result = execute(job, store, machine)
+    except Exception as error:  # any failure of one run must not stop the others
+        message = str(error) if isinstance(error, RelevanceError) else f"{type(error).__name__}: {error}"
+        store.fail(job.spec, RunFailure(message, traceback.format_exc()))
+        return Outcome(job.spec.run_id, "failed", error=message)
+    finally:
+        mark.unlink(missing_ok=True)
+    seconds = sum(result.seconds.values())
+    return Outcome(job.spec.run_id, "done", seconds, result.train_tokens)
+
+
+_SLOT: dict[str, Any] = {}
+
+
+def _take_device(slots: Path, devices: Sequence[str]) -> str:
+    """Return this worker's device; it is held by a lock until the process ends."""
+    if _SLOT.get("folder") != slots:
+        number, lock = _lock_free_slot(slots, len(devices))
+        _SLOT.update(folder=slots, device=devices[number], lock=lock)
+    return str(_SLOT["device"])
+
+
+def _lock_free_slot(slots: Path, count: int) -> tuple[int, FileLock]:
+    for number in range(count):
+        lock = FileLock(slots / f"{number}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        return number, lock
+    raise RelevanceError(f"No free device slot among {count}.")
