@@ -77,6 +77,5 @@ class Checkpoint:
 
 
 def _moments(file: Any, name: str, device: torch.device) -> dict[str, Tensor]:
-    """Read a parameter's moments; AdamW keeps its step counts on the CPU."""
-    tensors = {key: file.get_tensor(f"{key}/{name}") for key in _MOMENTS}
-    return {key: t if key == "step" else t.to(device) for key, t in tensors.items()}
+    """Read a parameter's moments onto its device."""
+    return {key: file.get_tensor(f"{key}/{name}").to(device) for key in _MOMENTS}

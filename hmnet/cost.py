@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hmnet.data import SplitData, TaskData, load_data
+from hmnet.data import SplitData, TaskData
+from hmnet.data import load as load_data
 
 if TYPE_CHECKING:
     from hmnet.execute import Job, Machine

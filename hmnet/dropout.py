@@ -23,7 +23,7 @@ def drop(values: Tensor, p: float) -> Tensor:
     words = torch.empty((values.numel() + 3) // 4, dtype=torch.int64).random_(_LOWEST, None)
     levels = words.view(torch.int16)[: values.numel()].view(values.shape)
     keep = levels >= dropped - _LEVELS // 2
-    return values * (keep.to(values.dtype) * (_LEVELS / (_LEVELS - dropped)))
+    return values * keep.to(values.dtype).mul_(_LEVELS / (_LEVELS - dropped))
 
 
 class Dropout(nn.Dropout):

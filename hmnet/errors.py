@@ -55,9 +55,12 @@ def raise_problems(problems: Iterable[str]) -> None:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean ...?" with the names closest to `name`, or the known names."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    """Return " Did you mean ...?" with the names closest to `name`, or the known names.
+
+    Letter case does not count: `RTE` is close to `rte`.
+    """
+    folded = {k.casefold(): k for k in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
     if close:
-        return f" Did you mean {' or '.join(f'`{c}`' for c in close)}?"
-    return f" Known: {', '.join(known)}."
+        return f" Did you mean {' or '.join(f'`{folded[c]}`' for c in close)}?"
+    return f" Known: {', '.join(folded.values()) or 'none'}."

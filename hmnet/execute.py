@@ -15,7 +15,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.checkpoint import Checkpoint
-from hmnet.data import TaskData, load_data
+from hmnet.data import TaskData
+from hmnet.data import load as load_data
 from hmnet.encoder import load_encoder
 from hmnet.engine import TrainingLog, evaluate, train
 from hmnet.errors import InputError
@@ -38,11 +39,13 @@ class Job:
         spec: what decides the numbers.
         data: task name to its folder of tokenised rows.
         keep_model: whether the trained model is stored.
+        max_length: most tokens of an example; a stored model remembers it.
     """
 
     spec: RunSpec
     data: Mapping[str, Path]
     keep_model: bool = False
+    max_length: int = 512
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -90,7 +93,7 @@ def execute(job: Job, store: RunStore, machine: Machine) -> RunResult:
         )
         result = _evaluate_all(model, data, spec, store, log, device)
         if job.keep_model:
-            write_model(folder / "model", model, spec)
+            write_model(folder / "model", model, spec, job.max_length)
         store.finish(spec, result)
         return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -36,7 +37,7 @@ class HierarchySpec:
     def parse(cls, text: str) -> HierarchySpec:
         """Read `8,2,2`."""
         parts = text.strip("{} ").split(",")
-        if len(parts) != 3 or not all(part.strip().isdigit() for part in parts):
+        if len(parts) != 3 or not all(re.fullmatch(r"\s*[0-9]{1,4}\s*", part) for part in parts):
             raise InputError(
                 "Parameter `hierarchy` should be three layer counts, shared, cluster and task, "
                 f"such as `8,2,2`. Found `{text}`."
@@ -53,7 +54,7 @@ class HierarchySpec:
 
     @property
     def depth(self) -> int:
-        """x + y + z."""
+        """Layers of every path: x + y + z."""
         return self.shared + self.cluster + self.task
 
     def check_depth(self, depth: int) -> None:
@@ -95,7 +96,7 @@ class Groups:
         if not self.groups:
             problems.append("Parameter `groups` should hold at least one group. Found none.")
         if problems:
-            raise ValueError(" ".join(problems))
+            raise ValueError("\n".join(problems))
 
     @classmethod
     def one(cls, tasks: Iterable[str]) -> Groups:
@@ -118,8 +119,18 @@ class Groups:
         return tuple(sorted(tuple(sorted(tasks)) for tasks in self.groups.values()))
 
     def group_of(self, task: str) -> str:
-        """Return the name of the group that holds `task`."""
-        return next(name for name, tasks in self.groups.items() if task in tasks)
+        """Return the name of the group that holds `task`.
+
+        Raises:
+            InputError: if no group does.
+        """
+        for name, tasks in self.groups.items():
+            if task in tasks:
+                return name
+        raise InputError(
+            f"Parameter `task` should be in one of the groups. Found `{task}`."
+            f"{suggest(task, self.tasks)}"
+        )
 
     def check_tasks(self, names: Iterable[str], where: str = "groups") -> None:
         """Raise an `InputError` unless the groups hold exactly the tasks `names`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -56,10 +56,13 @@ def _correlation(which: Literal["pearson", "spearman"], labels: Array, predictio
     """The correlation; 0 where it is undefined (constant predictions)."""
     from scipy import stats
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scipy warns of constant input; the result is handled
-        function = stats.pearsonr if which == "pearson" else stats.spearmanr
-        value = float(function(labels, predictions).statistic) if len(labels) > 1 else 0.0
+    if len(labels) < 2:
+        return 0.0
+    function: Callable[[Array, Array], Any] = getattr(stats, f"{which}r")
+    with warnings.catch_warnings():  # constant input is handled below
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        warnings.simplefilter("ignore", stats.NearConstantInputWarning)
+        value = float(function(labels, predictions).statistic)
     return value if np.isfinite(value) else 0.0
 
 

@@ -12,6 +12,7 @@ Legend: B sequences, M tokens in all, H heads, L tokens of a sequence, D width o
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,14 +45,11 @@ class Packing:
     lengths: tuple[int, ...]
     starts: Tensor
 
-    @property
-    def spans(self) -> Iterator[tuple[int, int, int]]:
-        """First token, number of sequences and length of each run of equal lengths."""
-        start = 0
-        for length, run in itertools.groupby(self.lengths):
-            count = sum(1 for _ in run)
-            yield start, count, length
-            start += count * length
+    @functools.cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """Number of sequences and length of each run of equal lengths."""
+        runs = itertools.groupby(self.lengths)
+        return [(sum(1 for _ in run), length) for length, run in runs]
 
 
 @dataclass(frozen=True)
@@ -150,19 +148,19 @@ def attend(
         options = {"scaling": scaling, "dropout": dropout, "is_causal": False, **kwargs}
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    spans = packing.spans
+    sizes = [count * length for count, length in spans]
+    parts = (t[0].split(sizes, dim=1) for t in (query, key, value))  # backward is one `cat`
     outputs = []
-    for start, count, length in packing.spans:
-        rows = slice(start, start + count * length)
-        q, k, v = (t[0, :, rows].unflatten(1, (count, length)) for t in (query, key, value))
-        mask = _window_mask(module, length, sliding_window, query)
+    for (count, length), *qkv in zip(spans, *parts, strict=True):
+        q, k, v = (t.unflatten(1, (count, length)) for t in qkv)
+        mask = _window_mask(length, sliding_window, query)
         out = _attend_dense(q, k, v, mask, scale, dropout)  # [H, count, L, D]
         outputs.append(out.flatten(1, 2).transpose(0, 1))
     return torch.cat(outputs)[None], None
 
 
-def _window_mask(
-    module: nn.Module, length: int, sliding_window: int | None, like: Tensor
-) -> Tensor | None:
+def _window_mask(length: int, sliding_window: int | None, like: Tensor) -> Tensor | None:
     """Return the additive mask [L, L] of a local layer, or None where every token is in reach."""
     if sliding_window is None or length <= sliding_window:
         return None

@@ -216,7 +216,8 @@ class RunStore:
 
     def predictions(self, spec: RunSpec, task: str) -> pd.DataFrame:
         """Read a task's dev predictions; see `write_predictions` for the columns."""
-        return read_table(self.path(spec) / "predictions" / f"{task}.parquet", PREDICTIONS_SCHEMA)[0]
+        path = self.path(spec) / "predictions" / f"{task}.parquet"
+        return read_table(path, PREDICTIONS_SCHEMA)[0]
 
     def finish(self, spec: RunSpec, result: RunResult) -> None:
         """Write `result.json`, last of all, and remove what only an unfinished run needs."""

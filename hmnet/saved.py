@@ -29,12 +29,18 @@ MODEL_SCHEMA = "model/1"
 
 @dataclass(frozen=True, config=STRICT)
 class SavedModel:
-    """What a model folder says of itself."""
+    """What a model folder says of itself.
+
+    Attributes:
+        run_id: the run that trained it.
+        max_length: most tokens of an example in its training.
+    """
 
     run_id: str
+    max_length: int
 
 
-def write_model(folder: Path, model: HMNet, spec: RunSpec) -> None:
+def write_model(folder: Path, model: HMNet, spec: RunSpec, max_length: int) -> None:
     """Write a trained model; `hmnet.json` comes last, so its presence means complete."""
     (folder / "encoder").mkdir(parents=True, exist_ok=True)
     source = find_folder(spec.model.name, spec.model.revision)
@@ -43,7 +49,7 @@ def write_model(folder: Path, model: HMNet, spec: RunSpec) -> None:
         load_tokenizer(str(source)).save_pretrained(folder / "encoder")
     tensors = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters()}
     write_bytes(folder / "model.safetensors", save(tensors, {"format": "pt"}))
-    write_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel(spec.run_id))
+    write_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel(spec.run_id, max_length))
 
 
 def load_model(folder: Path, spec: RunSpec) -> HMNet:
@@ -57,7 +63,7 @@ def load_model(folder: Path, spec: RunSpec) -> HMNet:
             f"Parameter `run` should name a run that kept its model. `{folder.parent.name}` has "
             "none; train it with `hmnet train`, or run the sweep with `--keep-models`."
         )
-    read_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel)
+    read_saved(folder)
     config = AutoConfig.from_pretrained(folder / "encoder")
     with quiet():
         stock = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
@@ -65,6 +71,11 @@ def load_model(folder: Path, spec: RunSpec) -> HMNet:
     model = HMNet(encoder, spec.tasks, spec.hierarchy, spec.groups, spec.seed)
     _read_parameters(folder / "model.safetensors", model)
     return model.eval()
+
+
+def read_saved(folder: Path) -> SavedModel:
+    """Read what a model folder says of itself."""
+    return read_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel)
 
 
 def _read_parameters(path: Path, model: HMNet) -> None:

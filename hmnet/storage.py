@@ -38,8 +38,8 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -76,22 +76,37 @@ def digest_file(path: Path) -> str:
 
 
 def describe_problems(error: ValidationError, where: str) -> tuple[str, ...]:
-    """Translate a validation error into one sentence per problem."""
-    return tuple(_describe(problem, where) for problem in error.errors(include_url=False))
+    """Translate a validation error into one sentence per problem, each led by `where`."""
+    return tuple(
+        f"{where}: {sentence}"
+        for problem in error.errors(include_url=False)
+        for sentence in describe_problem(problem)
+    )
 
 
-def _describe(problem: Any, where: str) -> str:
+def describe_problem(problem: Any) -> list[str]:
+    """Translate one entry of a validation error into sentences.
+
+    A type's own check may report several problems, a line each; they come through as they are.
+    """
     name = ".".join(str(part) for part in problem["loc"]) or "(top level)"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{where}: Parameter `{name}` is unknown."
+        return [f"Parameter `{name}` is unknown."]
     if problem["type"] == "missing":
-        return f"{where}: Parameter `{name}` is missing."
-    if message.startswith("Input should"):
-        found = repr(problem["input"])
-        found = found if len(found) <= 80 else found[:77] + "..."
-        return f"{where}: Parameter `{name}`{message.removeprefix('Input')}. Found `{found}`."
-    return f"{where}: {message}"
+        return [f"Parameter `{name}` is missing."]
+    _, should, what = message.partition(" should ")
+    if problem["type"] == "value_error" or not should:
+        return list(message.splitlines())
+    return [f"Parameter `{name}` should {what}. Found `{_show(problem['input'])}`."]
+
+
+def _show(value: Any) -> str:
+    try:
+        shown = repr(value)
+    except ValueError:  # an integer with more digits than Python prints
+        return "a number too long to print"
+    return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def parse(kind: type[T], content: Any, where: str) -> T:
@@ -135,7 +150,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_DOCUMENT_BYTES:
             raise InputError(f"{path}: the file should have at most {MAX_DOCUMENT_BYTES} bytes.")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeats)
     except FileNotFoundError:
         raise InputError(f"{path}: the file does not exist.") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -145,7 +160,19 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_table(path: Path, frame: pd.DataFrame, schema: str, provenance: Mapping[str, Any]) -> None:
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object; a repeated key would silently lose what came first."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = sorted({key for key in keys if keys.count(key) > 1})
+        raise ValueError(f"repeated keys: {', '.join(repeated)}")
+    return content
+
+
+def write_table(
+    path: Path, frame: pd.DataFrame, schema: str, provenance: Mapping[str, Any]
+) -> None:
     """Write `frame` as parquet with schema name and provenance in the footer, atomically."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     footer = canonical_json({"schema": schema, "provenance": provenance}).encode()
@@ -162,14 +189,15 @@ def read_table(path: Path, schema: str) -> tuple[pd.DataFrame, dict[str, Any]]:
         InputError: if the file is missing, is no parquet, or has another schema.
     """
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:  # `read_table` would take `a=1/` in a path for a column
+            table = file.read()
     except FileNotFoundError:
         raise InputError(f"{path}: the file does not exist.") from None
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: the file should be parquet. Found: {error}.") from None
     try:
         footer = json.loads((table.schema.metadata or {})[_FOOTER_KEY])
-        found, provenance = footer["schema"], footer["provenance"]
+        found, provenance = footer["schema"], dict(footer["provenance"])
     except (KeyError, ValueError, TypeError):
         found, provenance = None, {}
     if found != schema:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import raise_problems, suggest
@@ -37,8 +37,15 @@ class Source:
     revision: str | None = None
     folder: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.repository is not None and self.folder is not None:
+            raise ValueError(
+                "Parameter `source` should name a repository or a folder, not both. "
+                f"Found `{self.repository}` and `{self.folder}`."
+            )
 
-@dataclass(frozen=True, config=ConfigDict(**STRICT))
+
+@dataclass(frozen=True, config=STRICT)
 class Task:
     """One supervised sentence or sentence-pair task.
 
@@ -73,34 +80,47 @@ class Task:
     question: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        problems = list(self._problems())
-        if problems:
-            raise ValueError(" ".join(problems))
-
-    def _problems(self) -> Iterable[str]:
         where = f"Task `{self.name}`:"
+        found = [*self._name_problems(), *self._label_problems(), *self._metric_problems()]
+        if found:
+            raise ValueError("\n".join(f"{where} {problem}" for problem in found))
+
+    def _name_problems(self) -> Iterable[str]:
+        allowed = (
+            "start with a letter or a digit and hold only letters, digits, `_`, `+` and `-`, "
+            "at most 64"
+        )
         if not NAME_PATTERN.fullmatch(self.name):
-            yield (
-                f"Parameter `name` should start with a letter or a digit and hold only letters, "
-                f"digits, `_`, `+` and `-`, at most 64. Found `{self.name}`."
-            )
-        if self.kind == "regression" and self.labels:
-            yield f"{where} Parameter `labels` should be empty for a regression. Found `{list(self.labels)}`."
-        if self.kind == "classification" and len(self.labels) < 2:
-            yield f"{where} Parameter `labels` should list at least two labels. Found `{list(self.labels)}`."
-        if len(set(self.labels)) < len(self.labels):
-            yield f"{where} Parameter `labels` should not repeat a label. Found `{list(self.labels)}`."
-        for name in self.all_metrics:
-            if name not in METRICS:
-                yield f"{where} Parameter `metric` should be a known metric. Found `{name}`.{suggest(name, METRICS)}"
-            elif METRICS[name].kind != self.kind:
-                yield f"{where} Parameter `metric` should fit a {self.kind}. Found `{name}`."
-            elif METRICS[name].needs_question and not self.question:
-                yield f"{where} Parameter `question` should be given for the metric `{name}`."
-            elif METRICS[name].binary and len(self.labels) != 2:
-                yield f"{where} Metric `{name}` should be used with two labels. Found {len(self.labels)}."
+            yield f"Parameter `name` should {allowed}. Found `{self.name}`."
+        for split in self.splits:
+            if not NAME_PATTERN.fullmatch(split):
+                yield f"Parameter `splits` should have names that {allowed}. Found `{split}`."
         if "train" not in self.splits or len(self.splits) < 2:
-            yield f"{where} Parameter `splits` should name `train` and a dev split. Found `{dict(self.splits)}`."
+            found = dict(self.splits)
+            yield f"Parameter `splits` should name `train` and a dev split. Found `{found}`."
+
+    def _label_problems(self) -> Iterable[str]:
+        found = list(self.labels)
+        if self.kind == "regression" and found:
+            yield f"Parameter `labels` should be empty for a regression. Found `{found}`."
+        if self.kind == "classification" and len(found) < 2:
+            yield f"Parameter `labels` should list at least two labels. Found `{found}`."
+        if len(set(found)) < len(found):
+            yield f"Parameter `labels` should not repeat a label. Found `{found}`."
+
+    def _metric_problems(self) -> Iterable[str]:
+        for name in self.all_metrics:
+            metric = METRICS.get(name)
+            if metric is None:
+                known = suggest(name, METRICS)
+                yield f"Parameter `metric` should be a known metric. Found `{name}`.{known}"
+            elif metric.kind != self.kind:
+                yield f"Parameter `metric` should fit a {self.kind}. Found `{name}`."
+            elif metric.needs_question and not self.question:
+                yield f"Parameter `question` should be given for the metric `{name}`."
+            elif metric.binary and len(self.labels) != 2:
+                found = len(self.labels)
+                yield f"Metric `{name}` should be used with two labels. Found {found}."
 
     @property
     def all_metrics(self) -> tuple[str, ...]:

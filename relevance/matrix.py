@@ -6,7 +6,8 @@ provenance in the footer. A measure without uncertainty leaves those columns nul
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ UNCERTAINTY = ("ci_low", "ci_high", "p_value", "q_value", "n_dev", "n_seeds")
 COLUMNS = ("source", "target", "value", *UNCERTAINTY)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RelevanceMatrix:
     """Directed relevance of each source task (row) to each target task (column).
 
@@ -49,12 +50,19 @@ class RelevanceMatrix:
             ]
         pairs = list(zip(self.table["source"], self.table["target"], strict=True))
         size = len(self.tasks)
-        if len(set(pairs)) != len(pairs) or len(pairs) != size * size:
+        if len(pairs) != size * size or set(pairs) != set(itertools.product(self.tasks, repeat=2)):
             return [
                 f"A relevance matrix should hold each ordered pair of its tasks once. "
                 f"Found {len(pairs)} rows for {size} tasks."
             ]
-        return []
+        return list(self._value_problems())
+
+    def _value_problems(self) -> Iterator[str]:
+        values = self.table["value"]
+        if not pd.api.types.is_numeric_dtype(values):
+            yield f"Column `value` should hold numbers. Found the type `{values.dtype}`."
+        elif np.isinf(values.to_numpy(np.float64, na_value=np.nan)).any():
+            yield "Column `value` should hold finite numbers, or none. Found an infinite one."
 
     @classmethod
     def from_array(
@@ -83,6 +91,11 @@ class RelevanceMatrix:
         for name in UNCERTAINTY:
             table[name] = np.full(size * size, np.nan)
         for name, column in columns.items():
+            if np.shape(column) != array.shape:
+                raise InputError(
+                    f"Parameter `{name}` should have shape [{size}, {size}]. "
+                    f"Found {list(np.shape(column))}."
+                )
             table[name] = np.asarray(column).ravel()
         return cls(table, measure, dict(provenance or {}))
 
@@ -106,7 +119,8 @@ class RelevanceMatrix:
         """Return the matrix of some of its tasks, in the order given."""
         unknown = [task for task in tasks if task not in self.tasks]
         raise_problems(
-            f"The matrix should hold task `{task}`. It holds {list(self.tasks)}." for task in unknown
+            f"The matrix should hold task `{task}`. It holds {list(self.tasks)}."
+            for task in unknown
         )
         index = pd.MultiIndex.from_product([tasks, tasks], names=["source", "target"])
         table = self.table.set_index(["source", "target"]).loc[index].reset_index()
@@ -114,7 +128,7 @@ class RelevanceMatrix:
 
     def write(self, path: Path) -> None:
         """Write the long table as parquet."""
-        provenance = {"measure": self.measure, **self.provenance}
+        provenance = {**self.provenance, "measure": self.measure}
         write_table(path, self.table, MATRIX_SCHEMA, provenance)
 
     @classmethod

@@ -1,0 +1,86 @@
+"""Watching a sweep: one live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from hmnet.jobs import Outcome, Watcher
+
+PLAIN_EVERY_S = 15.0
+
+
+class SweepProgress(Watcher):
+    """Counts runs, tokens and cost of a sweep, and says how long it will take still.
+
+    Args:
+        stream: where lines go; a live line is drawn only where it is a terminal.
+    """
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self.console = Console(file=stream, highlight=False)
+        self.live: Progress | None = None
+        self.total = self.cached = self.done = self.failed = self.tokens = 0
+        self.cost = self.total_cost = 0.0
+        self.began = self.said = time.monotonic()
+
+    def start(self, total: int, cached: int, total_cost: float) -> None:
+        """Begin: `total` runs, of which `cached` are done already."""
+        self.total, self.cached, self.total_cost = total, cached, total_cost
+        self.began = self.said = time.monotonic()
+        missing = total - cached
+        self.console.print(f"{total} runs: {cached} already done, {missing} to do")
+        if self.console.is_terminal and missing:
+            columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+            self.live = Progress(*columns, console=self.console, transient=True)
+            self.live.start()
+            self.live.add_task(self.line(), total=missing)
+
+    def finish(self, outcome: Outcome, cost: float) -> None:
+        """Count a run that ended."""
+        self.cost += cost
+        self.tokens += outcome.train_tokens
+        if outcome.status == "done":
+            self.done += 1
+        else:
+            self.failed += 1
+            self.console.print(f"failed: {outcome.run_id}: {outcome.error}", markup=False)
+        if self.live is not None:
+            self.live.update(self.live.task_ids[0], advance=1, description=self.line())
+        elif time.monotonic() - self.said >= PLAIN_EVERY_S:
+            self.said = time.monotonic()
+            self.console.print(self.line(), markup=False)
+
+    def stop(self) -> None:
+        """Remove the live line and say how the sweep ended."""
+        if self.live is not None:
+            self.live.stop()
+        if self.total > self.cached:
+            seconds = time.monotonic() - self.began
+            self.console.print(f"{self.line()}, {format_seconds(seconds)} in all", markup=False)
+
+    def line(self) -> str:
+        """Return runs done and failed, tokens per second and the time left."""
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        parts = [f"{self.cached + self.done} of {self.total} runs done"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        if self.cost > 0:
+            parts.append(f"{self.tokens / seconds:,.0f} tokens/s")
+        if 0 < self.cost < self.total_cost:
+            left = seconds * (self.total_cost / self.cost - 1)
+            parts.append(f"about {format_seconds(left)} left")
+        return ", ".join(parts)
+
+
+def format_seconds(seconds: float) -> str:
+    """Return `42 s`, `3 min 20 s` or `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,147 @@
+"""HMNet for use: train with groups, read scores, predict rows of a file, export a task's path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import softmax
+
+from hmnet.data import tokenise
+from hmnet.encoder import load_tokenizer
+from hmnet.engine import predict
+from hmnet.errors import InputError, suggest
+from hmnet.execute import Machine, describe_parameters, execute
+from hmnet.hierarchy import Groups, HierarchySpec
+from hmnet.jobs import Workers
+from hmnet.outputs import Output
+from hmnet.prepared import prepare_study
+from hmnet.runs import RESULT_SCHEMA, RunResult, RunSpec
+from hmnet.saved import export_path, load_model, read_saved
+from hmnet.sources import load_texts
+from hmnet.storage import read_document
+from hmnet.study import Study
+from hmnet.tasks import Task
+
+
+def train_hierarchy(
+    output: Output,
+    study: Study,
+    groups_file: Path | None,
+    hierarchy: str | None,
+    seed: int | None,
+    gpus: Sequence[int] | None,
+    threads: int | None,
+) -> tuple[str, RunResult]:
+    """Train HMNet on a study's tasks, in this process; return the run's id and result.
+
+    Raises:
+        InputError: if the groups do not hold the study's tasks, or the hierarchy does not sum to
+            the encoder's depth.
+    """
+    groups = Groups.read(groups_file or output.groups)
+    groups.check_tasks(study.tasks, str(groups_file or output.groups))
+    prepared = prepare_study(study, output.data)
+    layers = HierarchySpec.parse(hierarchy) if hierarchy else HierarchySpec.default(prepared.depth)
+    job = prepared.make_job(
+        study.tasks,
+        layers,
+        groups.groups.values(),
+        study.seeds[0] if seed is None else seed,
+        keep_model=True,
+    )
+    return job.spec.run_id, execute(job, output.runs, _choose_machine(gpus, threads))
+
+
+def _choose_machine(gpus: Sequence[int] | None, threads: int | None) -> Machine:
+    workers = Workers.choose(gpus, workers=threads)
+    return Machine(device=workers.devices[0], threads=workers.count if not gpus else 1)
+
+
+def read_run(output: Output, run: str) -> tuple[str, RunResult]:
+    """Return the id and the result of a run that is done."""
+    folder, spec = output.runs.find(run)
+    return spec.run_id, _read_result(folder)
+
+
+def _read_result(folder: Path) -> RunResult:
+    return read_document(folder / "result.json", RESULT_SCHEMA, RunResult)
+
+
+def describe_run(run_id: str, result: RunResult) -> str:
+    """Return the scores per task, dev split and metric, and exact parameter counts, as text."""
+    rows = [
+        {"task": task, "split": split, "metric": metric, "score": value}
+        for task, splits in result.scores.items()
+        for split, metrics in splits.items()
+        for metric, value in metrics.items()
+    ]
+    table = pd.DataFrame(rows).to_string(index=False, float_format=lambda value: f"{value:.4f}")
+    mean = sum(result.primary.values()) / len(result.primary)
+    counts = ", ".join(f"{count:,} {name}" for name, count in result.parameters.items())
+    return "\n".join(
+        [
+            table,
+            f"mean of the primary metric: {mean:.4f}",
+            f"{describe_parameters(result.parameters)} (exactly {counts})",
+            f"run {run_id}",
+        ]
+    )
+
+
+def predict_file(output: Output, run: str, task: str, source: Path) -> list[str]:
+    """Return a JSON line per row of a file: the label and the classes' probabilities, or a value.
+
+    Raises:
+        InputError: if the run lacks the task or its model, or the file lacks a text column.
+    """
+    folder, spec = output.runs.find(run)
+    definition = _find_task(spec, task)
+    rows = load_texts(definition, source)
+    model = load_model(folder / "model", spec)
+    tokenizer = load_tokenizer(str(folder / "model" / "encoder"))
+    split = tokenise(rows, tokenizer, read_saved(folder / "model").max_length)
+    logits = predict(model, task, split, spec.training.precision, torch.device("cpu"))
+    return [json.dumps(line) + "\n" for line in _describe_outputs(definition, logits)]
+
+
+def _find_task(spec: RunSpec, name: str) -> Task:
+    found = next((task for task in spec.tasks if task.name == name), None)
+    if found is None:
+        raise InputError(
+            f"Parameter `task` should be a task of run `{spec.run_id}`. Found `{name}`."
+            f"{suggest(name, spec.names)}"
+        )
+    return found
+
+
+def _describe_outputs(
+    task: Task, logits: np.ndarray[Any, np.dtype[np.float32]]
+) -> Iterator[dict[str, Any]]:
+    if task.kind == "regression":
+        yield from ({"value": float(value)} for value in logits[:, 0])
+        return
+    for row in softmax(logits.astype(np.float64), axis=1):
+        label = task.labels[int(row.argmax())]
+        named = {str(name): float(p) for name, p in zip(task.labels, row, strict=True)}
+        yield {"label": label, "probabilities": named}
+
+
+def export_task(output: Output, run: str, task: str, folder: Path) -> None:
+    """Write a task's path as an ordinary Hugging Face model folder.
+
+    Raises:
+        InputError: if the run lacks the task or its model, or the folder holds other files.
+    """
+    path, spec = output.runs.find(run)
+    _find_task(spec, task)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"Parameter `out` should be a new or empty folder. Found `{folder}`.")
+    model = load_model(path / "model", spec)
+    tokenizer = load_tokenizer(str(path / "model" / "encoder"))
+    export_path(model, tokenizer, spec, task, folder, _read_result(path))

@@ -1,0 +1,204 @@
+"""`relevance`: how much each task helps or hurts each other one, and which to train together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hmnet.terminal import (
+    DataOption,
+    GpusOption,
+    MaxDevOption,
+    MaxTrainOption,
+    ModelOption,
+    OutOption,
+    SetOption,
+    StudyOption,
+    TasksOption,
+    WorkersOption,
+    open_study,
+    parse_integers,
+    parse_seeds,
+    run_app,
+    split_names,
+)
+
+app = typer.Typer(
+    name="relevance",
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def vocab(
+    unit: Annotated[str, typer.Option(help="What is counted: wordpiece or word.")] = "wordpiece",
+    equation: Annotated[int, typer.Option(help="1: share of the source; 2: of the target.")] = 2,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Tokenizer: a folder or a hub id. [default: the model's]")
+    ] = None,
+    tasks: TasksOption = None,
+    data: DataOption = None,
+    model: ModelOption = None,
+    study: StudyOption = None,
+    settings: SetOption = None,
+    out: OutOption = None,
+) -> None:
+    """Measure vocabulary co-occurrence (equations 1 and 2); write vocab.parquet."""
+    output, plan = open_study(
+        out, study, settings, tasks=split_names(tasks), data=data, model=model
+    )
+    from hmnet.encoder import load_tokenizer
+    from relevance.vocabulary import check_options, measure_study
+
+    check_options(unit, equation)
+    loaded = load_tokenizer(tokenizer) if tokenizer else load_tokenizer(plan.model, plan.revision)
+    matrix = measure_study(plan, loaded, unit, equation)
+    matrix.write(output.vocab)
+    typer.echo(matrix.to_frame().mul(100).round(2).to_string())
+    typer.echo(f"wrote {output.vocab}")
+
+
+@app.command()
+def pairwise(
+    gpus: GpusOption = None,
+    jobs_per_gpu: Annotated[int, typer.Option(help="Runs that share a GPU.")] = 1,
+    workers: WorkersOption = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="5 for seeds 0 to 4, or a list: 0,3,7. [default: the study's]")
+    ] = None,
+    single_seeds: Annotated[
+        str | None, typer.Option(help="Seeds of the single runs. [default: as --seeds]")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print runs, tokens and time; run nothing.")
+    ] = False,
+    keep_models: Annotated[
+        bool, typer.Option("--keep-models", help="Keep every trained model.")
+    ] = False,
+    tasks: TasksOption = None,
+    data: DataOption = None,
+    model: ModelOption = None,
+    max_train: MaxTrainOption = None,
+    max_dev: MaxDevOption = None,
+    study: StudyOption = None,
+    settings: SetOption = None,
+    out: OutOption = None,
+) -> None:
+    """Fine-tune every task and every pair; write the gains (equations 3 and 4)."""
+    output, plan = open_study(
+        out,
+        study,
+        settings,
+        tasks=split_names(tasks),
+        data=data,
+        model=model,
+        rows__max_train=max_train,
+        rows__max_dev=max_dev,
+        seeds=parse_seeds(seeds),
+    )
+    from hmnet.jobs import Workers
+    from relevance.sweep import print_plan, run_sweep
+
+    chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
+    singles = parse_seeds(single_seeds, "single_seeds")
+    if dry_run:
+        print_plan(output, plan, chosen, single_seeds=singles, keep_models=keep_models)
+        return
+    matrix = run_sweep(output, plan, chosen, single_seeds=singles, keep_models=keep_models)
+    typer.echo(matrix.to_frame().mul(100).round(2).to_string())
+    typer.echo(f"wrote {output.pairwise}")
+
+
+@app.command()
+def cluster(
+    k: Annotated[int, typer.Option("--k", help="Number of groups.")] = 3,
+    matrix: Annotated[
+        str | None,
+        typer.Option(
+            help="vocab, pairwise, manual, paper:table2, paper:table3 or a parquet file. "
+            "[default: pairwise, else vocab]"
+        ),
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="kmeans (the paper's), exact, exact-lower-bound or spectral.")
+    ] = "kmeans",
+    seed: Annotated[int, typer.Option(help="Seed of the initialisations.")] = 0,
+    study: StudyOption = None,
+    out: OutOption = None,
+) -> None:
+    """Group the tasks by a relevance matrix; write clusters.parquet and groups.json."""
+    from relevance.grouping import group_tasks
+
+    groups, written = group_tasks(out, study, matrix, k, method, seed)
+    for name, members in groups.groups.items():
+        typer.echo(f"{name}: {', '.join(members)}")
+    typer.echo(f"wrote {' and '.join(str(path) for path in written)}")
+
+
+@app.command()
+def tasks(
+    names: TasksOption = None,
+    data: DataOption = None,
+    model: ModelOption = None,
+    max_train: MaxTrainOption = None,
+    max_dev: MaxDevOption = None,
+    study: StudyOption = None,
+    settings: SetOption = None,
+    out: OutOption = None,
+) -> None:
+    """Describe each task's data: rows, labels, token lengths, metrics (Table 4)."""
+    output, plan = open_study(
+        out,
+        study,
+        settings,
+        tasks=split_names(names),
+        data=data,
+        model=model,
+        rows__max_train=max_train,
+        rows__max_dev=max_dev,
+    )
+    from hmnet.prepared import describe_tasks, prepare_study
+
+    typer.echo(describe_tasks(prepare_study(plan, output.data)).to_string(index=False))
+
+
+@app.command()
+def report(
+    focus: Annotated[
+        str | None, typer.Option(help="Task that the influence chart shows first.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    out: OutOption = None,
+) -> None:
+    """Write one self-contained HTML report of every stage that has been run."""
+    from hmnet.outputs import open_output
+    from reports.html import write_report
+
+    path = write_report(open_output(out, create=False).folder, focus=focus)
+    typer.echo(f"wrote {path}")
+    if show:
+        typer.launch(str(path))
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="Seed of texts, encoder and training.")] = 0,
+    workers: WorkersOption = None,
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("demo-out"),
+) -> None:
+    """Run the whole chain on planted tasks, without a network, and write its report."""
+    from relevance.demo import run_demo
+
+    path = run_demo(out, seed, workers, say=typer.echo)
+    typer.echo(f"open {path}")
+
+
+def main() -> None:
+    """Entry point of `relevance`."""
+    run_app(app)

