@@ -19,6 +19,7 @@ from transformers import logging as transformers_logging
 
 from hmnet.dropout import replace_dropout
 from hmnet.errors import InputError, SourceError
+from hmnet.first_token import read_first_tokens_only
 from hmnet.forward import packs_exactly
 from hmnet.packing import ATTENTION, keep_first_tokens
 from hmnet.runs import ModelRef
@@ -217,6 +218,7 @@ def _with_packing(model: nn.Module, layers: nn.ModuleList, missing: frozenset[st
     try:
         with quiet():
             model.set_attn_implementation(ATTENTION)  # type: ignore[operator]
+        read_first_tokens_only(layers[-1])
         is_packable = _attention_of(model) == ATTENTION and packs_exactly(model)
     except (ValueError, NotImplementedError, AttributeError):
         is_packable = False

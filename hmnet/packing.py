@@ -4,8 +4,8 @@
   is one dense product per length, without a mask.
 - The attention function is registered with transformers under `ATTENTION`; it reads the lengths
   from the packing that is active around the forward pass, and is plain SDPA outside of one.
-- After the last layer only each sequence's first token is kept ([n, 1, D]), so poolers and heads
-  see an ordinary batch of sequences of one token.
+- After the last layer only each sequence's first token is kept ([B, 1, width]), so poolers and
+  heads see an ordinary batch of sequences of one token. `hmnet.first_token` goes further.
 
 Legend: B sequences, M tokens in all, H heads, L tokens of a sequence, D width of a head.
 """
@@ -113,12 +113,19 @@ def packed(packing: Packing | None) -> Iterator[None]:
         _ACTIVE.reset(token)
 
 
+def active_packing() -> Packing | None:
+    """Return the packing of the forward pass that is under way."""
+    return _ACTIVE.get()
+
+
 def keep_first_tokens(module: nn.Module, args: Any, output: Any) -> Any:
     """Forward hook of the last layer: keep each sequence's first token, [B, 1, width]."""
     packing = _ACTIVE.get()
     if packing is None:
         return None
     hidden = output[0] if isinstance(output, tuple) else output
+    if hidden.shape[1] == 1:
+        return None
     first = hidden[0, packing.starts][:, None]
     return (first, *output[1:]) if isinstance(output, tuple) else first
 
@@ -148,16 +155,43 @@ def attend(
         options = {"scaling": scaling, "dropout": dropout, "is_causal": False, **kwargs}
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    out = attend_spans(query[0], key[0], value[0], packing, scale, dropout, sliding_window)
+    return out[None], None
+
+
+def attend_spans(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packing: Packing,
+    scale: float,
+    dropout: float,
+    sliding_window: int | None = None,
+) -> Tensor:
+    """Attention within each sequence, for all its tokens or for its first token alone.
+
+    Args:
+        query: shape [H, M, D]; or [H, B, D], the queries of first tokens.
+        key, value: shape [H, M, D].
+
+    Returns:
+        Shape [M, H, D], or [B, H, D].
+    """
     spans = packing.spans
+    is_first = query.shape[1] == len(packing.lengths) != key.shape[1]
     sizes = [count * length for count, length in spans]
-    parts = (t[0].split(sizes, dim=1) for t in (query, key, value))  # backward is one `cat`
+    queries = query.split([count for count, _ in spans] if is_first else sizes, dim=1)
     outputs = []
-    for (count, length), *qkv in zip(spans, *parts, strict=True):
-        q, k, v = (t.unflatten(1, (count, length)) for t in qkv)
-        mask = _window_mask(length, sliding_window, query)
-        out = _attend_dense(q, k, v, mask, scale, dropout)  # [H, count, L, D]
+    # `split`, unlike slices, has a backward pass of one concatenation
+    for (count, length), q, k, v in zip(
+        spans, queries, key.split(sizes, dim=1), value.split(sizes, dim=1), strict=True
+    ):
+        mask = None if is_first else _window_mask(length, sliding_window, query)
+        each = (count, 1 if is_first else length)
+        k, v = k.unflatten(1, (count, length)), v.unflatten(1, (count, length))
+        out = _attend_dense(q.unflatten(1, each), k, v, mask, scale, dropout)  # [H, count, ., D]
         outputs.append(out.flatten(1, 2).transpose(0, 1))
-    return torch.cat(outputs)[None], None
+    return torch.cat(outputs)
 
 
 def _window_mask(length: int, sliding_window: int | None, like: Tensor) -> Tensor | None:

@@ -274,9 +274,9 @@ def _read_hub(task: Task, split: str) -> _Rows:
     import datasets
 
     source, folder = task.source, _local_repository(task)
-    is_reachable = folder is not None or _is_reachable(task)
+    obstacle = None if folder else _find_obstacle(task)
     try:
-        with _offline(not is_reachable):
+        with _offline(obstacle is not None):
             dataset = datasets.load_dataset(
                 str(folder or source.repository),
                 source.config,
@@ -284,8 +284,8 @@ def _read_hub(task: Task, split: str) -> _Rows:
                 revision=None if folder else source.revision,
             )
     except Exception as error:  # noqa: BLE001  datasets and the hub's client raise many kinds
-        _raise_source_error(task, split, error, is_reachable)
-    if not is_reachable:
+        _raise_source_error(task, split, error, obstacle)
+    if obstacle is not None:
         _check_cached_revision(task, dataset)
     names = tuple(dataset.column_names)
     feature = dataset.features.get(task.label)
@@ -295,14 +295,18 @@ def _read_hub(task: Task, split: str) -> _Rows:
     return _Rows(table, names, class_names=class_names)
 
 
-def _is_reachable(task: Task) -> bool:
+def _find_obstacle(task: Task) -> str | None:
     """Ask the hub for the repository once, because `datasets` would retry for half a minute.
+
+    Returns:
+        What is in the way of reaching the hub, or None.
 
     Raises:
         SourceError: if the hub answers that there is no such repository or revision.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
+        HfHubHTTPError,
         HFValidationError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -317,9 +321,11 @@ def _is_reachable(task: Task) -> bool:
             f"and revision on the hub that can be read. Found `{repository}` at `{revision}`: "
             f"{type(error).__name__}. {_go_on(task)}"
         ) from error
-    except Exception:  # noqa: BLE001  no network, or a hub that is down: perhaps there is a copy
-        return False
-    return True
+    except HfHubHTTPError:  # the hub is there but busy: `datasets` knows how to retry
+        return None
+    except Exception as error:  # noqa: BLE001  no network, offline mode: perhaps there is a copy
+        return type(error).__name__
+    return None
 
 
 @contextmanager
@@ -347,7 +353,7 @@ def _check_cached_revision(task: Task, dataset: Any) -> None:
         )
 
 
-def _raise_source_error(task: Task, split: str, error: Exception, is_reachable: bool) -> NoReturn:
+def _raise_source_error(task: Task, split: str, error: Exception, obstacle: str | None) -> NoReturn:
     where = f"Task `{task.name}`, split `{split}`: `{_describe_repository(task)}`"
     if "scripts are no longer supported" in str(error):
         raise SourceError(
@@ -355,10 +361,10 @@ def _raise_source_error(task: Task, split: str, error: Exception, is_reachable: 
             "to `refs/convert/parquet`, the hub's own parquet conversion, or go on with "
             "`--data DIR`."
         ) from error
-    if not is_reachable:
+    if obstacle is not None:
         raise SourceError(
-            f"{where} could not be loaded: the hub could not be reached, and the cache holds no "
-            f"copy of it. {_go_on(task)}"
+            f"{where} could not be loaded: the hub could not be reached ({obstacle}), and the "
+            f"cache holds no copy of it. {_go_on(task)}"
         ) from error
     raise SourceError(
         f"{where} could not be loaded: {type(error).__name__}: {_first_line(error)} {_go_on(task)}"

@@ -70,7 +70,8 @@ def pairwise(
     jobs_per_gpu: Annotated[int, typer.Option(help="Runs that share a GPU.")] = 1,
     workers: WorkersOption = None,
     seeds: Annotated[
-        str | None, typer.Option(help="5 for seeds 0 to 4, or a list: 0,3,7. [default: the study's]")
+        str | None,
+        typer.Option(help="5 for seeds 0 to 4, or a list: 0,3,7. [default: the study's]"),
     ] = None,
     single_seeds: Annotated[
         str | None, typer.Option(help="Seeds of the single runs. [default: as --seeds]")

@@ -46,7 +46,9 @@ def find_matrix(output: Output, study: Path | None, source: str | None) -> Relev
         InputError: if it has not been measured, or there is no such file.
     """
     if source is None:
-        source = next((s for s in ("pairwise", "vocab") if _measured(output, s).exists()), "pairwise")
+        source = next(
+            (s for s in ("pairwise", "vocab") if _measured(output, s).exists()), "pairwise"
+        )
     if source.startswith("paper:"):
         return load_reference(source)
     if source == "manual":

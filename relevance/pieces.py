@@ -1,4 +1,4 @@
-"""Cutting a corpus into different pieces that a tokenizer treats alike wherever they stand.
+r"""Cutting a corpus into different pieces that a tokenizer treats alike wherever they stand.
 
 The vocabulary of a corpus is then the union of what its different pieces give, and most of the
 corpus needs no tokenising. Three routes, chosen by what the tokenizer says of itself; all exact:
@@ -14,7 +14,7 @@ On the first two routes a row that holds an added token ("[SEP]") is tokenised w
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -26,17 +26,17 @@ from tokenizers import Tokenizer
 from tokenizers.normalizers import NFC, BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel
 
+Cut: TypeAlias = Callable[[list[bytes]], pa.Array]
+"""From some rows to their different pieces, an array of byte strings."""
+
 _SLICE_ROWS = 1000
 _UPPER, _LOWER = string.ascii_uppercase.encode(), string.ascii_lowercase.encode()
 _MARKS = string.punctuation.encode()
 _SPACES = b" \t\n\r"
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in _SPACES)
-# Every character that any definition of white space holds: to cut less is exact too.
+# All that any definition calls white space: fewer cuts are exact too.
 _WHITE_SPACE = tuple(chr(i).encode() for i in range(0x3001) if chr(i).isspace() or i == 0x180E)
 _CUT = b"\xff"  # a byte that UTF-8 never uses
-
-Cut: TypeAlias = Callable[[list[bytes]], pa.Array]
-"""From some rows to their different pieces."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Splitter:
 
     Attributes:
         cut: gives the different pieces of some rows; none where all rows stay whole.
-        words: whether pieces are whole words, which may be joined by spaces at will.
+        words: whether pieces are words, which a space may join to any other.
         added: tokens matched in the raw text; a row that holds one stays whole.
     """
 
@@ -70,20 +70,23 @@ class Splitter:
         """Return the different pieces of `rows`, an arrow array of strings without nulls."""
         if self.cut is None:
             return Pieces([], rows.to_pylist())
+        content = rows.cast(pa.large_binary())
         with ThreadPoolExecutor() as pool:  # arrow's functions run side by side
-            parts = list(pool.map(partial(self._split_part, self.cut), _slice(rows)))
+            split = partial(self._split_slice, self.cut, content)
+            parts = list(pool.map(split, range(0, len(rows), _SLICE_ROWS)))
         pieces = pa.chunked_array([part for part, _ in parts], pa.large_binary())
         unique = [piece.decode() for piece in pc.unique(pieces).to_pylist() if piece]
-        return Pieces(unique, [row.decode() for _, held in parts for row in held])
+        return Pieces(unique, [row.decode() for _, whole in parts for row in whole])
 
-    def _split_part(self, cut: Cut, rows: list[bytes]) -> tuple[pa.Array, set[bytes]]:
-        held = self._find_added(rows)
-        return cut([row for row in rows if row not in held] if held else rows), held
+    def _split_slice(self, cut: Cut, content: pa.Array, start: int) -> tuple[pa.Array, set[bytes]]:
+        rows = content.slice(start, _SLICE_ROWS).to_pylist()
+        whole = self._find_added(rows)
+        return cut([row for row in rows if row not in whole] if whole else rows), whole
 
     def _find_added(self, rows: list[bytes]) -> set[bytes]:
         text = _CUT.join(rows)
         present = [token for token in self.added if token in text]
-        return {row for row in rows for token in present if token in row}
+        return {row for token in present for row in rows if token in row}
 
 
 def choose_splitter(backend: Tokenizer) -> Splitter:
@@ -109,10 +112,10 @@ def choose_splitter(backend: Tokenizer) -> Splitter:
 
 
 def cut_words(rows: list[bytes], lowercase: bool) -> pa.Array:
-    """Cut where BERT's pre-tokenizer would, as far as ASCII decides.
+    r"""Cut where BERT's pre-tokenizer would, as far as ASCII decides.
 
     Characters beyond ASCII stay, so that the tokenizer itself treats them. Control characters go
-    first, because "a\\x1fb" is one word to BERT.
+    first, because "a\x1fb" is one word to BERT.
     """
     text = b" ".join(rows)
     upper, lower = (_UPPER, _LOWER) if lowercase else (b"", b"")
@@ -123,7 +126,7 @@ def cut_words(rows: list[bytes], lowercase: bool) -> pa.Array:
 
 
 WORDS = Splitter(partial(cut_words, lowercase=True), words=True)
-"""The words of BERT's basic tokenizer, for any tokenizer."""
+"""The words of BERT's basic tokenizer, whatever the tokenizer."""
 
 
 def cut_at_spaces(rows: list[bytes]) -> pa.Array:
@@ -142,9 +145,3 @@ def cut_at_spaces(rows: list[bytes]) -> pa.Array:
 def _find_unique(text: bytes, separator: bytes) -> pa.Array:
     pieces = pc.split_pattern(pa.array([text], pa.large_binary()), pattern=separator)
     return pc.unique(pieces.flatten())
-
-
-def _slice(rows: pa.Array) -> Iterator[list[bytes]]:
-    content = rows.cast(pa.large_binary())
-    for start in range(0, len(content), _SLICE_ROWS):
-        yield content.slice(start, _SLICE_ROWS).to_pylist()

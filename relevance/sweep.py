@@ -100,9 +100,7 @@ def print_plan(
     """Print runs, tokens and the estimated time of a sweep, from a short timing; run nothing."""
     prepared, plan = plan_sweep(output, study, single_seeds, keep_models=keep_models)
     missing = [
-        job
-        for job in plan.jobs
-        if not output.runs.is_done(job.spec, with_model=job.keep_model)
+        job for job in plan.jobs if not output.runs.is_done(job.spec, with_model=job.keep_model)
     ]
     say(f"{len(plan.singles)} single runs and {len(plan.pairs)} pair runs")
     say(f"{len(plan.jobs) - len(missing)} already done, {len(missing)} to do")
@@ -120,7 +118,9 @@ def _print_estimate(
     )
     say(f"{train / 1e6:,.1f} M training tokens")
     seconds = estimate_sweep(prepared, missing, workers)
-    say(f"about {format_seconds(seconds)} on {workers.count} workers ({', '.join(workers.devices)})")
+    say(
+        f"about {format_seconds(seconds)} on {workers.count} workers ({', '.join(workers.devices)})"
+    )
 
 
 def estimate_sweep(prepared: PreparedStudy, jobs: Sequence[Job], workers: Workers) -> float:

@@ -7,7 +7,7 @@ a sentence in `problems`, so that one bad file never costs the whole report.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -103,7 +103,7 @@ class ReportInputs:
     planted: Planted | None = None
     attention: pd.DataFrame | None = None
     runs: RunIndex = RunIndex()
-    curves: Mapping[str, list[Curve]] = Field(default_factory=dict)
+    curves: Mapping[str, list[Curve]] = field(default_factory=dict)
     study: str | None = None
     problems: tuple[str, ...] = ()
     focus: str | None = None
@@ -117,3 +117,56 @@ class ReportInputs:
         found |= dict.fromkeys(self.groups.tasks if self.groups is not None else ())
         found |= dict.fromkeys(task for record in self.runs.done for task in record.spec.names)
         return tuple(found)
+
+
+def collect(out: Path) -> ReportInputs:
+    """Read an output folder, whatever stages have been run.
+
+    Raises:
+        OutputFolderError: if there is no such folder.
+    """
+    if not out.is_dir():
+        raise OutputFolderError(f"Parameter `out` should be an output folder. Found `{out}`.")
+    output = Output(out)
+    reader = _Reader()
+    runs = read_runs(output.runs.folder)
+    return ReportInputs(
+        name=out.resolve().name,
+        vocabulary=reader.read(output.vocab, RelevanceMatrix.read),
+        pairwise=reader.read(output.pairwise, RelevanceMatrix.read),
+        groups=reader.read(output.groups, Groups.read),
+        clusters=reader.read(output.clusters, _read_clusters),
+        together=reader.read(out / "together.parquet", _read_together),
+        comparison=reader.read(output.compare, _read_comparison),
+        planted=reader.read(out / "planted.json", _read_planted),
+        attention=_read_attention(output.attention, reader),
+        runs=runs,
+        curves=read_curves(runs),
+        study=reader.read(output.study_file, _read_text),
+        problems=(*reader.problems, *runs.problems),
+    )
+
+
+class _Reader:
+    """Reads files that may be missing or broken; gathers what was wrong."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def read(self, path: Path, load: Callable[[Path], T]) -> T | None:
+        if not path.exists():
+            return None
+        try:
+            return load(path)
+        except InputError as error:
+            # The folder's own path is left out: the report says the same wherever it lies.
+            self.problems += [p.replace(str(path), path.name) for p in error.problems]
+            return None
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _read_planted(path: Path) -> Planted:
+    return read_document(path, PLANTED_SCHEMA, Planted)
