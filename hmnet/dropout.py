@@ -15,15 +15,27 @@ _LEVELS = 1 << 16
 _LOWEST = -(1 << 63)
 
 
+def draw_keep_mask(values: Tensor, p: float) -> tuple[Tensor, float]:
+    """Draw which elements are kept.
+
+    Returns:
+        Ones and zeros of the shape and type of `values` (on a CPU), and the reciprocal of the
+        keep rate.
+    """
+    dropped = round(p * _LEVELS)
+    words = torch.empty((values.numel() + 3) // 4, dtype=torch.int64).random_(_LOWEST, None)
+    levels = words.view(torch.int16)[: values.numel()].view(values.shape)
+    keep = torch.empty(values.shape, dtype=values.dtype)
+    torch.ge(levels, dropped - _LEVELS // 2, out=keep)
+    return keep, _LEVELS / (_LEVELS - dropped)
+
+
 def drop(values: Tensor, p: float) -> Tensor:
     """Zero each element with probability `p` and scale the others by 1 / (1 - p)."""
     if values.device.type != "cpu":
         return nn.functional.dropout(values, p)
-    dropped = round(p * _LEVELS)
-    words = torch.empty((values.numel() + 3) // 4, dtype=torch.int64).random_(_LOWEST, None)
-    levels = words.view(torch.int16)[: values.numel()].view(values.shape)
-    keep = levels >= dropped - _LEVELS // 2
-    return values * keep.to(values.dtype).mul_(_LEVELS / (_LEVELS - dropped))
+    keep, scale = draw_keep_mask(values, p)
+    return values * keep.mul_(scale)
 
 
 class Dropout(nn.Dropout):

@@ -28,7 +28,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from hmnet.data import SplitData
-from hmnet.dropout import drop
+from hmnet.dropout import draw_keep_mask
 
 ATTENTION = "packed"
 
@@ -213,9 +213,11 @@ def _attend_dense(
         return nn.functional.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
         )
-    scores = torch.matmul(q * scale, k.transpose(-1, -2))
-    weights = (scores if mask is None else scores + mask).softmax(-1)
-    return torch.matmul(drop(weights, dropout).to(v.dtype), v)
+    with torch.autocast("cpu", enabled=False):  # bf16 weights: autocast would widen the softmax
+        scores = torch.matmul(q * scale, k.transpose(-1, -2))
+        weights = (scores if mask is None else scores + mask).softmax(-1)
+        keep, up = draw_keep_mask(weights, dropout)
+        return torch.matmul(weights * keep, v * up)
 
 
 def _make_mask(*args: Any, **kwargs: Any) -> Tensor | None:

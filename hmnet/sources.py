@@ -95,6 +95,24 @@ def load_split(task: Task, split: str, data_dir: Path | None = None) -> RawSplit
     return _check(rows, task, where)
 
 
+def load_text_columns(
+    task: Task, split: str, data_dir: Path | None = None
+) -> tuple[pa.ChunkedArray, ...]:
+    """Read a split's text columns alone, as arrow columns; arguments as for `load_split`.
+
+    Raises:
+        InputError: with every problem of these columns.
+        SourceError: if the hub repository cannot be loaded.
+    """
+    path = find_file(task, split, data_dir)
+    where = f"Task `{task.name}`, split `{split}` ({path or _describe_repository(task)})"
+    rows = _read_hub(task, split) if path is None else _read_file(path, task, where)
+    problems: list[str] = []
+    columns = tuple(_collect(problems, _take_text, rows, name) for name in task.text)
+    raise_problems(f"{where}: {problem}" for problem in problems)
+    return columns
+
+
 def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
     """Return 32 hex digits that identify what `load_split` would read, without reading rows.
 
@@ -289,7 +307,7 @@ def _read_hub(task: Task, split: str) -> _Rows:
         _check_cached_revision(task, dataset)
     names = tuple(dataset.column_names)
     feature = dataset.features.get(task.label)
-    class_names = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else None
+    class_names = tuple(map(str, feature.names)) if isinstance(feature, datasets.ClassLabel) else None
     needed = _needed(names, task)
     table = dataset.select_columns(needed).with_format("arrow")[:] if needed else pa.table({})
     return _Rows(table, names, class_names=class_names)
@@ -367,7 +385,7 @@ def _raise_source_error(task: Task, split: str, error: Exception, obstacle: str 
             f"cache holds no copy of it. {_go_on(task)}"
         ) from error
     raise SourceError(
-        f"{where} could not be loaded: {type(error).__name__}: {_first_line(error)} {_go_on(task)}"
+        f"{where} could not be loaded. {_first_line(error).rstrip('.')}. {_go_on(task)}"
     ) from error
 
 
@@ -465,6 +483,11 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _read_text(rows: _Rows, name: str) -> list[str]:
+    """Return a text column as strings."""
+    return _take_text(rows, name).to_pylist()  # type: ignore[no-any-return]
+
+
+def _take_text(rows: _Rows, name: str) -> pa.ChunkedArray:
     """Return a text column. Numbers are refused: they point to the wrong column."""
     column = _take(rows, name, "text")
     _check_filled(column, name, "text")
@@ -480,7 +503,7 @@ def _read_text(rows: _Rows, name: str) -> list[str]:
             f"Parameter `text` should name columns of text. Found {kind} in column `{name}`, "
             f"such as `{_shorten(column[0].as_py())}` in row 0."
         )
-    return column.to_pylist()  # type: ignore[no-any-return]
+    return column
 
 
 def _read_questions(rows: _Rows, names: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -98,6 +98,7 @@ def describe_problem(problem: Any) -> list[str]:
     _, should, what = message.partition(" should ")
     if problem["type"] == "value_error" or not should:
         return list(message.splitlines())
+    what = what.replace("valid tuple", "valid list")  # as files call it
     return [f"Parameter `{name}` should {what}. Found `{_show(problem['input'])}`."]
 
 

@@ -53,12 +53,9 @@ def vocab(
     output, plan = open_study(
         out, study, settings, tasks=split_names(tasks), data=data, model=model
     )
-    from hmnet.encoder import load_tokenizer
-    from relevance.vocabulary import check_options, measure_study
+    from relevance.corpus import measure_study_vocabulary
 
-    check_options(unit, equation)
-    loaded = load_tokenizer(tokenizer) if tokenizer else load_tokenizer(plan.model, plan.revision)
-    matrix = measure_study(plan, loaded, unit, equation)
+    matrix = measure_study_vocabulary(plan, tokenizer, unit, equation)
     matrix.write(output.vocab)
     typer.echo(matrix.to_frame().mul(100).round(2).to_string())
     typer.echo(f"wrote {output.vocab}")

@@ -8,7 +8,8 @@ corpus needs no tokenising. Three routes, chosen by what the tokenizer says of i
     spaces   byte-level pre-tokenizers: a piece begins with the space before its word
     rows     any other tokenizer: the different rows are tokenised whole
 
-On the first two routes a row that holds an added token ("[SEP]") is tokenised whole.
+On the first two routes a row that holds an added token ("[SEP]") is tokenised whole, and words
+that might make up such a token ("covid", added to an uncased tokenizer) forbid the first.
 """
 
 from __future__ import annotations
@@ -95,11 +96,13 @@ def choose_splitter(backend: Tokenizer) -> Splitter:
     tokens = list(backend.get_added_tokens_decoder().values())
     if normalizer is not None and any(token.normalized for token in tokens):
         return Splitter()  # matched in the normalised text, which only the tokenizer knows
-    added = tuple(token.content.encode() for token in tokens)
+    names = [token.content for token in tokens]
+    added = tuple(name.encode() for name in names)
     if (
         isinstance(normalizer, BertNormalizer)
         and normalizer.clean_text
         and isinstance(pre_tokenizer, BertPreTokenizer)
+        and not any(_may_arise(name) for name in names)
     ):
         return Splitter(partial(cut_words, lowercase=normalizer.lowercase), True, added)
     if (
@@ -109,6 +112,14 @@ def choose_splitter(backend: Tokenizer) -> Splitter:
     ):
         return Splitter(cut_at_spaces, False, added)
     return Splitter()
+
+
+def _may_arise(token: str) -> bool:
+    """Tell whether words joined by spaces may hold an added token that no row holds.
+
+    "covid" may, from "COVID"; "[SEP]" may not, because each mark stands alone among words.
+    """
+    return " " in token or len(token) == 1 or not any(mark in token for mark in string.punctuation)
 
 
 def cut_words(rows: list[bytes], lowercase: bool) -> pa.Array:
@@ -136,7 +147,7 @@ def cut_at_spaces(rows: list[bytes]) -> pa.Array:
     look-ahead follows white space. So a run of white space stays with the word after it.
     """
     text = _CUT.join(rows).replace(b" ", _CUT + b" ")
-    for space in _WHITE_SPACE:
+    for space in (b" ",):
         while space + _CUT + b" " in text:
             text = text.replace(space + _CUT + b" ", space + b" ")
     return _find_unique(text, _CUT)

@@ -11,8 +11,10 @@ definition gives the paper's Table 2. `unit="word"` counts lower-cased words ins
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +27,16 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from hmnet.errors import InputError, raise_problems
+from hmnet.sources import load_split
 from hmnet.storage import canonical_json, digest
+from hmnet.study import Study
+from hmnet.tasks import Task
 from relevance.matrix import RelevanceMatrix
 from relevance.pieces import WORDS, choose_splitter
 
 Texts: TypeAlias = "Iterable[str] | pa.Array | pa.ChunkedArray | pd.Series[str]"
 Unit: TypeAlias = Literal["wordpiece", "word"]
+Equation: TypeAlias = Literal[1, 2]
 Vocabulary: TypeAlias = frozenset[int] | frozenset[str]
 
 _BATCH_TEXTS = 1000
@@ -41,7 +47,7 @@ def measure_vocabulary(
     texts: Mapping[str, Texts],
     tokenizer: Any = None,
     unit: Unit = "wordpiece",
-    equation: Literal[1, 2] = 2,
+    equation: Equation = 2,
 ) -> RelevanceMatrix:
     """Measure the vocabulary co-occurrence of each ordered pair of tasks.
 
@@ -61,8 +67,7 @@ def measure_vocabulary(
         InputError: for an unknown unit or equation, for texts that are no strings, and for
             every task without any token.
     """
-    if equation not in (1, 2):
-        raise InputError(f"Parameter `equation` should be 1 or 2. Found `{equation}`.")
+    check_options(unit, equation)
     extract = _make_extractor(tokenizer, unit)
     vocabularies = {task: extract(_find_unique_rows(rows, task)) for task, rows in texts.items()}
     raise_problems(
@@ -80,8 +85,33 @@ def measure_vocabulary(
     return RelevanceMatrix.from_array(values, list(texts), "vocabulary", provenance)
 
 
+def measure_study(
+    study: Study, tokenizer: Any = None, unit: str = "wordpiece", equation: int = 2
+) -> RelevanceMatrix:
+    """Measure the vocabulary co-occurrence of a study's tasks, over their whole train splits.
+
+    Raises:
+        InputError: as `measure_vocabulary`, and for rows that do not fit their task.
+        SourceError: for rows that could not be loaded.
+    """
+    unit, equation = check_options(unit, equation)
+    texts = {name: _read_texts(task, study.data_folder) for name, task in study.tasks.items()}
+    return measure_vocabulary(texts, tokenizer, unit, equation)
+
+
+def check_options(unit: str, equation: int = 2) -> tuple[Unit, Equation]:
+    """Return the options if they are known; else raise an `InputError` that names both."""
+    problems = []
+    if unit not in get_args(Unit):
+        problems.append(f"Parameter `unit` should be wordpiece or word. Found `{unit}`.")
+    if equation not in get_args(Equation):
+        problems.append(f"Parameter `equation` should be 1 or 2. Found `{equation}`.")
+    raise_problems(problems)
+    return cast("Unit", unit), cast("Equation", equation)
+
+
 def compute_cooccurrence(
-    vocabularies: Sequence[Set[Any]], equation: Literal[1, 2] = 2
+    vocabularies: Sequence[AbstractSet[Any]], equation: Equation = 2
 ) -> npt.NDArray[np.float64]:
     """Return r_cs (equation 1) or r_ct (equation 2) of non-empty sets, shape [T, T]."""
     shared = np.array([[len(s & t) for t in vocabularies] for s in vocabularies], dtype=np.float64)
@@ -126,6 +156,12 @@ def describe_tokenizer(tokenizer: Any) -> dict[str, Any]:
     return {"kind": kind, "size": size, "digest": digest(rules)[:10]}
 
 
+def _read_texts(task: Task, data_folder: Path | None) -> Iterator[str]:
+    """Yield the training texts of a task, read when the first is asked for."""
+    for column in load_split(task, "train", data_folder).texts:
+        yield from column
+
+
 def _find_unique_rows(texts: Texts, name: str = "texts") -> pa.Array:
     """Return the different texts as an arrow array without nulls."""
     if isinstance(texts, str):
@@ -148,12 +184,9 @@ def _decode(array: pa.Array | pa.ChunkedArray, name: str) -> pa.Array | pa.Chunk
 
 def _make_extractor(tokenizer: Any, unit: Unit) -> Callable[[pa.Array], Vocabulary]:
     """Return the function from different texts to a vocabulary; what it needs is set up once."""
+    check_options(unit)
     if unit == "word":
         return _extract_words
-    if unit != "wordpiece":
-        raise InputError(
-            f"Parameter `unit` should be one of {list(get_args(Unit))}. Found `{unit}`."
-        )
     backend = _get_backend(tokenizer)
     special = frozenset(getattr(tokenizer, "all_special_ids", ()))
     if backend is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,10 @@ COMPARISON_COLUMNS = (
     "params_activated",
     "params_overall",
 )
+CLUSTERS_SCHEMA = "clusters/1"
+CLUSTERS_COLUMNS = ("task", "group", "silhouette", "from_group", "from_others")
+STABILITY_SCHEMA = "stability/1"
+STABILITY_COLUMNS = ("task", "other", "together")
 ATTENTION_SCHEMA = "attention/1"
 ATTENTION_COLUMNS = ("task", "partner", "layer", "head", "similarity")
 PLANTED_SCHEMA = "planted/1"
@@ -68,7 +72,7 @@ class Planted:
     """
 
     description: str
-    groups: Mapping[str, tuple[str, ...]] = Field(min_length=1)
+    groups: Annotated[Mapping[str, tuple[str, ...]], Field(min_length=1)]
     found: Found
 
 
@@ -81,7 +85,7 @@ class ReportInputs:
         vocabulary: vocabulary co-occurrence (equation 2).
         pairwise: relative gains (equation 4).
         groups: the groups that HMNet trains with.
-        clusters: a row per task, with its cluster.
+        clusters: a row per task, how it lies in its group (`CLUSTERS_COLUMNS`).
         together: share of bootstrap draws in which two tasks fall into one group, shape [T, T].
         comparison: scores of several systems, with `COMPARISON_COLUMNS`.
         planted: what was planted, in a planted study.
@@ -102,7 +106,7 @@ class ReportInputs:
     comparison: pd.DataFrame | None = None
     planted: Planted | None = None
     attention: pd.DataFrame | None = None
-    runs: RunIndex = RunIndex()
+    runs: RunIndex = field(default_factory=RunIndex)
     curves: Mapping[str, list[Curve]] = field(default_factory=dict)
     study: str | None = None
     problems: tuple[str, ...] = ()
@@ -136,7 +140,7 @@ def collect(out: Path) -> ReportInputs:
         pairwise=reader.read(output.pairwise, RelevanceMatrix.read),
         groups=reader.read(output.groups, Groups.read),
         clusters=reader.read(output.clusters, _read_clusters),
-        together=reader.read(out / "together.parquet", _read_together),
+        together=reader.read(out / "stability.parquet", _read_together),
         comparison=reader.read(output.compare, _read_comparison),
         planted=reader.read(out / "planted.json", _read_planted),
         attention=_read_attention(output.attention, reader),
@@ -170,3 +174,47 @@ def _read_text(path: Path) -> str:
 
 def _read_planted(path: Path) -> Planted:
     return read_document(path, PLANTED_SCHEMA, Planted)
+
+
+def _read_clusters(path: Path) -> pd.DataFrame:
+    return _read_columns(path, CLUSTERS_SCHEMA, CLUSTERS_COLUMNS)
+
+
+def _read_comparison(path: Path) -> pd.DataFrame:
+    frame = _read_columns(path, COMPARISON_SCHEMA, COMPARISON_COLUMNS)
+    return frame.astype({"system": "str", "task": "str", "score": "float64"})
+
+
+def _read_together(path: Path) -> pd.DataFrame:
+    """Read how often two tasks fall into one group, as a square table."""
+    frame = _read_columns(path, STABILITY_SCHEMA, STABILITY_COLUMNS)
+    wide = frame.pivot_table(index="task", columns="other", values="together", sort=False)
+    if list(wide.index) != list(wide.columns):
+        raise InputError(f"{path}: the table should hold every pair of its tasks.")
+    return wide
+
+
+_NAME_COLUMNS = ("system", "task", "group", "other", "partner")
+
+
+def _read_columns(path: Path, schema: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    frame, _ = read_table(path, schema)
+    missing = [column for column in columns if column not in frame.columns]
+    if missing or frame.empty:
+        found = f"Missing: {missing}." if missing else "It has no row."
+        raise InputError(f"{path}: the table should have the columns {list(columns)}. {found}")
+    numbers = [c for c in columns if c not in _NAME_COLUMNS]
+    frame[numbers] = frame[numbers].astype(np.float64)
+    return frame
+
+
+def _read_attention(folder: Path, reader: _Reader) -> pd.DataFrame | None:
+    """Read every table of attention similarities as one."""
+    if not folder.is_dir():
+        return None
+    tables = [
+        reader.read(path, lambda p: _read_columns(p, ATTENTION_SCHEMA, ATTENTION_COLUMNS))
+        for path in sorted(folder.glob("*.parquet"))
+    ]
+    found = [table for table in tables if table is not None]
+    return pd.concat(found, ignore_index=True) if found else None

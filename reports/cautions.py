@@ -1,0 +1,155 @@
+"""What a reader should not trust, found in the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from markupsafe import Markup
+
+from reports.collect import ReportInputs
+from reports.commands import STAGES, WISHED_SEEDS, in_folder
+from reports.comparison import ScoreTable
+from reports.formatting import format_count, format_number
+from reports.gains import GainTable
+from reports.markup import bold, join, join_tasks, sentence
+from reports.runs import RunRecord
+from reports.stability import measure_stability
+
+SMALL_DEV = 300
+"""Dev sets below this size give scores that move by whole points with a few examples."""
+
+
+def find_cautions(
+    inputs: ReportInputs, gains: GainTable | None, scores: ScoreTable | None
+) -> Iterator[Markup]:
+    """Yield a sentence for each reason to doubt a number, the gravest first."""
+    for problem in inputs.problems:
+        yield sentence("A file could not be read: {}", problem)
+    yield from _about_runs(inputs)
+    if gains is not None:
+        yield from _about_gains(inputs, gains)
+    yield from _about_groups(inputs)
+    if scores is not None:
+        yield from _about_scores(scores)
+
+
+def _about_runs(inputs: ReportInputs) -> Iterator[Markup]:
+    runs = inputs.runs
+    if runs.failed:
+        count = format_count(len(runs.failed), "run")
+        yield sentence('{} failed; <a href="#runs">they are listed below</a>.', count)
+    collapsed = [record for record in runs.done if collapsed_tasks(record)]
+    if collapsed:
+        names = sorted({task for record in collapsed for task in collapsed_tasks(record)})
+        yield sentence(
+            "{} collapsed: one class predicted for every dev example of {}. The scores of such "
+            'runs are in the means (<a href="#runs">listed below</a>).',
+            format_count(len(collapsed), "run"),
+            join_tasks(names),
+        )
+    undefined = tasks_at_majority(inputs)
+    if undefined:
+        verb = "does" if len(undefined) == 1 else "do"
+        yield sentence(
+            "Trained alone, {} {} not beat the most frequent label. Relative gains of such a "
+            "task say little.",
+            join_tasks(undefined),
+            verb,
+        )
+
+
+def collapsed_tasks(record: RunRecord) -> list[str]:
+    """Return the tasks for which a run predicts one class only."""
+    return [name for name, check in record.checks.items() if check.predicted_classes == 1]
+
+
+def tasks_at_majority(inputs: ReportInputs) -> list[str]:
+    """Return the tasks whose mean single-task accuracy does not beat the majority label."""
+    margins: dict[str, list[float]] = {}
+    for record in inputs.runs.of_kind("single-task"):
+        task = record.spec.tasks[0]
+        if task.metric == "accuracy" and task.name in record.checks:
+            above = record.result.primary[task.name] - record.checks[task.name].majority_frac
+            margins.setdefault(task.name, []).append(above)
+    return [name for name, found in margins.items() if sum(found) / len(found) <= 1e-9]
+
+
+def _about_gains(inputs: ReportInputs, gains: GainTable) -> Iterator[Markup]:
+    if gains.missing:
+        yield sentence(
+            "{} of {} gains have no value, because runs failed or are missing.",
+            gains.missing,
+            gains.missing + len(gains.gains),
+        )
+    if gains.least_runs is not None and gains.least_runs < WISHED_SEEDS:
+        command = in_folder(f"{STAGES['pairwise']} --seeds {WISHED_SEEDS}", inputs.name)
+        runs = format_count(gains.least_runs, "run")
+        yield sentence(
+            "Some gains come from {} with one seed each. Another seed can change their order and "
+            "even their sign; <code>{}</code> repeats them.",
+            runs,
+            command,
+        )
+    elif not gains.is_tested:
+        yield sentence("The gains carry no test, so none of them is known to be beyond noise.")
+    yield from _about_small_sets(gains)
+
+
+def _about_small_sets(gains: GainTable) -> Iterator[Markup]:
+    sizes = {gain.target: gain.dev for gain in gains.gains if gain.dev < SMALL_DEV}
+    if not sizes:
+        return
+    named = [
+        sentence("{} ({} points)", bold(task), format_number(100 / size))
+        for task, size in sorted(sizes.items(), key=lambda item: item[1])
+    ]
+    yield sentence(
+        "Small dev sets make gains jump. One example more or less moves the score of {}.",
+        join(named[:6]),
+    )
+
+
+def _about_groups(inputs: ReportInputs) -> Iterator[Markup]:
+    if inputs.groups is None:
+        return
+    if measure_stability(inputs).is_shaky:
+        yield sentence("The groups are unstable: resampled data would group the tasks differently.")
+    yield from _about_origin(inputs)
+
+
+def _about_origin(inputs: ReportInputs) -> Iterator[Markup]:
+    """Yield where the groups do not belong to what has been measured."""
+    assert inputs.groups is not None  # noqa: S101
+    origin = inputs.groups.origin
+    matrices = {"pairwise": inputs.pairwise, "vocabulary": inputs.vocabulary}
+    matrix = matrices.get(str(origin.get("measure")))
+    if matrix is not None and origin.get("matrix") not in (None, matrix.identity):
+        yield sentence(
+            "The groups were made from another {} matrix than the one shown here; "
+            "<code>{}</code> makes them anew.",
+            matrix.measure,
+            in_folder(STAGES["groups"], inputs.name),
+        )
+    measured = inputs.pairwise or inputs.vocabulary
+    if measured is not None and set(measured.tasks) != set(inputs.groups.tasks):
+        odd = sorted(set(measured.tasks) ^ set(inputs.groups.tasks))
+        yield sentence("The groups and the measured tasks differ by {}.", join_tasks(odd))
+
+
+def _about_scores(scores: ScoreTable) -> Iterator[Markup]:
+    seeds = {
+        found.seeds
+        for system in scores.systems
+        for task in scores.tasks
+        if (found := scores.score(system, task)) is not None
+    }
+    if seeds and min(seeds) < 2:
+        yield sentence("The systems are compared with one seed; their order may be noise.")
+    floor = [
+        task
+        for task in scores.tasks
+        if len({round(s.value, 6) for name in scores.systems if (s := scores.score(name, task))})
+        == 1
+    ]
+    if floor and len(scores.systems) > 1:
+        yield sentence("All systems score exactly the same on {}.", join_tasks(floor))

@@ -1,0 +1,170 @@
+"""Scores of several systems on the same tasks (paper, Table 1), and their differences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from reports.collect import AVERAGE
+
+SINGLE, MULTI = "single-task", "multi-task"
+_LABELS = {
+    SINGLE: "Single-task",
+    MULTI: "Multi-task",
+    "skillnet": "SkillNet-style",
+    "hmnet-vocabulary": "HMNet (vocabulary groups)",
+    "hmnet-manual": "HMNet (manual groups)",
+    "hmnet-pairwise": "HMNet (pairwise groups)",
+}
+_ORDER = list(_LABELS)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A system's score on a task: mean over seeds.
+
+    Attributes:
+        value: mean score, a fraction.
+        low, high: 95 % interval; NaN where there is none.
+        spread: standard deviation over seeds; NaN with one seed.
+        seeds: number of seeds.
+    """
+
+    value: float
+    low: float
+    high: float
+    spread: float
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one system's average is above another's.
+
+    Attributes:
+        value: mean difference, a fraction.
+        low, high: 95 % interval over seeds (Student's t); NaN with fewer than three shared seeds.
+        wins: shared seeds in which the first system is ahead.
+        seeds: shared seeds.
+    """
+
+    value: float
+    low: float
+    high: float
+    wins: int
+    seeds: int
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreTable:
+    """Systems as columns, tasks as rows.
+
+    Attributes:
+        systems: names of the systems: baselines first, then HMNet with each grouping.
+        tasks: names of the tasks, without the average.
+        rows: the long table (`COMPARISON_COLUMNS`), the average included.
+    """
+
+    systems: tuple[str, ...]
+    tasks: tuple[str, ...]
+    rows: pd.DataFrame
+
+    def score(self, system: str, task: str) -> Score | None:
+        """Return a system's score on a task, or on the average of tasks."""
+        rows = self._select(system, task)
+        whole = rows[rows["seed"].isna()]  # a row without a seed sums up the others
+        seeded = rows[rows["seed"].notna()]
+        shown = whole if len(whole) else seeded
+        if shown.empty:
+            return None
+        return Score(
+            float(shown["score"].mean()),
+            float(shown["ci_low"].mean()),
+            float(shown["ci_high"].mean()),
+            float(seeded["score"].std(ddof=1)) if len(seeded) > 1 else math.nan,
+            len(seeded),
+        )
+
+    def _select(self, system: str, task: str) -> pd.DataFrame:
+        return self.rows[(self.rows["system"] == system) & (self.rows["task"] == task)]
+
+    def best(self, task: str) -> float:
+        """Return the highest score on a task, as it would be printed."""
+        scores = [self.score(system, task) for system in self.systems]
+        return max((round(score.value, 3) for score in scores if score), default=math.nan)
+
+    def hierarchical(self) -> list[str]:
+        """Return the HMNet systems, the best average first."""
+        found = [system for system in self.systems if system.startswith("hmnet")]
+        return sorted(found, key=lambda system: (-self._average(system), system))
+
+    def _average(self, system: str) -> float:
+        score = self.score(system, AVERAGE)
+        return score.value if score else -math.inf
+
+    def difference(self, system: str, other: str, task: str = AVERAGE) -> Difference | None:
+        """Return how far `system` is above `other` on a task, paired by seed where possible."""
+        one, two = self.score(system, task), self.score(other, task)
+        if one is None or two is None:
+            return None
+        paired = self._paired(system, other, task)
+        low, high = _seed_interval(paired)
+        value = float(paired.mean()) if len(paired) else one.value - two.value
+        return Difference(value, low, high, int((paired > 0).sum()), len(paired))
+
+    def _paired(self, system: str, other: str, task: str) -> npt.NDArray[np.float64]:
+        """Return the difference of each seed that both systems have."""
+        frames = [self._select(name, task).dropna(subset="seed") for name in (system, other)]
+        both = frames[0].merge(frames[1], on="seed", suffixes=("", "_other"))
+        return (both["score"] - both["score_other"]).to_numpy(np.float64)
+
+    def parameters(self, system: str, column: str) -> float:
+        """Return a system's `params_activated` or `params_overall`; NaN where not known."""
+        known = self.rows.loc[self.rows["system"] == system, column].dropna()
+        return float(known.iloc[0]) if len(known) else math.nan
+
+
+def _seed_interval(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+    if len(differences) < 3:
+        return math.nan, math.nan
+    half = stats.t.ppf(0.975, len(differences) - 1) * differences.std(ddof=1)
+    half /= math.sqrt(len(differences))
+    return float(differences.mean() - half), float(differences.mean() + half)
+
+
+def tabulate_comparison(frame: pd.DataFrame) -> ScoreTable:
+    """Order the systems and tasks of a comparison; add the average over tasks if it is missing.
+
+    A system's average is left out where it lacks a task that another system has.
+    """
+    tasks = tuple(task for task in dict.fromkeys(frame["task"]) if task != AVERAGE)
+    if AVERAGE not in set(frame["task"]):
+        frame = pd.concat([frame, _average_rows(frame, len(tasks))], ignore_index=True)
+    return ScoreTable(_order_systems(frame), tasks, frame)
+
+
+def _average_rows(frame: pd.DataFrame, tasks: int) -> pd.DataFrame:
+    groups = frame.groupby(["system", "seed"], sort=False, dropna=False)["score"]
+    rows = groups.mean()[groups.count() == tasks].reset_index()
+    return rows.assign(task=AVERAGE).reindex(columns=frame.columns)
+
+
+def _order_systems(frame: pd.DataFrame) -> tuple[str, ...]:
+    names = list(dict.fromkeys(frame["system"]))
+    known = [name for name in _ORDER if name in names]
+    return (*known, *(name for name in names if name not in known))
+
+
+def label_system(system: str) -> str:
+    """Return what to call a system in a table."""
+    return _LABELS.get(system, system)

@@ -1,0 +1,78 @@
+"""How figures look: sizes for papers, type, lines; no state is left behind in matplotlib."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.palette import color
+
+ONE_COLUMN_IN = 3.03
+TWO_COLUMNS_IN = 6.30
+"""Widths of one column and of the whole text on a page of the ACL's style."""
+
+SMALL_PT, TEXT_PT = 6.5, 7.5
+
+_SETTINGS: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": TEXT_PT,
+    "axes.titlesize": TEXT_PT,
+    "axes.labelsize": TEXT_PT,
+    "xtick.labelsize": SMALL_PT,
+    "ytick.labelsize": SMALL_PT,
+    "legend.fontsize": SMALL_PT,
+    "text.color": color("ink"),
+    "axes.labelcolor": color("muted"),
+    "axes.titlecolor": color("ink"),
+    "axes.edgecolor": color("edge"),
+    "xtick.color": color("muted"),
+    "ytick.color": color("muted"),
+    "xtick.labelcolor": color("ink"),
+    "ytick.labelcolor": color("ink"),
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.1,
+    "grid.color": color("line"),
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "axes.titlelocation": "left",
+    "figure.facecolor": color("paper"),
+    "axes.facecolor": "none",
+    "text.parse_math": False,  # a task may be called "$x$"
+    "text.usetex": False,
+    "axes.formatter.use_mathtext": False,
+    "pdf.fonttype": 42,  # whole TrueType fonts, which publishers ask for
+    "ps.fonttype": 42,
+    "svg.fonttype": "none",
+    "path.simplify": False,
+}
+
+
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Draw with the style, and put matplotlib's settings back afterwards."""
+    with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
+        # Names in scripts that the font lacks: a browser brings its own fonts.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        yield
+
+
+def new_figure(width_in: float, height_in: float, **options: Any) -> Figure:
+    """Return an empty figure that no window and no registry knows."""
+    return Figure(figsize=(width_in, height_in), layout="constrained", **options)
+
+
+def strip_axes(axes: Axes, *, keep: str = "left bottom") -> None:
+    """Remove the frame except for the named sides."""
+    for name, spine in axes.spines.items():
+        spine.set_visible(name in keep.split())

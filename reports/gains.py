@@ -1,0 +1,172 @@
+"""Gains of a matrix as rows that can be sorted, compared and put into words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from relevance.matrix import RelevanceMatrix
+
+LEVEL = 0.05
+"""The false discovery rate at which a gain counts as beyond noise."""
+
+Verdict = Literal["beyond noise", "within noise", "not tested"]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What training with `source` does to `target`.
+
+    Attributes:
+        value: relative gain (equation 4), a fraction.
+        low, high: its 95 % interval; NaN where there is none.
+        q: the Benjamini-Hochberg adjusted p-value; NaN where there is none.
+        runs: joint runs behind it.
+        dev: dev examples of the target.
+    """
+
+    source: str
+    target: str
+    value: float
+    low: float
+    high: float
+    q: float
+    runs: float
+    dev: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the gain differs from zero by more than noise explains."""
+        if math.isnan(self.q) or math.isnan(self.value):
+            return "not tested"
+        return "beyond noise" if self.q < LEVEL else "within noise"
+
+
+@dataclass(frozen=True)
+class PairGains:
+    """Two tasks, and what each does to the other.
+
+    Attributes:
+        one: the gain of the task that loses more (or gains less).
+        other: the gain of its partner.
+    """
+
+    one: Gain
+    other: Gain
+
+    @property
+    def mean(self) -> float:
+        """Mean of both gains."""
+        return (self.one.value + self.other.value) / 2
+
+    @property
+    def tasks(self) -> tuple[str, str]:
+        """The task that loses more, then its partner."""
+        return self.one.target, self.other.target
+
+    @property
+    def verdict(self) -> str:
+        """Which of the two gains are beyond noise, in words."""
+        verdicts = (self.one.verdict, self.other.verdict)
+        if "not tested" in verdicts:
+            return "not tested"
+        if verdicts[0] == verdicts[1]:
+            return "both beyond noise" if verdicts[0] == "beyond noise" else "within noise"
+        return "one beyond noise"
+
+
+@dataclass(frozen=True, eq=False)
+class GainTable:
+    """Every off-diagonal cell of a matrix of gains, in the order of its table.
+
+    Attributes:
+        gains: cells that have a value.
+        missing: number of cells that have none.
+    """
+
+    gains: tuple[Gain, ...]
+    missing: int
+    cells: Mapping[tuple[str, str], Gain] = field(repr=False)
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether any cell says how likely noise would explain it."""
+        return any(gain.verdict != "not tested" for gain in self.gains)
+
+    @property
+    def least_runs(self) -> int | None:
+        """The fewest joint runs behind a cell that has a value, if known."""
+        known = [gain.runs for gain in self.gains if not math.isnan(gain.runs)]
+        return int(min(known)) if known else None
+
+    @property
+    def limit(self) -> float:
+        """The largest absolute gain, the end of the colour scale."""
+        return max((abs(gain.value) for gain in self.gains), default=0.0)
+
+    @property
+    def pairs(self) -> list[PairGains]:
+        """Every pair that has both gains, the one that loses most on average first."""
+        tasks = dict.fromkeys(task for pair in self.cells for task in pair)
+        found = []
+        for a, b in combinations(tasks, 2):
+            both = [g for g in (self.cells[a, b], self.cells[b, a]) if not math.isnan(g.value)]
+            if len(both) == 2:
+                found.append(PairGains(*sorted(both, key=lambda gain: gain.value)))
+        return sorted(found, key=lambda pair: (pair.mean, pair.tasks))
+
+    def strongest(self, sign: int, verdict: Verdict | None = None) -> list[Gain]:
+        """Return the gains (`sign` 1) or losses (-1), the strongest first.
+
+        Args:
+            verdict: only those with this verdict.
+        """
+        kept = [g for g in self.gains if g.value * sign > 0 and verdict in (None, g.verdict)]
+        return sorted(kept, key=lambda g: (-abs(g.value), g.source, g.target))
+
+
+def tabulate_gains(matrix: RelevanceMatrix) -> GainTable:
+    """Return the off-diagonal cells of a matrix of gains."""
+    cells = {
+        (str(row.source), str(row.target)): _to_gain(row)
+        for row in matrix.table.itertuples(index=False)
+        if str(row.source) != str(row.target)
+    }
+    known = tuple(gain for gain in cells.values() if not math.isnan(gain.value))
+    return GainTable(known, len(cells) - len(known), cells)
+
+
+def _to_gain(row: object) -> Gain:
+    """Read a row of the long table."""
+    names = ("value", "ci_low", "ci_high", "q_value", "n_seeds", "n_dev")
+    return Gain(
+        str(getattr(row, "source", "")),
+        str(getattr(row, "target", "")),
+        *(_to_float(getattr(row, name)) for name in names),
+    )
+
+
+def _to_float(value: object) -> float:
+    return float("nan") if pd.isna(value) else float(value)  # type: ignore[arg-type,call-overload]
+
+
+def rank_agreement(gains: RelevanceMatrix, other: RelevanceMatrix) -> float:
+    """Return how well another measure ranks the sources of a target, averaged over targets.
+
+    Spearman's correlation of each column, without the diagonal; NaN where no column has three
+    values or more.
+    """
+    shared = [task for task in gains.tasks if task in other.tasks]
+    one, two = gains.select(shared).to_frame(), other.select(shared).to_frame()
+    found = []
+    for task in shared:
+        both = pd.DataFrame({"a": one[task].drop(task), "b": two[task].drop(task)}).dropna()
+        if len(both) > 2 and both.nunique().min() > 1:
+            found.append(both["a"].corr(both["b"], method="spearman"))
+    return float(np.mean(found)) if found else float("nan")

@@ -1,0 +1,196 @@
+"""The report: one HTML file that needs nothing else, from whatever stages have been run.
+
+    write_report(Path("relevance-out"))          # relevance-out/report.html
+
+Everything that comes from users is escaped by the template. The page's content security policy
+allows its own script (by hash) and its own styles, and no request of any kind.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from hmnet.errors import InputError, suggest
+from hmnet.outputs import Output
+from hmnet.storage import write_bytes
+from hmnet.version import VERSION
+from relevance.matrix import RelevanceMatrix
+from reports.cautions import collapsed_tasks
+from reports.collect import ReportInputs, collect
+from reports.commands import STAGES, in_folder
+from reports.comparison import tabulate_comparison
+from reports.downloads import link_csv
+from reports.findings import summarise
+from reports.formatting import clean, format_interval, format_percent, format_probability
+from reports.gains import GainTable, rank_agreement, tabulate_gains
+from reports.heat import build_heat
+from reports.influence import build_influences, choose_focus
+from reports.ordering import order_tasks
+from reports.palette import write_cell_rules, write_variables
+from reports.plots import plot_attention, plot_curves, plot_groups, plot_scores, plot_sweeps
+from reports.provenance import list_commands, list_data, list_documents, list_facts, sum_costs
+from reports.score_rows import build_scores
+
+_TEMPLATES = files("reports") / "templates"
+MOST_LISTED_PAIRS = 5
+
+
+def write_report(out: Path, focus: str | None = None) -> Path:
+    """Write `report.html` into an output folder and return its path.
+
+    Args:
+        focus: the task that Figure 2 opens with; None chooses the one that loses most.
+
+    Raises:
+        OutputFolderError: if there is no such folder.
+        InputError: if `focus` is not a task of the study.
+    """
+    inputs = collect(out)
+    if focus is not None and focus not in inputs.tasks:
+        raise InputError(
+            f"Parameter `focus` should be a task of the study. Found `{focus}`."
+            f"{suggest(focus, inputs.tasks)}"
+        )
+    path = Output(out).report
+    text = render_report(replace(inputs, focus=focus))
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+    return path
+
+
+def render_report(inputs: ReportInputs) -> str:
+    """Return the report as HTML; equal inputs give equal text."""
+    script = _read("report.js")
+    page = _template().render(
+        script=Markup(script),  # noqa: S704
+        script_hash=_hash(script),
+        style=Markup(_write_style()),  # noqa: S704
+        version=VERSION,
+        **_build_context(inputs),
+    )
+    return clean(page)
+
+
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_read),
+    )
+    environment.filters["percent"] = format_percent
+    environment.filters["probability"] = format_probability
+    environment.filters["csv"] = link_csv
+    return environment.get_template("report.html")
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _write_style() -> str:
+    light, dark = (write_variables(theme) for theme in (0, 1))
+    return (
+        f":root{{color-scheme:light;{light}}}"
+        f"@media (prefers-color-scheme:dark){{:root:not([data-theme=light])"
+        f"{{color-scheme:dark;{dark}}}}}"
+        f":root[data-theme=dark]{{color-scheme:dark;{dark}}}"
+        f"@media print{{:root:root{{color-scheme:light;{light}}}}}"
+        f"{write_cell_rules()}{_read('report.css')}"
+    )
+
+
+def _build_context(inputs: ReportInputs) -> dict[str, Any]:
+    commands = {stage: in_folder(command, inputs.name) for stage, command in STAGES.items()}
+    return {
+        "inputs": inputs,
+        "summary": summarise(inputs),
+        "commands": commands,
+        **_build_groups(inputs),
+        **_build_gains(inputs),
+        **_build_vocabulary(inputs),
+        **_build_comparison(inputs),
+        **_build_training(inputs),
+        "facts": list_facts(inputs),
+        "data": list_data(inputs.runs),
+        "documents": list(list_documents(inputs)),
+        "reproduce": list_commands(inputs),
+    }
+
+
+def _build_groups(inputs: ReportInputs) -> dict[str, Any]:
+    order = order_tasks(inputs.groups.tasks, inputs.groups) if inputs.groups is not None else None
+    return {"group_order": order, "group_plot": plot_groups(inputs)}
+
+
+def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
+    if inputs.pairwise is None:
+        return {"gain_heat": None, "gains": None, "influences": [], "focus": None, "pairs": None}
+    table = tabulate_gains(inputs.pairwise)
+    return {
+        "gain_heat": build_heat(inputs.pairwise, inputs.groups),
+        "gains": table,
+        "influences": build_influences(table, inputs.pairwise.tasks),
+        "focus": inputs.focus or choose_focus(table),
+        "pairs": _list_pairs(table),
+        "interval": format_interval,
+    }
+
+
+def _list_pairs(table: GainTable) -> tuple[list[Any], list[Any]]:
+    """Return the pairs that hurt each other most, and those that help each other most."""
+    pairs = table.pairs
+    losing = [pair for pair in pairs if pair.mean < 0][:MOST_LISTED_PAIRS]
+    winning = [pair for pair in reversed(pairs) if pair.mean > 0][:MOST_LISTED_PAIRS]
+    return losing, winning
+
+
+def _build_vocabulary(inputs: ReportInputs) -> dict[str, Any]:
+    if inputs.vocabulary is None:
+        return {"share_heat": None, "agreement": ""}
+    return {
+        "share_heat": build_heat(inputs.vocabulary, inputs.groups),
+        "agreement": _tell_agreement(inputs.pairwise, inputs.vocabulary),
+    }
+
+
+def _tell_agreement(pairwise: RelevanceMatrix | None, other: RelevanceMatrix) -> str:
+    if pairwise is None:
+        return ""
+    value = rank_agreement(pairwise, other)
+    return "" if value != value else f"{value:.2f}".replace("-", "\u2212")
+
+
+def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:
+    if inputs.comparison is None:
+        return {"scores": None, "score_plot": None}
+    table = tabulate_comparison(inputs.comparison)
+    return {"scores": build_scores(table), "score_plot": plot_scores(table, inputs.comparison)}
+
+
+def _build_training(inputs: ReportInputs) -> dict[str, Any]:
+    return {
+        "costs": sum_costs(inputs.runs),
+        "collapsed": [
+            (record.run_id, collapsed_tasks(record))
+            for record in inputs.runs.done
+            if collapsed_tasks(record)
+        ],
+        "curve_plot": plot_curves(inputs),
+        "sweeps": list(plot_sweeps(inputs)),
+        "attention_plot": plot_attention(inputs),
+    }

@@ -1,0 +1,185 @@
+"""Figures on a page: a picture, its text alternative, its caption and its data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from reports.collect import ReportInputs
+from reports.comparison import ScoreTable, label_system
+from reports.downloads import link_csv
+from reports.figures import (
+    draw_attention,
+    draw_curves,
+    draw_dendrogram,
+    draw_layer_combinations,
+    draw_scores,
+    draw_shared_layers,
+    draw_together,
+)
+from reports.formatting import format_number, format_percent, join_words
+from reports.markup import sentence
+from reports.svg import embed_svg
+from reports.sweeps import (
+    CombinationSweep,
+    LayerSweep,
+    find_combination_sweeps,
+    find_layer_sweeps,
+)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture for the page.
+
+    Attributes:
+        name: unique on the page; also the name of its data file.
+        svg: the picture, with its text alternative.
+        caption: what to see in it.
+        data: a `data:` address of the table behind it.
+    """
+
+    name: str
+    svg: Markup
+    caption: Markup
+    data: str
+
+
+def _plot(
+    name: str, figure: Figure, description: str, caption: Markup, frame: pd.DataFrame
+) -> Plot:
+    return Plot(name, embed_svg(figure, name, description), caption, link_csv(frame))
+
+
+def plot_groups(inputs: ReportInputs) -> Plot | None:
+    """Return how often resampling groups tasks together, else how alike their rows are."""
+    if inputs.together is not None:
+        return _plot_together(inputs, inputs.together)
+    measured = inputs.pairwise if inputs.pairwise is not None else inputs.vocabulary
+    if measured is None or len(measured.tasks) < 3:
+        return None
+    frame = measured.to_frame().reset_index(names="source")
+    groups = inputs.groups.groups if inputs.groups is not None else {}
+    listed = "; ".join(f"group {name}: {', '.join(tasks)}" for name, tasks in groups.items())
+    description = (
+        f"Tree of the tasks by how alike their rows of the {measured.measure} matrix are. {listed}"
+    )
+    caption = sentence(
+        "How alike the tasks are, by their rows of the {} matrix (average linkage of Euclidean "
+        "distances): branches that join further right are more alike. Dots show the groups.",
+        measured.measure,
+    )
+    figure = draw_dendrogram(measured, inputs.groups)
+    return _plot("dendrogram", figure, description, caption, frame)
+
+
+def _plot_together(inputs: ReportInputs, together: pd.DataFrame) -> Plot:
+    description = (
+        "Square table of tasks by tasks: how often resampling puts two tasks into one group, from "
+        "0, never, to 1, always. The tasks of a group lie side by side."
+    )
+    caption = sentence(
+        "How often two tasks fall into one group when seeds and dev examples are resampled "
+        "(1 is always). Dark squares along the diagonal, inside the lines, are stable groups."
+    )
+    figure = draw_together(together, inputs.groups)
+    frame = together.reset_index(names="task")
+    return _plot("together", figure, description, caption, frame)
+
+
+def plot_scores(scores: ScoreTable, frame: pd.DataFrame) -> Plot:
+    """Return the scores of all systems on all tasks."""
+    averages = [
+        f"{label_system(system)} {format_percent(score.value)}"
+        for system in scores.systems
+        if (score := scores.score(system, "average")) is not None
+    ]
+    description = (
+        f"Scores of {len(scores.systems)} systems on {len(scores.tasks)} tasks. Averages: "
+        f"{', '.join(averages)}. The table above holds every number."
+    )
+    caption = sentence(
+        "Scores on the dev sets; lines are 95 % intervals where they are known. Compare within a "
+        "task: the tasks themselves differ in difficulty and metric."
+    )
+    return _plot("scores", draw_scores(scores), description, caption, frame)
+
+
+def plot_curves(inputs: ReportInputs) -> Plot | None:
+    """Return the loss curves."""
+    if not inputs.curves:
+        return None
+    rows = [
+        (task, curve.label, curve.run_id, progress, loss)
+        for task, curves in inputs.curves.items()
+        for curve in curves
+        for progress, loss in zip(curve.progress, curve.loss, strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=["task", "run_kind", "run", "progress", "loss"])
+    labels = join_words(list(dict.fromkeys(frame["run_kind"])))
+    description = (
+        f"Training loss of {len(inputs.curves)} tasks, a panel each, from the start to the end of "
+        f"a run; lines for {labels} training."
+    )
+    caption = sentence(
+        "Training loss, averaged over stretches of each run; one seed of each kind of run. A line "
+        "that stays flat and high is a run that did not learn."
+    )
+    return _plot("curves", draw_curves(inputs.curves), description, caption, frame)
+
+
+def plot_attention(inputs: ReportInputs) -> Plot | None:
+    """Return the similarity of attention maps."""
+    if inputs.attention is None:
+        return None
+    pairs = list(inputs.attention.groupby(["task", "partner"], sort=False).groups)
+    named = join_words([f"{task} trained with {partner}" for task, partner in pairs])
+    low = format_number(float(inputs.attention["similarity"].min()), 2)
+    description = f"Maps of layers by heads for {named}. The least similarity is {low}."
+    caption = sentence(
+        "How alike the attention maps of a task's own model and of the model trained with a "
+        "partner are, per layer and head (mean cosine over dev examples); darker is more different."
+    )
+    figure = draw_attention(inputs.attention)
+    return _plot("attention", figure, description, caption, inputs.attention)
+
+
+def plot_sweeps(inputs: ReportInputs) -> Iterator[Plot]:
+    """Yield the sweeps over layers that the runs hold."""
+    for i, layers in enumerate(find_layer_sweeps(inputs.runs)):
+        yield _plot_layers(layers, f"layers{i}")
+    for i, combinations in enumerate(find_combination_sweeps(inputs.runs, inputs.groups)):
+        yield _plot_combinations(combinations, f"combinations{i}")
+
+
+def _plot_layers(sweep: LayerSweep, name: str) -> Plot:
+    means = sweep.rows.groupby(["task", "shared"])["score"].mean()
+    told = [
+        f"{task}: "
+        + ", ".join(f"{shared} layers {format_percent(v)}" for shared, v in means[task].items())
+        for task in sweep.tasks
+    ]
+    caption = sentence(
+        "Scores of {} against the number of layers that they share, from none (each on its own) "
+        "to all. Points are means over seeds, bars their range.",
+        join_words(list(sweep.tasks)),
+    )
+    return _plot(name, draw_shared_layers(sweep), "; ".join(told), caption, sweep.rows)
+
+
+def _plot_combinations(sweep: CombinationSweep, name: str) -> Plot:
+    means = sweep.rows.groupby(["grouping", "hierarchy"], sort=False)["score"].mean()
+    told = [f"{grouping} {{{h}}} {format_percent(v)}" for (grouping, h), v in means.items()]
+    if math.isfinite(sweep.multi_task):
+        told.append(f"multi-task {format_percent(sweep.multi_task)}")
+    caption = sentence(
+        "Average score over {} tasks for different numbers of shared, cluster and task layers; the "
+        "dashed line is multi-task training.",
+        sweep.tasks,
+    )
+    return _plot(name, draw_layer_combinations(sweep), "; ".join(told), caption, sweep.rows)

@@ -1,0 +1,113 @@
+"""The comparison of systems as rows of a table (paper, Table 1)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from reports.collect import AVERAGE
+from reports.comparison import SINGLE, Score, ScoreTable, label_system
+from reports.formatting import MISSING, format_count, format_interval, format_number, format_percent
+
+BELOW = 0.0005
+"""A system counts as behind single-task training from this difference on: what one decimal shows."""
+
+
+@dataclass(frozen=True)
+class ScoreCell:
+    """A score in the table.
+
+    Attributes:
+        text: the score in percent.
+        story: value, interval and seeds, a line each.
+        value: the number to sort by.
+        is_best: whether it is the row's highest, as printed.
+        is_below: whether it is behind single-task training.
+    """
+
+    text: str
+    story: str
+    value: float
+    is_best: bool
+    is_below: bool
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """A task, or the average of all, with a cell per system."""
+
+    task: str
+    cells: tuple[ScoreCell, ...]
+
+
+@dataclass(frozen=True)
+class ScoreRows:
+    """The table: columns, task rows, and the rows below them."""
+
+    systems: tuple[str, ...]
+    rows: tuple[ScoreRow, ...]
+    average: ScoreRow
+    parameters: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def build_scores(scores: ScoreTable) -> ScoreRows:
+    """Return the comparison as rows of a table."""
+    return ScoreRows(
+        tuple(label_system(system) for system in scores.systems),
+        tuple(_build_row(scores, task) for task in scores.tasks),
+        _build_row(scores, AVERAGE),
+        tuple(
+            (title, tuple(_format_millions(scores.parameters(s, column)) for s in scores.systems))
+            for title, column in (
+                ("Parameters activated", "params_activated"),
+                ("Parameters overall", "params_overall"),
+            )
+        ),
+    )
+
+
+def _build_row(scores: ScoreTable, task: str) -> ScoreRow:
+    best = scores.best(task)
+    single = scores.score(SINGLE, task)
+    cells = [
+        _build_cell(scores.score(system, task), task, system, best, single)
+        for system in scores.systems
+    ]
+    return ScoreRow(task, tuple(cells))
+
+
+def _build_cell(
+    score: Score | None, task: str, system: str, best: float, single: Score | None
+) -> ScoreCell:
+    if score is None:
+        return ScoreCell(
+            MISSING, f"{label_system(system)} on {task}: no score", -math.inf, False, False
+        )
+    is_below = single is not None and score.value < single.value - BELOW
+    lines = [f"{label_system(system)} on {task}: {format_percent(score.value, 2)}"]
+    if interval := format_interval(score.low, score.high, 2):
+        lines.append(f"95 % interval {interval.replace('+', '')}")
+    lines.append(_tell_seeds(score))
+    if single is not None and score is not single:
+        above = format_number(100 * (score.value - single.value), 2, signed=True)
+        lines.append(f"{above} points against single-task training")
+    return ScoreCell(
+        format_percent(score.value, unit=""),
+        "\n".join(line for line in lines if line),
+        score.value,
+        round(score.value, 3) == best,
+        is_below,
+    )
+
+
+def _tell_seeds(score: Score) -> str:
+    if not score.seeds:
+        return ""
+    seeds = format_count(score.seeds, "seed")
+    if math.isnan(score.spread):
+        return seeds
+    return f"{seeds}, standard deviation {format_number(100 * score.spread, 2)} points"
+
+
+def _format_millions(count: float) -> str:
+    return MISSING if math.isnan(count) else f"{count / 1e6:,.1f} M"

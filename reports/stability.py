@@ -1,0 +1,133 @@
+"""How far the groups can be trusted, from what the clustering recorded about itself.
+
+Two things are told apart: whether k-means finds the same groups from other random starts (a
+matter of the search), and whether other seeds and other dev examples would give the same groups
+(a matter of the data, which needs resampling).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from markupsafe import Markup
+
+from hmnet.hierarchy import Groups
+from reports.collect import ReportInputs
+from reports.formatting import format_number, format_percent
+from reports.markup import sentence
+
+STEADY = 0.8
+SHAKY = 0.5
+
+
+@dataclass(frozen=True)
+class Stability:
+    """What is known about how stable the groups are.
+
+    Attributes:
+        starts_frac: share of k-means' random starts that end in these groups; None if unknown.
+        inside: how often resampling puts two tasks of one group together; None if not measured.
+        outside: the same for two tasks of different groups.
+    """
+
+    starts_frac: float | None = None
+    inside: float | None = None
+    outside: float | None = None
+
+    @property
+    def contrast(self) -> float | None:
+        """How much oftener tasks fall together within groups than across: 1 is perfect."""
+        if self.inside is None or self.outside is None:
+            return None
+        return self.inside - self.outside
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether resampling gives these groups nearly always."""
+        return self.contrast is not None and self.contrast >= STEADY
+
+    @property
+    def is_shaky(self) -> bool:
+        """Whether resampling gives other groups as often."""
+        return self.contrast is not None and self.contrast < SHAKY
+
+
+def measure_stability(inputs: ReportInputs) -> Stability:
+    """Return the stability that the groups' origin and the resampled groupings show."""
+    if inputs.groups is None:
+        return Stability()
+    found = inputs.groups.origin.get("stability")
+    share = found.get("share") if isinstance(found, Mapping) else None
+    starts = float(share) if isinstance(share, int | float) else None
+    if inputs.together is None or not set(inputs.groups.tasks) <= set(inputs.together.index):
+        return Stability(starts)
+    return Stability(starts, *_compare_sides(inputs.together, inputs.groups))
+
+
+def _compare_sides(together: pd.DataFrame, groups: Groups) -> tuple[float | None, float | None]:
+    """Return the mean share of pairs within groups, and across them."""
+    tasks = list(groups.tasks)
+    values = together.loc[tasks, tasks].to_numpy(np.float64)
+    names = np.array([groups.group_of(task) for task in tasks], dtype=object)
+    same = names[:, None] == names[None, :]
+    away = ~np.eye(len(tasks), dtype=bool)
+    return _mean(values[same & away]), _mean(values[~same])
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def describe_stability(inputs: ReportInputs, stability: Stability) -> Iterator[Markup]:
+    """Yield what is known about the groups' stability, in words."""
+    if inputs.groups is None or inputs.groups.origin.get("method") == "manual":
+        return
+    if stability.inside is not None and stability.outside is not None:
+        yield _describe_resampling(stability, stability.inside, stability.outside)
+    else:
+        yield sentence(
+            "<strong>Not known how stable they are:</strong> whether other seeds would give the "
+            "same groups has not been measured."
+        )
+    if stability.starts_frac is not None:
+        yield sentence(
+            "{} of k-means' {} random starts end in these groups.",
+            format_percent(stability.starts_frac, 0),
+            format_number(float(inputs.groups.origin.get("n_init", 0)), 0),
+        )
+    yield from _describe_optimum(inputs.groups)
+
+
+def _describe_resampling(stability: Stability, inside: float, outside: float) -> Markup:
+    if stability.is_steady:
+        verdict = "<strong>Stable:</strong>"
+    elif stability.is_shaky:
+        verdict = "<strong>Unstable, do not rely on them:</strong>"
+    else:
+        verdict = "<strong>Stable in part:</strong>"
+    return sentence(
+        verdict + " when data and seeds are resampled, two tasks of one group stay together in {} "
+        "of the draws, two of different groups in {}.",
+        format_percent(inside, 0),
+        format_percent(outside, 0),
+    )
+
+
+def _describe_optimum(groups: Groups) -> Iterator[Markup]:
+    """Yield what the tasks gain within the groups, and what the best groups would give."""
+    origin, count = groups.origin, len(groups.tasks)
+    gain, loss = origin.get("within_group_gain"), origin.get("kmeans_loss")
+    if not isinstance(gain, int | float):
+        return
+    text = sentence(
+        "Within its group a task gains {} on average from each partner",
+        format_percent(gain / count, signed=True),
+    )
+    if isinstance(loss, int | float) and loss > 0:
+        best = format_percent((gain + loss) / count, signed=True)
+        text += sentence("; the best {} groups would give {}", len(groups.groups), best)
+    yield text + Markup(".")

@@ -1,0 +1,286 @@
+"""The two commands as a person uses them, on a tiny study."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tiny_study import write_groups, write_study
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from hmnet.cli import app as hmnet_app
+from hmnet.errors import RelevanceError
+from hmnet.hierarchy import Groups
+from hmnet.outputs import Output
+from hmnet.saved import load_model
+from hmnet.storage import read_json
+from relevance.cli import app as relevance_app
+from relevance.matrix import RelevanceMatrix
+
+TASKS = ["tone", "match", "grade"]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_study(tmp_path_factory.mktemp("study"))
+
+
+def call(capsys: pytest.CaptureFixture[str], app: object, *words: object) -> str:
+    """Run a command in this process; return what it printed."""
+    app([str(word) for word in words], standalone_mode=False)  # type: ignore[operator]
+    return capsys.readouterr().out
+
+
+def shell(command: str, *words: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process of its own."""
+    code = f"from {command}.cli import main; main()"
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-c", code, *map(str, words)], text=True, capture_output=True, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def swept(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Output:
+    """An output folder with a finished sweep and a trained HMNet."""
+    folder = tmp_path_factory.mktemp("swept") / "out"
+    app = relevance_app
+    app(["pairwise", "--study", str(study), "--out", str(folder)], standalone_mode=False)
+    app(["cluster", "--k", "2", "--out", str(folder)], standalone_mode=False)
+    hmnet_app(["train", "--hierarchy", "1,1,1", "--out", str(folder)], standalone_mode=False)
+    return Output(folder)
+
+
+def test_vocab_writes_a_matrix_and_records_the_study(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = call(capsys, relevance_app, "vocab", "--study", study, "--out", tmp_path / "out")
+    matrix = RelevanceMatrix.read(tmp_path / "out" / "vocab.parquet")
+    assert matrix.tasks == tuple(TASKS)
+    assert "vocab.parquet" in printed
+    again = call(capsys, relevance_app, "vocab", "--out", tmp_path / "out")  # needs no flags now
+    assert again == printed
+
+
+def test_a_sweep_measures_every_ordered_pair(swept: Output) -> None:
+    matrix = RelevanceMatrix.read(swept.pairwise)
+    values = matrix.to_frame().to_numpy()
+    assert matrix.tasks == tuple(TASKS)
+    assert (np.diag(values) == 0).all()
+    scores = pd.read_parquet(swept.scores)
+    # 3 single scores and 2 for each of 3 pairs
+    assert len(scores) == 3 + 2 * 3
+    single = scores.query("task == 'match' and partner == ''")["score"].item()
+    joint = scores.query("task == 'match' and partner == 'tone'")["score"].item()
+    cell = matrix.to_frame().loc["tone", "match"]
+    assert cell == pytest.approx((joint - single) / single)
+
+
+def test_a_second_sweep_runs_nothing_and_writes_the_same_bytes(
+    swept: Output, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = swept.pairwise.read_bytes()
+    printed = call(capsys, relevance_app, "pairwise", "--dry-run", "--out", swept.folder)
+    assert "6 already done, 0 to do" in printed
+    call(capsys, relevance_app, "pairwise", "--out", swept.folder)
+    assert swept.pairwise.read_bytes() == before
+
+
+def test_groups_file_holds_every_task_and_says_how_it_came_to_be(swept: Output) -> None:
+    groups = Groups.read(swept.groups)
+    assert sorted(groups.tasks) == sorted(TASKS)
+    assert groups.origin["method"] == "kmeans"
+    assert groups.origin["k"] == 2
+
+
+def test_the_manual_design_groups_by_category(
+    swept: Output, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(swept.folder, tmp_path / "out", ignore=shutil.ignore_patterns("runs", "data"))
+    out = tmp_path / "out"
+    call(capsys, relevance_app, "cluster", "--matrix", "manual", "--k", "2", "--out", out)
+    assert Groups.read(out / "groups.json").partition == (("grade", "match"), ("tone",))
+
+
+def find_hmnet_run(output: Output) -> str:
+    return next(p.name for p in output.runs.folder.iterdir() if p.name.startswith("3tasks"))
+
+
+def test_hmnet_scores_are_printed_with_exact_parameter_counts(
+    swept: Output, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = find_hmnet_run(swept)
+    printed = call(capsys, hmnet_app, "eval", run, "--out", swept.folder)
+    model = load_model(swept.runs.folder / run / "model", swept.runs.find(run)[1])
+    overall = sum(p.numel() for p in model.parameters())
+    assert f"{overall:,} overall" in printed
+    assert all(task in printed for task in TASKS)
+
+
+def test_an_exported_path_is_an_ordinary_model_with_the_same_outputs(
+    swept: Output, tmp_path: Path, study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = find_hmnet_run(swept)
+    folder = tmp_path / "exported"
+    words = ("--task", "match", "--out", folder, "--from", swept.folder)
+    call(capsys, hmnet_app, "export", run, *words)
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    rows = pd.read_parquet(study.parent / "data" / "match" / "validation.parquet")
+    inputs = tokenizer(rows["left"].tolist(), rows["right"].tolist(), padding=True, truncation=True, max_length=32, return_tensors="pt")
+    with torch.no_grad():
+        found = model(**inputs).logits.numpy()
+    stored = swept.runs.predictions(swept.runs.find(run)[1], "match")
+    np.testing.assert_allclose(found, np.stack(stored["logits"].tolist()), atol=1e-5)
+    assert model.config.id2label == {0: "0", 1: "1"}
+    assert (folder / "README.md").read_text().count("match") >= 1
+
+
+def test_predictions_of_a_file_are_those_of_the_run(
+    swept: Output, tmp_path: Path, study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = find_hmnet_run(swept)
+    rows = pd.read_parquet(study.parent / "data" / "tone" / "validation.parquet")
+    source = tmp_path / "rows.jsonl"
+    rows[["text"]].to_json(source, orient="records", lines=True)
+    printed = call(
+        capsys, hmnet_app, "predict", run, "--task", "tone", "--input", source, "--out", swept.folder
+    )
+    lines = [json.loads(line) for line in printed.splitlines()]
+    stored = swept.runs.predictions(swept.runs.find(run)[1], "tone")
+    assert [line["label"] for line in lines] == [("low", "high")[i] for i in stored["prediction"]]
+    assert all(sum(line["probabilities"].values()) == pytest.approx(1) for line in lines)
+
+
+BAD_CALLS = {
+    "unknown task": (
+        ["relevance", "vocab", "--tasks", "tone,mach"],
+        r"Parameter `tasks` should name known tasks\. Found `mach`\. Did you mean `match`",
+    ),
+    "no such GPU": (["relevance", "pairwise", "--gpus", "3"], r"Parameter `gpus` should name GPUs"),
+    "hierarchy": (
+        ["hmnet", "train", "--hierarchy", "8,2,2", "--groups", "{groups}"],
+        r"Parameter `hierarchy` should sum to the encoder's depth, 3\. Found `8,2,2`",
+    ),
+    "hierarchy text": (
+        ["hmnet", "train", "--hierarchy", "eight", "--groups", "{groups}"],
+        r"should be three layer counts.*Found `eight`",
+    ),
+    "missing task in groups": (
+        ["hmnet", "train", "--groups", "{partial}"],
+        r"the groups should hold task `grade`\. It is missing",
+    ),
+    "unknown task in groups": (
+        ["hmnet", "train", "--groups", "{unknown}"],
+        r"the groups should hold only tasks of the study\. Found `ton`\. Did you mean `tone`",
+    ),
+    "task named twice in groups": (
+        ["hmnet", "train", "--groups", "{twice}"],
+        r"Parameter `groups` should name each task once\. Found `tone` 2 times",
+    ),
+    "no groups": (["hmnet", "train"], r"groups\.json: the file does not exist"),
+    "no model": (["relevance", "vocab", "--model", "./nowhere"], r"Parameter `model` should be a folder"),
+    "no matrix": (["relevance", "cluster"], r"Run `relevance pairwise` first"),
+    "unknown reference": (
+        ["relevance", "cluster", "--matrix", "paper:table9"],
+        r"paper:table9",
+    ),
+    "k too large": (
+        ["relevance", "cluster", "--matrix", "paper:table2", "--k", "14"],
+        r"Parameter `k` should be .*Found `14`",
+    ),
+    "unknown run": (["hmnet", "eval", "rte-s0"], r"Parameter `run` should name one run"),
+    "unknown setting": (
+        ["relevance", "vocab", "--set", "training.epoch=1"],
+        r"training\.epoch.*unknown.*epochs",
+    ),
+    "bad seeds": (["relevance", "pairwise", "--seeds", "a"], r"Parameter `seeds` should be whole numbers"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS, ids=lambda case: case.replace(" ", "-"))
+def test_bad_input_gets_a_sentence_and_a_non_zero_exit(
+    case: str, study: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(study.parent, tmp_path / "study")
+    groups = {
+        "groups": {"a": ["tone"], "b": ["match", "grade"]},
+        "partial": {"a": ["tone"], "b": ["match"]},
+        "unknown": {"a": ["ton"], "b": ["match", "grade", "tone"]},
+        "twice": {"a": ["tone"], "b": ["match", "grade", "tone"]},
+    }
+    files = {k: write_groups(tmp_path / f"{k}.json", v) for k, v in groups.items()}
+    words, message = BAD_CALLS[case]
+    app = {"relevance": relevance_app, "hmnet": hmnet_app}[words[0]]
+    rest = [word.format(**files) for word in words[1:]]
+    out = ["--out", str(tmp_path / "out")]
+    setting = ["--study", str(tmp_path / "study" / "study.toml")] if words[1] != "eval" else []
+    if words[1] == "eval":
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "output.json").write_text('{"schema": "output/1", "package": "0.1.0"}')
+    with pytest.raises(RelevanceError, match=message) as caught:
+        app([*rest, *setting, *out], standalone_mode=False)
+    assert caught.value.exit_code != 0
+
+
+def test_an_error_prints_without_a_traceback(tmp_path: Path) -> None:
+    done = shell("relevance", "vocab", "--tasks", "rtee", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Did you mean `rte`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_folder_without_weights_is_refused(study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study.parent / "encoder", tmp_path / "bare")
+    (tmp_path / "bare" / "model.safetensors").unlink()
+    words = ["pairwise", "--study", str(study), "--model", str(tmp_path / "bare"), "--out", str(tmp_path / "out")]
+    with pytest.raises(RelevanceError, match=r"lacks model\.safetensors"):
+        relevance_app(words, standalone_mode=False)
+
+
+def test_a_failed_run_is_listed_and_the_others_are_kept(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["pairwise", "--study", study, "--out", out, "--workers", "1"]
+    first = shell("relevance", *words, "--set", "training.learning_rate=1e30", "--set", "training.clip_norm=1e30")
+    assert first.returncode == 1
+    assert "runs failed" in first.stderr
+    assert "training loss of" in first.stderr
+    failed = list(out.glob("runs/*/failure.json"))
+    assert failed
+    assert not [p for p in failed if (p.parent / "result.json").exists()]
+    assert "became" in read_json(failed[0])["error"]
+
+
+def test_a_killed_sweep_goes_on_and_gives_the_same_matrix(
+    study: Path, swept: Output, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    code = "from relevance.cli import main; main()"
+    words = ["pairwise", "--study", str(study), "--out", str(out), "--workers", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("runs/*/result.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = len(list(out.glob("runs/*/result.json")))
+    assert done >= 1
+    again = shell("relevance", *words)
+    assert again.returncode == 0, again.stderr
+    assert f"6 runs: {done} already done" in again.stderr
+    assert (out / "pairwise.parquet").read_bytes() == swept.pairwise.read_bytes()

@@ -1,0 +1,76 @@
+"""What the README shows works: its commands and options exist, its study file loads."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from hmnet.cli import app as hmnet_app
+from hmnet.study import load_study
+from relevance.cli import app as relevance_app
+
+APPS = {"relevance": get_command(relevance_app), "hmnet": get_command(hmnet_app)}
+
+
+def list_blocks(root: Path, language: str) -> list[str]:
+    """Return the code blocks of the README and of CONTRIBUTING in a language."""
+    text = "".join((root / name).read_text() for name in ("README.md", "CONTRIBUTING.md"))
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def list_commands(root: Path) -> list[list[str]]:
+    lines = [line for block in list_blocks(root, "bash") for line in block.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [line for line in words if line and line[0] in APPS]
+
+
+def test_every_command_and_option_of_the_readme_exists(root: Path) -> None:
+    commands = list_commands(root)
+    assert len(commands) > 10
+    for app, name, *arguments in commands:
+        command = APPS[app].commands[name]  # type: ignore[attr-defined]
+        known = {option for parameter in command.params for option in parameter.opts}
+        unknown = [word for word in arguments if word.startswith("--") and word not in known]
+        assert not unknown, f"{app} {name}: {unknown}"
+        command.make_context(name, arguments, resilient_parsing=False)
+
+
+def test_every_command_is_in_the_readme(root: Path) -> None:
+    shown = {(app, name) for app, name, *_ in list_commands(root)}
+    offered = {(app, name) for app, group in APPS.items() for name in group.commands}  # type: ignore[attr-defined]
+    assert offered <= shown
+
+
+def test_every_make_target_of_the_texts_exists(root: Path) -> None:
+    makefile = (root / "Makefile").read_text()
+    lines = "\n".join(list_blocks(root, "bash"))
+    for target in re.findall(r"\bmake ([a-z]+)", lines):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_study_file_of_the_readme_loads(root: Path, tmp_path: Path) -> None:
+    (block,) = list_blocks(root, "toml")
+    (tmp_path / "study.toml").write_text(block)
+    study = load_study(tmp_path / "study.toml")
+    assert list(study.tasks) == ["rte", "mrpc", "stsb", "tickets", "urgency"]
+    assert study.tasks["urgency"].metric == "correlation"
+    assert study.training.precision == "bf16"
+
+
+def test_the_python_of_the_readme_compiles_and_its_imports_exist(root: Path) -> None:
+    blocks = list_blocks(root, "python")
+    assert blocks
+    for block in blocks:
+        imports = [n for n in ast.parse(block).body if isinstance(n, ast.Import | ast.ImportFrom)]
+        exec(compile(ast.Module(imports, []), "README", "exec"), {})  # noqa: S102 (our own text)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_to_files_lead_somewhere(root: Path, name: str) -> None:
+    for target in re.findall(r"[^!]\[[^\]]*\]\(([^)#]+)\)", (root / name).read_text()):
+        assert target.startswith("https://") or (root / target).exists(), target
