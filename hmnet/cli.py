@@ -93,7 +93,8 @@ def predict(
     run: RunArgument,
     task: Annotated[str, typer.Option(help="Task whose path is used.")],
     source: Annotated[
-        Path, typer.Option("--input", help="Rows with the task's text columns: jsonl, csv, parquet.")
+        Path,
+        typer.Option("--input", help="Rows with the task's text columns: jsonl, csv, parquet."),
     ],
     target: Annotated[
         Path | None, typer.Option("--output", help="Where to write jsonl. [default: the terminal]")
@@ -121,7 +122,9 @@ def export(
     folder: Annotated[Path, typer.Option("--out", help="New folder for the model.")],
     store: Annotated[
         Path | None,
-        typer.Option("--from", help="Output folder. [default: RELEVANCE_OUT, else ./relevance-out]"),
+        typer.Option(
+            "--from", help="Output folder. [default: RELEVANCE_OUT, else ./relevance-out]"
+        ),
     ] = None,
 ) -> None:
     """Write a task's path as an ordinary Hugging Face model folder."""

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from hmnet.cost import estimate_work
 from hmnet.execute import Job
 from hmnet.hierarchy import Groups, HierarchySpec
+from hmnet.jobs import Workers, raise_failures, run_jobs
+from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy
+from hmnet.progress import SweepProgress
 from hmnet.runs import RunResult, RunStore
+from hmnet.storage import to_plain, write_table
 
 COMPARISON_SCHEMA = "comparison/1"
 SINGLE, MULTI, AVERAGE = "single-task", "multi-task", "average"
@@ -50,6 +55,32 @@ def plan_system(prepared: PreparedStudy, system: System, seed: int) -> list[Job]
         return [prepared.single(name, seed) for name in names]
     groups = system.groups or Groups.one(names)
     return [prepared.make_job(names, system.hierarchy, groups.groups.values(), seed)]
+
+
+def run_comparison(
+    output: Output, prepared: PreparedStudy, systems: Sequence[System], workers: Workers
+) -> dict[str, float]:
+    """Train every system with every seed of the study where that is not done yet.
+
+    Writes `compare.parquet`; returns each system's average score.
+
+    Raises:
+        RunsFailedError: if runs failed, after the table of the others is written.
+    """
+    seeds = prepared.study.seeds
+    jobs = [j for system in systems for seed in seeds for j in plan_system(prepared, system, seed)]
+    summary = run_jobs(
+        jobs,
+        output.runs,
+        workers,
+        cost=lambda job: estimate_work(job, prepared.data),
+        watcher=SweepProgress(),
+    )
+    table = tabulate_comparison(prepared, systems, seeds, output.runs)
+    write_table(output.compare, table, COMPARISON_SCHEMA, {"model": to_plain(prepared.model)})
+    raise_failures(summary)
+    averages = table[table["task"] == AVERAGE].groupby("system", sort=False)["score"].mean()
+    return {str(name): float(score) for name, score in averages.items()}
 
 
 def tabulate_comparison(

@@ -41,7 +41,7 @@ def drop(values: Tensor, p: float) -> Tensor:
 class Dropout(nn.Dropout):
     """`nn.Dropout` with the masks of `drop`."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name that torch gave it)
         """Return `input` with dropout in training, as it is in evaluation."""
         return drop(input, self.p) if self.training and self.p > 0 else input
 

@@ -150,7 +150,7 @@ class Trainer:
         with autocast(self.settings.precision, self.device):
             outputs = self.model(step.task, batch)
         loss = compute_loss(outputs.float(), batch.labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         value = self._check(float(loss.detach()), position)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm, foreach=True)
         for group in self.optimizer.param_groups:

@@ -148,7 +148,7 @@ def _evaluate_all(
 def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return dev split to metric to value, from per-example predictions."""
     return {
-        split: score(
+        str(split): score(
             task.all_metrics,
             rows["label"].to_numpy(),
             rows["prediction"].to_numpy(),

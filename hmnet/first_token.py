@@ -34,7 +34,7 @@ class _FirstTokenLayer(nn.Module):
         """Run the layer for first tokens inside a packing, else as it always does."""
         packing = active_packing()
         if packing is None:
-            return super().forward(hidden_states, *args, **kwargs)  # type: ignore[misc]
+            return super().forward(hidden_states, *args, **kwargs)
         layer: Any = self
         attention = layer.attention.self
         first = hidden_states[0, packing.starts]  # [B, width]

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from hmnet.errors import InputError, RelevanceError
+from hmnet.errors import InputError, RelevanceError, RunsFailedError
 from hmnet.runs import RunFailure, RunStore
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class Workers:
             InputError: if a GPU is not there, or a count is not positive.
         """
         if jobs_per_gpu < 1:
-            raise InputError(f"Parameter `jobs_per_gpu` should be at least 1. Found `{jobs_per_gpu}`.")
+            raise InputError(
+                f"Parameter `jobs_per_gpu` should be at least 1. Found `{jobs_per_gpu}`."
+            )
         if workers is not None and workers < 1:
             raise InputError(f"Parameter `workers` should be at least 1. Found `{workers}`.")
         if gpus:
@@ -88,7 +90,8 @@ def _check_gpus(gpus: Sequence[int]) -> None:
         known = f"GPUs 0 to {there - 1}" if there else "no GPU"
         raise InputError(
             f"Parameter `gpus` should name GPUs of this machine, which has {known}. Found "
-            f"`{','.join(map(str, missing))}`." + ("" if there else " Without `--gpus`, CPUs are used.")
+            f"`{','.join(map(str, missing))}`."
+            + ("" if there else " Without `--gpus`, CPUs are used.")
         )
 
 
@@ -160,9 +163,17 @@ def run_jobs(
     return summary
 
 
-def _run_pending(
-    pending: dict[str, Job], store: RunStore, workers: Workers
-) -> Iterator[Outcome]:
+def raise_failures(summary: Summary) -> None:
+    """Raise a `RunsFailedError` that lists every failed run, if there is one."""
+    if summary.failed:
+        raise RunsFailedError(
+            f"{len(summary.failed)} runs failed; the others are kept, and the same command tries "
+            "the failed ones again:",
+            *(f"{run_id}: {error}" for run_id, error in sorted(summary.failed.items())),
+        )
+
+
+def _run_pending(pending: dict[str, Job], store: RunStore, workers: Workers) -> Iterator[Outcome]:
     """Yield outcomes as jobs end; start new workers when some died, until nothing is left."""
     attempts = dict.fromkeys(pending, 0)
     while pending:
@@ -221,12 +232,16 @@ def _run_in_worker(job: Job, folder: Path, workers: Workers, slots: Path) -> Out
     store = RunStore(folder)
     mark = _running_mark(store, job)
     try:
-        machine = Machine(_take_device(slots, workers.devices), workers.threads, workers.checkpoint_s)
+        machine = Machine(
+            _take_device(slots, workers.devices), workers.threads, workers.checkpoint_s
+        )
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
         result = execute(job, store, machine)
-    except Exception as error:  # any failure of one run must not stop the others
-        message = str(error) if isinstance(error, RelevanceError) else f"{type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001 (one run's failure must not stop the others)
+        message = (
+            str(error) if isinstance(error, RelevanceError) else f"{type(error).__name__}: {error}"
+        )
         store.fail(job.spec, RunFailure(message, traceback.format_exc()))
         return Outcome(job.spec.run_id, "failed", error=message)
     finally:

@@ -109,8 +109,7 @@ def _set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) -
     """Give a path the task's output layer, and new parameters that only (seed, task) decide."""
     config: Any = path.config
     name = _last_linear(path)
-    old = path.get_submodule(name)
-    assert isinstance(old, nn.Linear)
+    old: Any = path.get_submodule(name)
     new = nn.Linear(old.in_features, task.num_outputs, bias=old.bias is not None)
     owner, _, attribute = name.rpartition(".")
     setattr(path.get_submodule(owner), attribute, new)
@@ -122,8 +121,8 @@ def _set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) -
 def _last_linear(path: nn.Module) -> str:
     """Return the name of the last linear layer outside of the encoder: the output layer."""
     prefix = f"{path.base_model_prefix}."
-    names = [name for name, module in path.named_modules() if isinstance(module, nn.Linear)]
-    return [name for name in names if not name.startswith(prefix)][-1]
+    names = [str(name) for name, module in path.named_modules() if isinstance(module, nn.Linear)]
+    return next(name for name in reversed(names) if not name.startswith(prefix))
 
 
 def _initialise(path: nn.Module, names: frozenset[str], scale: float, seed: int, task: str) -> None:

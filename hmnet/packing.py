@@ -74,10 +74,14 @@ class Batch:
         """Return the batch on `device`."""
         if device.type == "cpu":
             return self
-        move = {"device": device, "non_blocking": True}
-        packing = Packing(self.packing.lengths, self.packing.starts.to(**move))
-        tensors = (t.to(**move) for t in (self.tokens, self.positions, self.segments))
-        return Batch(*tensors, packing, self.labels.to(**move), self.index)
+        return Batch(
+            tokens=self.tokens.to(device, non_blocking=True),
+            positions=self.positions.to(device, non_blocking=True),
+            segments=self.segments.to(device, non_blocking=True),
+            packing=Packing(self.packing.lengths, self.packing.starts.to(device)),
+            labels=self.labels.to(device, non_blocking=True),
+            index=self.index,
+        )
 
 
 def pack(split: SplitData, index: Sequence[int] | np.ndarray[Any, Any]) -> Batch:

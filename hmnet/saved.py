@@ -1,9 +1,9 @@
 """Trained models on disk, and any task's path as an ordinary Hugging Face model folder.
 
-    model/
-        encoder/            configuration and tokenizer of the encoder
-        model.safetensors   every parameter once
-        hmnet.json          written last
+model/
+    encoder/            configuration and tokenizer of the encoder
+    model.safetensors   every parameter once
+    hmnet.json          written last
 """
 
 from __future__ import annotations

@@ -107,6 +107,7 @@ def load_text_columns(
     path = find_file(task, split, data_dir)
     where = f"Task `{task.name}`, split `{split}` ({path or _describe_repository(task)})"
     rows = _read_hub(task, split) if path is None else _read_file(path, task, where)
+    _check_rows(rows, where)
     problems: list[str] = []
     columns = tuple(_collect(problems, _take_text, rows, name) for name in task.text)
     raise_problems(f"{where}: {problem}" for problem in problems)
@@ -307,7 +308,9 @@ def _read_hub(task: Task, split: str) -> _Rows:
         _check_cached_revision(task, dataset)
     names = tuple(dataset.column_names)
     feature = dataset.features.get(task.label)
-    class_names = tuple(map(str, feature.names)) if isinstance(feature, datasets.ClassLabel) else None
+    class_names = (
+        tuple(map(str, feature.names)) if isinstance(feature, datasets.ClassLabel) else None
+    )
     needed = _needed(names, task)
     table = dataset.select_columns(needed).with_format("arrow")[:] if needed else pa.table({})
     return _Rows(table, names, class_names=class_names)
@@ -401,8 +404,7 @@ def _go_on(task: Task) -> str:
 
 def _check(rows: _Rows, task: Task, where: str) -> RawSplit:
     """Turn columns into a split, with every problem of every column at once."""
-    if rows.table.num_rows == 0 and (rows.table.num_columns or not rows.names):
-        raise InputError(f"{where}: the split should hold rows. Found none.")
+    _check_rows(rows, where)
     problems: list[str] = []
     texts = tuple(_collect(problems, _read_text, rows, name) for name in task.text)
     labels = _collect(problems, _read_labels, rows, task)
@@ -410,6 +412,12 @@ def _check(rows: _Rows, task: Task, where: str) -> RawSplit:
     raise_problems(f"{where}: {problem}" for problem in problems)
     whole = RawSplit(texts, labels, np.arange(len(labels), dtype=np.int64), questions)
     return _drop_unlabelled(whole, task, where)
+
+
+def _check_rows(rows: _Rows, where: str) -> None:
+    """Refuse a split without rows; where every column is missing, that is reported instead."""
+    if rows.table.num_rows == 0 and (rows.table.num_columns or not rows.names):
+        raise InputError(f"{where}: the split should hold rows. Found none.")
 
 
 def _collect(problems: list[str], read: Callable[..., Any], *args: Any) -> Any:
@@ -690,8 +698,7 @@ def load_texts(task: Task, path: Path) -> RawSplit:
             f"Found `{path}`{'' if path.is_file() else ', which does not exist'}."
         )
     rows = _read_file(path, task, str(path))
-    if rows.table.num_rows == 0 and (rows.table.num_columns or not rows.names):
-        raise InputError(f"{path}: the file should hold rows. Found none.")
+    _check_rows(rows, str(path))
     problems: list[str] = []
     texts = tuple(_collect(problems, _read_text, rows, name) for name in task.text)
     raise_problems(f"{path}: {problem}" for problem in problems)

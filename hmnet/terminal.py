@@ -23,7 +23,9 @@ OutOption = Annotated[
 ]
 StudyOption = Annotated[
     Path | None,
-    typer.Option("--study", help="Study file. [default: study.toml in the output folder, else here]"),
+    typer.Option(
+        "--study", help="Study file. [default: study.toml in the output folder, else here]"
+    ),
 ]
 TasksOption = Annotated[
     str | None, typer.Option("--tasks", help="Tasks, separated by commas. [default: the study's]")
@@ -33,14 +35,15 @@ DataOption = Annotated[
     typer.Option("--data", help="Folder with TASK/{train,validation}.{parquet,csv,jsonl}."),
 ]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", help="Encoder: a folder or a hub id. [default: the study's]")
+    str | None,
+    typer.Option("--model", help="Encoder: a folder or a hub id. [default: the study's]"),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Any other setting of the study file, such as training.epochs=1 or rows.max_length=256.",
+        help="Any other setting of the study file, such as training.epochs=1.",
     ),
 ]
 MaxTrainOption = Annotated[

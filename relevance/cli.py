@@ -192,9 +192,10 @@ def demo(
 ) -> None:
     """Run the whole chain on planted tasks, without a network, and write its report."""
     from relevance.demo import run_demo
+    from reports.html import write_report
 
-    path = run_demo(out, seed, workers, say=typer.echo)
-    typer.echo(f"open {path}")
+    output = run_demo(out, seed, workers, say=typer.echo)
+    typer.echo(f"open {write_report(output.folder)}")
 
 
 def main() -> None:

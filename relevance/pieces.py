@@ -147,7 +147,7 @@ def cut_at_spaces(rows: list[bytes]) -> pa.Array:
     look-ahead follows white space. So a run of white space stays with the word after it.
     """
     text = _CUT.join(rows).replace(b" ", _CUT + b" ")
-    for space in (b" ",):
+    for space in _WHITE_SPACE:
         while space + _CUT + b" " in text:
             text = text.replace(space + _CUT + b" ", space + b" ")
     return _find_unique(text, _CUT)

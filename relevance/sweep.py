@@ -8,9 +8,8 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from hmnet.cost import choose_timed, count_tokens, estimate_seconds, estimate_work, measure_speed
-from hmnet.errors import RunsFailedError
 from hmnet.execute import Job, Machine
-from hmnet.jobs import Summary, Workers, run_jobs
+from hmnet.jobs import Workers, raise_failures, run_jobs
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy, prepare_study
 from hmnet.progress import SweepProgress, format_seconds
@@ -76,16 +75,6 @@ def measure_sweep(
     """Return the matrix of gains and the table of scores from the runs that are done."""
     scores = tabulate_scores(plan, read_results(plan, output.runs))
     return measure_gains(scores, prepared), scores
-
-
-def raise_failures(summary: Summary) -> None:
-    """Raise a `RunsFailedError` that lists every failed run, if there is one."""
-    if summary.failed:
-        raise RunsFailedError(
-            f"{len(summary.failed)} runs failed; the others are kept, and the same command tries "
-            "the failed ones again:",
-            *(f"{run_id}: {error}" for run_id, error in sorted(summary.failed.items())),
-        )
 
 
 def print_plan(

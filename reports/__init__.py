@@ -1,11 +1,10 @@
 """Figures, and one HTML file that a person opens to see what a study found.
 
-from reports import collect, render_report, write_report
+from reports.html import write_report
 
-write_report(Path("relevance-out"))                    # relevance-out/report.html
-text = render_report(collect(Path("relevance-out")))   # the same, as text
+write_report(Path("relevance-out"))                         # relevance-out/report.html
 
-from reports import write_figures
+from reports.export import write_figures
 
-write_figures(Path("relevance-out"), Path("figures"), "pdf")
+write_figures(Path("relevance-out"), Path("figures"), "pdf")   # each figure alone, for papers
 """

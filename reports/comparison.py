@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -79,21 +80,14 @@ class ScoreTable:
     tasks: tuple[str, ...]
     rows: pd.DataFrame
 
+    @functools.cached_property
+    def _scores(self) -> dict[tuple[str, str], Score]:
+        groups = self.rows.groupby(["system", "task"], sort=False)
+        return {(str(system), str(task)): _average(rows) for (system, task), rows in groups}
+
     def score(self, system: str, task: str) -> Score | None:
         """Return a system's score on a task, or on the average of tasks."""
-        rows = self._select(system, task)
-        whole = rows[rows["seed"].isna()]  # a row without a seed sums up the others
-        seeded = rows[rows["seed"].notna()]
-        shown = whole if len(whole) else seeded
-        if shown.empty:
-            return None
-        return Score(
-            float(shown["score"].mean()),
-            float(shown["ci_low"].mean()),
-            float(shown["ci_high"].mean()),
-            float(seeded["score"].std(ddof=1)) if len(seeded) > 1 else math.nan,
-            len(seeded),
-        )
+        return self._scores.get((system, task))
 
     def _select(self, system: str, task: str) -> pd.DataFrame:
         return self.rows[(self.rows["system"] == system) & (self.rows["task"] == task)]
@@ -132,6 +126,16 @@ class ScoreTable:
         """Return a system's `params_activated` or `params_overall`; NaN where not known."""
         known = self.rows.loc[self.rows["system"] == system, column].dropna()
         return float(known.iloc[0]) if len(known) else math.nan
+
+
+def _average(rows: pd.DataFrame) -> Score:
+    """Average over seeds; a row without a seed stands for all of them."""
+    whole, seeded = rows[rows["seed"].isna()], rows[rows["seed"].notna()]
+    shown = whole if len(whole) else seeded
+    means = shown[["score", "ci_low", "ci_high"]].mean()
+    spread = float(seeded["score"].std(ddof=1)) if len(seeded) > 1 else math.nan
+    value, low, high = (float(mean) for mean in means)
+    return Score(value, low, high, spread, len(seeded))
 
 
 def _seed_interval(differences: npt.NDArray[np.float64]) -> tuple[float, float]:

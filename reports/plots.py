@@ -85,9 +85,9 @@ def _plot_together(inputs: ReportInputs, together: pd.DataFrame) -> Plot:
     )
     caption = sentence(
         "How often two tasks fall into one group when seeds and dev examples are resampled "
-        "(1 is always). Dark squares along the diagonal, inside the lines, are stable groups."
+        "(1 is always). Strong colours along the diagonal, inside the lines, are stable groups."
     )
-    figure = draw_together(together, inputs.groups)
+    figure = draw_together(together, inputs.groups, width_in=4.6)
     frame = together.reset_index(names="task")
     return _plot("together", figure, description, caption, frame)
 
@@ -104,8 +104,9 @@ def plot_scores(scores: ScoreTable, frame: pd.DataFrame) -> Plot:
         f"{', '.join(averages)}. The table above holds every number."
     )
     caption = sentence(
-        "Scores on the dev sets; lines are 95 % intervals where they are known. Compare within a "
-        "task: the tasks themselves differ in difficulty and metric."
+        "How far each system is above single-task training, in points. Grey bands are the 95 % "
+        "interval of the single-task score and thin lines those of the others, where they are "
+        "known: the dev set alone makes a score that uncertain. Some reach beyond the frame."
     )
     return _plot("scores", draw_scores(scores), description, caption, frame)
 
@@ -114,9 +115,10 @@ def plot_curves(inputs: ReportInputs) -> Plot | None:
     """Return the loss curves."""
     if not inputs.curves:
         return None
+    curves = {task: inputs.curves[task] for task in inputs.tasks if task in inputs.curves}
     rows = [
         (task, curve.label, curve.run_id, progress, loss)
-        for task, curves in inputs.curves.items()
+        for task, curves in curves.items()
         for curve in curves
         for progress, loss in zip(curve.progress, curve.loss, strict=True)
     ]
@@ -130,20 +132,21 @@ def plot_curves(inputs: ReportInputs) -> Plot | None:
         "Training loss, averaged over stretches of each run; one seed of each kind of run. A line "
         "that stays flat and high is a run that did not learn."
     )
-    return _plot("curves", draw_curves(inputs.curves), description, caption, frame)
+    return _plot("curves", draw_curves(curves), description, caption, frame)
 
 
 def plot_attention(inputs: ReportInputs) -> Plot | None:
     """Return the similarity of attention maps."""
     if inputs.attention is None:
         return None
-    pairs = list(inputs.attention.groupby(["task", "partner"], sort=False).groups)
-    named = join_words([f"{task} trained with {partner}" for task, partner in pairs])
+    pairs = inputs.attention[["task", "partner"]].drop_duplicates()
+    named = join_words([f"{row.task} trained with {row.partner}" for row in pairs.itertuples()])
     low = format_number(float(inputs.attention["similarity"].min()), 2)
     description = f"Maps of layers by heads for {named}. The least similarity is {low}."
     caption = sentence(
         "How alike the attention maps of a task's own model and of the model trained with a "
-        "partner are, per layer and head (mean cosine over dev examples); darker is more different."
+        "partner are, per layer and head (mean cosine over dev examples); the stronger the "
+        "colour, the more different."
     )
     figure = draw_attention(inputs.attention)
     return _plot("attention", figure, description, caption, inputs.attention)
@@ -169,12 +172,17 @@ def _plot_layers(sweep: LayerSweep, name: str) -> Plot:
         "to all. Points are means over seeds, bars their range.",
         join_words(list(sweep.tasks)),
     )
-    return _plot(name, draw_shared_layers(sweep), "; ".join(told), caption, sweep.rows)
+    return _plot(
+        name, draw_shared_layers(sweep, width_in=5.2), "; ".join(told), caption, sweep.rows
+    )
 
 
 def _plot_combinations(sweep: CombinationSweep, name: str) -> Plot:
-    means = sweep.rows.groupby(["grouping", "hierarchy"], sort=False)["score"].mean()
-    told = [f"{grouping} {{{h}}} {format_percent(v)}" for (grouping, h), v in means.items()]
+    means = sweep.rows.groupby(["grouping", "hierarchy"], sort=False)["score"].mean().reset_index()
+    told = [
+        f"{grouping} {{{hierarchy}}} {format_percent(float(score))}"
+        for grouping, hierarchy, score in means.to_numpy().tolist()
+    ]
     if math.isfinite(sweep.multi_task):
         told.append(f"multi-task {format_percent(sweep.multi_task)}")
     caption = sentence(
@@ -182,4 +190,6 @@ def _plot_combinations(sweep: CombinationSweep, name: str) -> Plot:
         "dashed line is multi-task training.",
         sweep.tasks,
     )
-    return _plot(name, draw_layer_combinations(sweep), "; ".join(told), caption, sweep.rows)
+    return _plot(
+        name, draw_layer_combinations(sweep, width_in=5.2), "; ".join(told), caption, sweep.rows
+    )

@@ -201,7 +201,7 @@ def read_curves(index: RunIndex) -> dict[str, list[Curve]]:
         for task, progress, loss in _read_losses(record.folder / "metrics.jsonl"):
             curve = Curve(record.run_id, record.kind, label, progress, loss)
             found.setdefault(task, []).append(curve)
-    return dict(sorted(found.items()))
+    return found
 
 
 def _choose_curves(index: RunIndex) -> Iterator[tuple[RunRecord, str]]:

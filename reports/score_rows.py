@@ -10,7 +10,7 @@ from reports.comparison import SINGLE, Score, ScoreTable, label_system
 from reports.formatting import MISSING, format_count, format_interval, format_number, format_percent
 
 BELOW = 0.0005
-"""A system counts as behind single-task training from this difference on: what one decimal shows."""
+"""A system counts as behind single-task training from this difference on."""
 
 
 @dataclass(frozen=True)

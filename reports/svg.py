@@ -14,7 +14,7 @@ import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from reports.figure_style import styled
+from reports.figures.style import styled
 from reports.formatting import clean
 from reports.palette import variables
 

@@ -136,7 +136,14 @@ def test_an_exported_path_is_an_ordinary_model_with_the_same_outputs(
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     rows = pd.read_parquet(study.parent / "data" / "match" / "validation.parquet")
-    inputs = tokenizer(rows["left"].tolist(), rows["right"].tolist(), padding=True, truncation=True, max_length=32, return_tensors="pt")
+    inputs = tokenizer(
+        rows["left"].tolist(),
+        rows["right"].tolist(),
+        padding=True,
+        truncation=True,
+        max_length=32,
+        return_tensors="pt",
+    )
     with torch.no_grad():
         found = model(**inputs).logits.numpy()
     stored = swept.runs.predictions(swept.runs.find(run)[1], "match")
@@ -153,7 +160,16 @@ def test_predictions_of_a_file_are_those_of_the_run(
     source = tmp_path / "rows.jsonl"
     rows[["text"]].to_json(source, orient="records", lines=True)
     printed = call(
-        capsys, hmnet_app, "predict", run, "--task", "tone", "--input", source, "--out", swept.folder
+        capsys,
+        hmnet_app,
+        "predict",
+        run,
+        "--task",
+        "tone",
+        "--input",
+        source,
+        "--out",
+        swept.folder,
     )
     lines = [json.loads(line) for line in printed.splitlines()]
     stored = swept.runs.predictions(swept.runs.find(run)[1], "tone")
@@ -188,7 +204,10 @@ BAD_CALLS = {
         r"Parameter `groups` should name each task once\. Found `tone` 2 times",
     ),
     "no groups": (["hmnet", "train"], r"groups\.json: the file does not exist"),
-    "no model": (["relevance", "vocab", "--model", "./nowhere"], r"Parameter `model` should be a folder"),
+    "no model": (
+        ["relevance", "vocab", "--model", "./nowhere"],
+        r"Parameter `model` should be a folder",
+    ),
     "no matrix": (["relevance", "cluster"], r"Run `relevance pairwise` first"),
     "unknown reference": (
         ["relevance", "cluster", "--matrix", "paper:table9"],
@@ -203,7 +222,10 @@ BAD_CALLS = {
         ["relevance", "vocab", "--set", "training.epoch=1"],
         r"training\.epoch.*unknown.*epochs",
     ),
-    "bad seeds": (["relevance", "pairwise", "--seeds", "a"], r"Parameter `seeds` should be whole numbers"),
+    "bad seeds": (
+        ["relevance", "pairwise", "--seeds", "a"],
+        r"Parameter `seeds` should be whole numbers",
+    ),
 }
 
 
@@ -243,7 +265,15 @@ def test_an_error_prints_without_a_traceback(tmp_path: Path) -> None:
 def test_a_model_folder_without_weights_is_refused(study: Path, tmp_path: Path) -> None:
     shutil.copytree(study.parent / "encoder", tmp_path / "bare")
     (tmp_path / "bare" / "model.safetensors").unlink()
-    words = ["pairwise", "--study", str(study), "--model", str(tmp_path / "bare"), "--out", str(tmp_path / "out")]
+    words = [
+        "pairwise",
+        "--study",
+        str(study),
+        "--model",
+        str(tmp_path / "bare"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     with pytest.raises(RelevanceError, match=r"lacks model\.safetensors"):
         relevance_app(words, standalone_mode=False)
 
@@ -251,7 +281,14 @@ def test_a_model_folder_without_weights_is_refused(study: Path, tmp_path: Path) 
 def test_a_failed_run_is_listed_and_the_others_are_kept(study: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ["pairwise", "--study", study, "--out", out, "--workers", "1"]
-    first = shell("relevance", *words, "--set", "training.learning_rate=1e30", "--set", "training.clip_norm=1e30")
+    first = shell(
+        "relevance",
+        *words,
+        "--set",
+        "training.learning_rate=1e30",
+        "--set",
+        "training.clip_norm=1e30",
+    )
     assert first.returncode == 1
     assert "runs failed" in first.stderr
     assert "training loss of" in first.stderr

@@ -42,7 +42,7 @@ def make_model(folder: Path, kind: str = "bert", dropout: float = 0.0) -> HMNet:
     return HMNet(encoder, tasks, HierarchySpec(1, 1, 1), [["alpha"], ["beta"]], seed=0)
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Stands for a process that dies."""
 
 
@@ -53,9 +53,9 @@ def test_resuming_from_any_step_equals_an_uninterrupted_run(folder: Path, tmp_pa
 
     def stop(line: Mapping[str, Any]) -> None:
         if line["step"] == 5:
-            raise Stopped
+            raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         train(stopped, DATA, SETTINGS, seed=0, checkpoint=Checkpoint(tmp_path, 0.0), log=stop)
     resumed = make_model(folder, dropout=0.1)
     seen: list[int] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,13 @@ def test_grouping_changes_the_numbers_where_layers_are_shared_by_group(encoder: 
 
 
 def test_tasks_without_shared_layers_but_embeddings_still_share_embeddings(encoder: Any) -> None:
-    model = HMNet(encoder, [d.task for d in DATA.values()], HierarchySpec(0, 0, 4), [["alpha", "beta", "gamma"]], 0)
+    model = HMNet(
+        encoder,
+        [d.task for d in DATA.values()],
+        HierarchySpec(0, 0, 4),
+        [["alpha", "beta", "gamma"]],
+        0,
+    )
     base = [m.get_submodule(str(m.base_model_prefix)).embeddings for m in model.paths.values()]
     assert all(b is base[0] for b in base)
 
@@ -96,9 +101,7 @@ def test_another_seed_gives_another_head(encoder: Any) -> None:
     )
     differ = [
         name
-        for (name, p), q in zip(
-            first.named_parameters(), second.parameters(), strict=True
-        )
+        for (name, p), q in zip(first.named_parameters(), second.parameters(), strict=True)
         if not torch.equal(p, q)
     ]
     assert differ

@@ -55,10 +55,14 @@ def test_layers_are_the_same_objects_exactly_where_the_hierarchy_shares_them(fol
     layers = {t.name: model.path(t.name).bert.encoder.layer for t in TASKS}  # type: ignore[union-attr]
     shared = [[layers["a"][i] is layers[other][i] for i in range(4)] for other in ("b", "c")]
     assert shared == [[True, True, True, False], [True, False, False, False]]
-    assert not any(layers["a"][i] is encoder.layers[i] for i in range(4))  # the source stays as it is
+    assert not any(
+        layers["a"][i] is encoder.layers[i] for i in range(4)
+    )  # the source stays as it is
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "distilbert", "modernbert", "deberta-v2"])
+@pytest.mark.parametrize(
+    "kind", ["bert", "roberta", "electra", "distilbert", "modernbert", "deberta-v2"]
+)
 def test_every_path_starts_as_the_stock_model(folder: Path, kind: str) -> None:
     encoder = make_encoder(folder / kind, kind, depth=3)
     model = HMNet(encoder, TASKS[:2], HierarchySpec(1, 1, 1), [["a"], ["b"]], seed=0).eval()
@@ -84,13 +88,23 @@ def test_a_hierarchy_of_another_depth_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("depth", "expected"),
-    [(12, "8,2,2"), (24, "16,4,4"), (6, "4,1,1"), (4, "2,1,1"), (3, "1,1,1"), (2, "1,1,0"), (1, "0,1,0")],
+    [
+        (12, "8,2,2"),
+        (24, "16,4,4"),
+        (6, "4,1,1"),
+        (4, "2,1,1"),
+        (3, "1,1,1"),
+        (2, "1,1,0"),
+        (1, "0,1,0"),
+    ],
 )
 def test_the_default_hierarchy_keeps_the_papers_proportions(depth: int, expected: str) -> None:
     assert str(HierarchySpec.default(depth)) == expected
 
 
-def test_the_fingerprint_is_that_of_the_weights_not_of_the_place(folder: Path, tmp_path: Path) -> None:
+def test_the_fingerprint_is_that_of_the_weights_not_of_the_place(
+    folder: Path, tmp_path: Path
+) -> None:
     one = identify(str(write_encoder(folder / "one")))
     other = identify(str(write_encoder(tmp_path / "other")))
     assert one.fingerprint == other.fingerprint

@@ -25,7 +25,15 @@ from hypothesis import strategies as st
 
 import hmnet.sources
 from hmnet.errors import InputError, RelevanceError, SourceError
-from hmnet.sources import SUFFIXES, RawSplit, find_file, load_split, source_key
+from hmnet.sources import (
+    SUFFIXES,
+    RawSplit,
+    find_file,
+    load_split,
+    load_text_columns,
+    load_texts,
+    source_key,
+)
 from hmnet.tasks import PAPER_TASKS, Source, Task
 
 DATA = Path(os.environ.get("RELEVANCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
@@ -436,6 +444,33 @@ def test_no_content_raises_anything_but_expected_errors(
     except InputError:
         return
     assert set(rows.labels.tolist()) <= {0, 1}
+
+
+# Texts alone
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_texts_are_read_without_labels(tmp_path: Path, suffix: str) -> None:
+    columns = {name: COLUMNS[name] for name in ("right", "left")}
+    path = write(tmp_path / "pair", suffix, columns)
+    expected = (list(COLUMNS["left"]), list(COLUMNS["right"]))
+    assert load_texts(PAIR, path).texts == expected
+    assert tuple(c.to_pylist() for c in load_text_columns(PAIR, "train", tmp_path)) == expected
+
+
+def test_texts_are_checked_as_those_of_a_split_are(tmp_path: Path) -> None:
+    path = write(tmp_path / "pair", ".parquet", {"left": [1], "rigth": ["a"]})
+    for action in (
+        lambda: load_texts(PAIR, path),
+        lambda: load_text_columns(PAIR, "train", tmp_path),
+    ):
+        message = problem(action)
+        assert "such as `1` in row 0" in message
+        assert "Did you mean `rigth`" in message
+    pq.write_table(pa.table({"left": pa.nulls(0), "right": pa.nulls(0)}), path)
+    assert "should hold rows" in problem(lambda: load_texts(PAIR, path))
+    assert "should hold rows" in problem(lambda: load_text_columns(PAIR, "train", tmp_path))
+    assert "which does not exist" in problem(lambda: load_texts(PAIR, tmp_path / "no.csv"))
 
 
 # Identity of the content

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,22 @@ from relevance.vocabulary import (
 )
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-WORDS = ("the", "cat", "cats", "sat", "cafe", "café", "straße", "σας", "a", "b", "don", "t", "I")
+WORDS = (
+    "the",
+    "cat",
+    "cats",
+    "sat",
+    "cafe",
+    "café",
+    "straße",
+    "σας",
+    "a",
+    "b",
+    "don",
+    "t",
+    "I",
+    "the" * 5,
+)
 ACCENTED = "éüßñÅåΣςσİıøœ漢字日本語🙂ﬁ①²½"
 
 
@@ -45,7 +60,7 @@ def make_wordpiece(
     tokens = [*SPECIAL, *dict.fromkeys([*characters, *WORDS])]
     tokens += [f"##{token}" for token in dict.fromkeys([*characters, "at", "ts"])]
     vocabulary = {token: index for index, token in enumerate(tokens)}
-    model = models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=12)  # noqa: S106
+    model = models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=12)
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -55,7 +70,10 @@ def make_wordpiece(
 
 
 def make_byte_level(
-    normalizer: normalizers.Normalizer | None, prefix_space: bool, mask: AddedToken | None = None
+    normalizer: normalizers.Normalizer | None,
+    prefix_space: bool,
+    mask: AddedToken | None = None,
+    sample: Sequence[str] = (),
 ) -> Tokenizer:
     """Return a small byte-level BPE tokenizer, in which a leading space changes the ids."""
     tokenizer = Tokenizer(models.BPE())
@@ -69,7 +87,9 @@ def make_byte_level(
         special_tokens=["<s>", "</s>"],
     )
     words = " ".join(WORDS)
-    tokenizer.train_from_iterator([words, "the  cat \n sat   ", words + "\t\tcats"] * 3, trainer)
+    tokenizer.train_from_iterator(
+        [words, "the  cat \n sat   ", words + "\t\tcats", "cat\n  sat"] * 3 + list(sample), trainer
+    )
     if mask is not None:
         tokenizer.add_special_tokens([mask])
     return tokenizer
@@ -144,6 +164,7 @@ NASTY = [
     "THE",
     "x" * 13,
     "the" * 4,
+    "the" * 5,
     "<br />",
 ]
 TEXTS = st.lists(
@@ -170,6 +191,23 @@ def test_ids_are_those_of_tokenising_every_row_whole(
 ) -> None:
     special = {i for i, t in tokenizer.get_added_tokens_decoder().items() if t.special}
     assert extract_vocabulary(texts, tokenizer) == tokenize_whole(texts, tokenizer, special)
+
+
+@pytest.mark.parametrize("space", ["\n", "\t", "\x85", "\u2003", "\u3000", " "])
+def test_a_run_of_white_space_is_one_piece_to_a_byte_level_tokenizer(space: str) -> None:
+    text = f"cat{space}  sat"
+    tokenizer = make_byte_level(None, False, sample=[text] * 5)
+    run = tokenizer.encode(f"{space} ").ids  # the last space belongs to the word
+    assert len(run) == 1
+    vocabulary = extract_vocabulary([text], tokenizer)
+    assert vocabulary == tokenize_whole([text], tokenizer, set())
+    assert run[0] in vocabulary
+
+
+def test_a_word_too_long_for_wordpiece_is_unknown_even_if_it_is_in_the_vocabulary() -> None:
+    tokenizer = make_wordpiece(BERT(lowercase=True))
+    assert tokenizer.token_to_id("the" * 5) is not None
+    assert extract_vocabulary(["the" * 5, "cat"], tokenizer) == {tokenizer.token_to_id("cat")}
 
 
 def test_common_tokenizers_are_cut_and_odd_ones_are_not() -> None:

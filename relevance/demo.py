@@ -1,0 +1,109 @@
+"""The whole chain on planted tasks, offline: what was planted, what was found, what it bought."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hmnet.planted import PLANTED_DATA, PLANTED_TRAINING, Planted, write_planted
+from pydantic.dataclasses import dataclass
+from sklearn.metrics import adjusted_rand_score
+
+from hmnet.comparison import list_systems, run_comparison
+from hmnet.hierarchy import Groups
+from hmnet.jobs import Workers
+from hmnet.outputs import Output, open_output
+from hmnet.prepared import prepare_study
+from hmnet.settings import STRICT
+from hmnet.storage import write_document, write_table
+from hmnet.study import Study, write_study
+from relevance.clustering import cluster, to_table
+from relevance.corpus import measure_study_vocabulary
+from relevance.grouping import CLUSTERS_SCHEMA
+from relevance.manual import manual_groups
+from relevance.sweep import run_sweep
+
+PLANTED_SCHEMA = "planted/1"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Found:
+    """How well the planted groups were found: adjusted Rand index (1 is exactly), number k."""
+
+    adjusted_rand_index: float
+    k: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class PlantedRecord:
+    """`planted.json`: what was planted and what was found."""
+
+    description: str
+    groups: dict[str, tuple[str, ...]]
+    found: Found
+
+
+def run_demo(
+    out: Path, seed: int, workers: int | None, say: Callable[[str], None] = print
+) -> Output:
+    """Plant tasks, measure their relevance, group them, train HMNet, and compare.
+
+    Args:
+        seed: decides texts, encoder and training.
+        workers: processes; None for one per core.
+    """
+    output = open_output(out)
+    say("planting 13 synthetic tasks")
+    planted = write_planted(output.folder / "planted", seed)
+    study = _make_study(planted, seed)
+    write_study(output.study_file, study)
+    chosen = Workers.choose(workers=workers)
+    say("measuring vocabulary relevance")
+    vocabulary = measure_study_vocabulary(study, None, "wordpiece", 2)
+    vocabulary.write(output.vocab)
+    say("fine-tuning every task and every pair")
+    gains = run_sweep(output, study, chosen)
+    k = len(planted.truth.groups)
+    groups = cluster(gains, k, seed=seed)
+    write_table(output.clusters, to_table(groups, gains), CLUSTERS_SCHEMA, dict(groups.origin))
+    groups.write(output.groups)
+    found = Found(measure_agreement(groups, planted.truth), k)
+    say(f"groups found: {describe_groups(groups)}")
+    say(f"groups planted: {describe_groups(planted.truth)}")
+    say(f"adjusted Rand index of the two: {found.adjusted_rand_index:.2f}")
+    record = PlantedRecord(planted.description, dict(planted.truth.groups), found)
+    write_document(output.folder / "planted.json", PLANTED_SCHEMA, record)
+    say("training single-task, multi-task and HMNet models")
+    prepared = prepare_study(study, output.data)
+    named = {
+        "vocabulary": cluster(vocabulary, k, seed=seed),
+        "manual": manual_groups(study.tasks.values()),
+        "pairwise": groups,
+    }
+    averages = run_comparison(output, prepared, list_systems(prepared, named), chosen)
+    for name, score in averages.items():
+        say(f"average score of {name}: {score:.4f}")
+    return output
+
+
+def _make_study(planted: Planted, seed: int) -> Study:
+    return Study(
+        tasks=dict(planted.tasks),
+        model=str(planted.encoder.resolve()),
+        data_folder=planted.data.resolve(),
+        training=PLANTED_TRAINING,
+        rows=PLANTED_DATA,
+        seeds=(seed,),
+    )
+
+
+def measure_agreement(found: Groups, truth: Groups) -> float:
+    """Return the adjusted Rand index between two groupings of the same tasks."""
+    tasks = sorted(truth.tasks)
+    one, other = ([groups.group_of(task) for task in tasks] for groups in (found, truth))
+    return float(adjusted_rand_score(one, other))
+
+
+def describe_groups(groups: Groups) -> str:
+    """Return `{a, b} {c}`."""
+    return " ".join("{" + ", ".join(tasks) + "}" for tasks in groups.groups.values())

@@ -1,0 +1,151 @@
+"""Figures for papers: each by itself, as vectors, with its fonts, for one column and for two."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from hmnet.errors import InputError, suggest
+from hmnet.storage import write_bytes
+from reports.collect import ReportInputs, collect
+from reports.comparison import tabulate_comparison
+from reports.figures import (
+    ONE_COLUMN_IN,
+    TWO_COLUMNS_IN,
+    draw_attention,
+    draw_curves,
+    draw_dendrogram,
+    draw_heatmap,
+    draw_influence,
+    draw_layer_combinations,
+    draw_scores,
+    draw_shared_layers,
+    draw_together,
+)
+from reports.gains import tabulate_gains
+from reports.influence import choose_focus
+from reports.svg import Format, save_figure
+from reports.sweeps import find_combination_sweeps, find_layer_sweeps
+
+FORMATS: tuple[Format, ...] = ("pdf", "svg", "png")
+COLUMNS: Mapping[str, float] = {"one-column": ONE_COLUMN_IN, "two-columns": TWO_COLUMNS_IN}
+
+Drawing = tuple[str, Callable[[float], Figure]]
+
+
+def write_figures(
+    out: Path,
+    folder: Path,
+    kind: Format = "pdf",
+    focus: Iterable[str] = (),
+    columns: Iterable[str] = tuple(COLUMNS),
+) -> list[Path]:
+    """Write every figure that an output folder has data for; return the files.
+
+    Args:
+        folder: where to write `<figure>.<columns>.<kind>`.
+        kind: `pdf` and `svg` are vectors; `png` has 300 dots per inch.
+        focus: tasks of which Figure 2 is drawn; the one that loses most if empty.
+        columns: widths, of `COLUMNS`.
+
+    Raises:
+        OutputFolderError: if there is no such output folder.
+        InputError: for an unknown format, width or task.
+    """
+    _check(kind, FORMATS, "format")
+    columns = list(columns)
+    for name in columns:
+        _check(name, COLUMNS, "columns")
+    written = []
+    for figure, draw in list_drawings(collect(out), focus):
+        for name in columns:
+            path = folder / f"{figure}.{name}.{kind}"
+            write_bytes(path, save_figure(draw(COLUMNS[name]), kind, figure))
+            written.append(path)
+    return written
+
+
+def _check(value: str, known: Iterable[str], parameter: str) -> None:
+    known = list(known)
+    if value not in known:
+        raise InputError(
+            f"Parameter `{parameter}` should be one of {', '.join(known)}. Found `{value}`."
+            f"{suggest(value, known)}"
+        )
+
+
+def list_drawings(inputs: ReportInputs, focus: Iterable[str] = ()) -> list[Drawing]:
+    """Return name and drawing function of every figure that the inputs have data for.
+
+    Raises:
+        InputError: if `focus` names a task that the gains do not hold.
+    """
+    return [
+        *_draw_matrices(inputs),
+        *_draw_influences(inputs, list(focus)),
+        *_draw_groups(inputs),
+        *_draw_systems(inputs),
+        *_draw_runs(inputs),
+    ]
+
+
+def _draw_matrices(inputs: ReportInputs) -> Iterator[Drawing]:
+    matrices = {"vocabulary": inputs.vocabulary, "pairwise": inputs.pairwise}
+    for name, matrix in matrices.items():
+        if matrix is None:
+            continue
+        yield name, lambda width, matrix=matrix: draw_heatmap(matrix, None, width)
+        groups = inputs.groups
+        if groups is not None:
+            yield (
+                f"{name}-grouped",
+                lambda width, matrix=matrix, groups=groups: draw_heatmap(matrix, groups, width),
+            )
+
+
+def _draw_influences(inputs: ReportInputs, focus: list[str]) -> Iterator[Drawing]:
+    matrix = inputs.pairwise
+    if matrix is None:
+        return
+    for task in focus:
+        _check(task, matrix.tasks, "focus")
+    chosen = choose_focus(tabulate_gains(matrix))
+    for task in focus or ([chosen] if chosen is not None else []):
+        name = f"influence-{make_safe(task)}"
+        yield name, lambda width, task=task, matrix=matrix: draw_influence(matrix, task, width)
+
+
+def make_safe(task: str) -> str:
+    """Return a task's name as a part of a file name, whatever a matrix calls it."""
+    return re.sub(r"[^A-Za-z0-9_+-]", "_", task)[:64]
+
+
+def _draw_groups(inputs: ReportInputs) -> Iterator[Drawing]:
+    measured = inputs.pairwise if inputs.pairwise is not None else inputs.vocabulary
+    if measured is not None and len(measured.tasks) > 2:
+        yield "dendrogram", lambda width: draw_dendrogram(measured, inputs.groups, width)
+    together = inputs.together
+    if together is not None:
+        yield "together", lambda width: draw_together(together, inputs.groups, width)
+
+
+def _draw_systems(inputs: ReportInputs) -> Iterator[Drawing]:
+    if inputs.comparison is not None:
+        scores = tabulate_comparison(inputs.comparison)
+        yield "scores", lambda width: draw_scores(scores, width)
+    attention = inputs.attention
+    if attention is not None:
+        yield "attention", lambda width: draw_attention(attention, width)
+
+
+def _draw_runs(inputs: ReportInputs) -> Iterator[Drawing]:
+    if inputs.curves:
+        yield "curves", lambda width: draw_curves(inputs.curves, width)
+    for i, layers in enumerate(find_layer_sweeps(inputs.runs), start=1):
+        yield f"shared-layers-{i}", lambda width, s=layers: draw_shared_layers(s, width)
+    combinations = find_combination_sweeps(inputs.runs, inputs.groups)
+    for i, sweep in enumerate(combinations, start=1):
+        yield f"layer-combinations-{i}", lambda width, s=sweep: draw_layer_combinations(s, width)

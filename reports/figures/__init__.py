@@ -1,0 +1,41 @@
+"""The figures of a study as matplotlib figures, each by itself.
+
+| function | shows | in the paper |
+| --- | --- | --- |
+| `draw_heatmap` | a relevance matrix, annotated; rows sources, columns targets | Tables 2, 3 |
+| `draw_influence` | what the others do to one task, and what it does to them | Figure 2 |
+| `draw_dendrogram` | how alike the tasks' rows are | appendix A |
+| `draw_together` | how often resampling puts two tasks into one group | |
+| `draw_scores` | scores of several systems per task | Table 1 |
+| `draw_curves` | training loss per task | |
+| `draw_shared_layers` | scores against the number of shared layers | Figure 3 |
+| `draw_layer_combinations` | average score of each {x,y,z} and grouping | Figure 4 |
+| `draw_attention` | similarity of attention maps per layer and head | Figures 5, 6 |
+
+Widths are in inches, `ONE_COLUMN_IN` and `TWO_COLUMNS_IN` for papers; `reports.svg` makes files.
+"""
+
+from __future__ import annotations
+
+from reports.figures.attention import draw_attention
+from reports.figures.curves import draw_curves
+from reports.figures.grouping import draw_dendrogram, draw_together
+from reports.figures.heatmap import draw_heatmap
+from reports.figures.influence import draw_influence
+from reports.figures.layers import draw_layer_combinations, draw_shared_layers
+from reports.figures.scores import draw_scores
+from reports.figures.style import ONE_COLUMN_IN, TWO_COLUMNS_IN
+
+__all__ = [
+    "ONE_COLUMN_IN",
+    "TWO_COLUMNS_IN",
+    "draw_attention",
+    "draw_curves",
+    "draw_dendrogram",
+    "draw_heatmap",
+    "draw_influence",
+    "draw_layer_combinations",
+    "draw_scores",
+    "draw_shared_layers",
+    "draw_together",
+]

@@ -1,0 +1,70 @@
+"""Similarity of attention maps per layer and head (paper, Figures 5 and 6)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.figures.style import TWO_COLUMNS_IN, new_figure, styled
+from reports.formatting import shorten
+from reports.palette import color, sequential_map
+
+_PANEL_FRAC = 0.4
+"""Share of the figure's width that a panel's cells take."""
+
+
+def draw_attention(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN) -> Figure:
+    """Draw a panel for each task and partner, all on one scale; strong colours are differences.
+
+    Args:
+        frame: columns `task`, `partner`, `layer`, `head`, `similarity`.
+    """
+    panels = list(frame.groupby(["task", "partner"], sort=False))
+    columns = min(len(panels), 2)
+    rows = math.ceil(len(panels) / columns)
+    low = min(float(frame["similarity"].min()), 0.99)
+    with styled():
+        figure = new_figure(width_in, rows * _panel_height_in(frame, width_in))
+        grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
+        for axes, ((task, partner), part) in zip(grid, panels, strict=False):
+            _draw_heads(axes, part, low)
+            axes.set_title(f"{shorten(str(task))}, trained with {shorten(str(partner))}")
+        for axes in grid[len(panels) :]:
+            axes.set_visible(False)
+        bar = figure.colorbar(grid[0].collections[0], ax=grid, fraction=0.025, aspect=30)
+        bar.set_label("cosine similarity")
+    return figure
+
+
+def _panel_height_in(frame: pd.DataFrame, width_in: float) -> float:
+    """Return a panel's height when its cells are square."""
+    return _PANEL_FRAC * width_in * frame["layer"].nunique() / frame["head"].nunique() + 0.55
+
+
+def _draw_heads(axes: Axes, part: pd.DataFrame, low: float) -> None:
+    wide = part.pivot(index="layer", columns="head", values="similarity")
+    sns.heatmap(
+        wide.to_numpy(np.float64),
+        ax=axes,
+        vmin=low,
+        vmax=1,
+        cmap=sequential_map().reversed(),
+        cbar=False,
+        linewidths=0.3,
+        linecolor=color("paper"),
+        square=True,
+    )
+    for axis, index in ((axes.xaxis, wide.columns), (axes.yaxis, wide.index)):
+        axis.set_ticks(np.arange(len(index)) + 0.5, [f"{i:.0f}" for i in index], rotation=0)
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    axes.set_xlabel("head")
+    axes.set_ylabel("layer")
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+        spine.set_color(color("line"))

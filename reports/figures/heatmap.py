@@ -1,0 +1,143 @@
+"""A relevance matrix as a picture (paper, Tables 2 and 3)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, FuncNorm, Normalize
+from matplotlib.figure import Figure
+
+from hmnet.hierarchy import Groups
+from relevance.matrix import RelevanceMatrix
+from reports.figures.grid import (
+    LEAST_ANNOTATED_IN,
+    cell_width_in,
+    name_sides,
+    outline_groups,
+    set_ink,
+    size_numbers_pt,
+)
+from reports.figures.style import TWO_COLUMNS_IN, new_figure, styled
+from reports.formatting import format_percent
+from reports.gains import holds_gains, tabulate_gains
+from reports.ordering import TaskOrder, order_tasks
+from reports.palette import SIDE_STEPS, bin_gain, color, diverging, diverging_map, sequential_map
+from reports.palette import text_on as choose_ink
+
+Values = npt.NDArray[np.float64]
+
+
+def draw_heatmap(
+    matrix: RelevanceMatrix, groups: Groups | None = None, width_in: float = TWO_COLUMNS_IN
+) -> Figure:
+    """Draw a relevance matrix: rows are sources, columns targets, numbers in percent.
+
+    Gains have a diverging palette centred on zero that grows with the square root; other measures
+    a sequential one from 0 to 1. Cells beyond noise (q < 0.05) have a dot.
+
+    Args:
+        groups: reorders the tasks group by group, with lines between the groups; None keeps the
+            matrix' order, the paper's layout.
+    """
+    order = order_tasks(matrix.tasks, groups)
+    values = matrix.select(order.tasks).to_frame().to_numpy(np.float64, copy=True)
+    is_gains = holds_gains(matrix)
+    limit = tabulate_gains(matrix).limit or 1.0
+    with styled():
+        figure = new_figure(width_in, width_in * 0.93)
+        axes = figure.add_subplot()
+        if is_gains:
+            np.fill_diagonal(values, np.nan)
+            _paint(axes, values, width_in, diverging_map(), _root_norm(limit), digits=1)
+            _mark_sure(axes, matrix, order, limit)
+            ticks = [-limit, -limit / 4, 0, limit / 4, limit]
+        else:
+            _paint(axes, values, width_in, sequential_map(), Normalize(0, 1), digits=0)
+            ticks = [0, 0.25, 0.5, 0.75, 1]
+        outline_groups(axes, order)
+        name_sides(axes, order, rows="source", columns="target")
+        _add_scale(figure, axes, ticks, _name_values(matrix))
+    return figure
+
+
+def _root_norm(limit: float) -> FuncNorm:
+    return FuncNorm((_signed_root, _signed_square), vmin=-limit, vmax=limit)
+
+
+def _signed_root(values: npt.ArrayLike) -> Values:
+    array = np.asarray(values, dtype=np.float64)
+    return np.sign(array) * np.sqrt(np.abs(array))
+
+
+def _signed_square(values: npt.ArrayLike) -> Values:
+    array = np.asarray(values, dtype=np.float64)
+    return np.sign(array) * array**2
+
+
+def _paint(
+    axes: Axes, values: Values, width_in: float, colors: Colormap, norm: Normalize, digits: int
+) -> None:
+    cell_in = cell_width_in(width_in, len(values))
+    numbers = [[_write(value, digits) for value in row] for row in values]
+    sns.heatmap(
+        values,
+        ax=axes,
+        norm=norm,
+        cmap=colors,
+        annot=np.array(numbers) if cell_in >= LEAST_ANNOTATED_IN else False,
+        fmt="",
+        annot_kws={"size": size_numbers_pt(cell_in)},
+        linewidths=0.4,
+        linecolor=color("paper"),
+        cbar=False,
+        square=True,
+        xticklabels=False,
+        yticklabels=False,
+    )
+    axes.set_facecolor(color("wash"))
+    set_ink(axes)
+
+
+def _write(value: float, digits: int) -> str:
+    if not math.isfinite(value):
+        return ""
+    return format_percent(value, digits, signed=digits > 0, unit="")
+
+
+def _mark_sure(axes: Axes, matrix: RelevanceMatrix, order: TaskOrder, limit: float) -> None:
+    """Put a dot into the corner of each cell that is beyond noise."""
+    sure = [gain for gain in tabulate_gains(matrix).gains if gain.verdict == "beyond noise"]
+    place = {task: i for i, task in enumerate(order.tasks)}
+    backgrounds = [diverging()[bin_gain(gain.value, limit) + SIDE_STEPS] for gain in sure]
+    inks = [color("paper" if choose_ink(b) == "#ffffff" else "ink") for b in backgrounds]
+    axes.scatter(
+        [place[gain.target] + 0.87 for gain in sure],
+        [place[gain.source] + 0.14 for gain in sure],
+        s=max(min(400 / len(order.tasks) ** 2, 4.0), 0.5),
+        c=inks or None,
+        linewidths=0,
+    )
+
+
+def _name_values(matrix: RelevanceMatrix) -> str:
+    if holds_gains(matrix):
+        return "relative gain of the target"
+    if matrix.measure != "vocabulary":
+        return "relevance"
+    whose = "source" if matrix.provenance.get("equation") == 1 else "target"
+    return f"share of the {whose}'s vocabulary"
+
+
+def _add_scale(figure: Figure, axes: Axes, ticks: list[float], label: str) -> None:
+    is_signed = ticks[0] < 0
+    digits = 1 if is_signed and ticks[-1] < 0.2 else 0
+    mesh = axes.collections[0]
+    bar = figure.colorbar(mesh, ax=axes, fraction=0.03, pad=0.02, aspect=32, ticks=ticks)
+    bar.ax.set_yticklabels([format_percent(tick, digits, signed=is_signed) for tick in ticks])
+    bar.ax.tick_params(length=2)
+    bar.set_label(label)
+    bar.outline.set_visible(False)

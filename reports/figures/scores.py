@@ -1,0 +1,126 @@
+"""Scores of several systems per task (paper, Table 1), as distances from single-task training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.collect import AVERAGE
+from reports.comparison import SINGLE, Score, ScoreTable, label_system
+from reports.figures.style import TWO_COLUMNS_IN, new_figure, strip_axes, styled
+from reports.formatting import shorten
+from reports.palette import color
+
+MARKERS = "osD^vPX*"
+_SPREAD = 0.64
+"""Share of a row's height over which its systems are spread."""
+
+
+def draw_scores(scores: ScoreTable, width_in: float = TWO_COLUMNS_IN) -> Figure:
+    """Draw each system's score on each task, in points above single-task training.
+
+    A grey band is the 95 % interval of the single-task score, thin lines those of the others,
+    where they are known. Without single-task training the scores themselves are drawn, in
+    percent.
+    """
+    tasks = [AVERAGE, *scores.tasks]
+    has_single = SINGLE in scores.systems
+    shown = [system for system in scores.systems if system != SINGLE]
+    with styled():
+        figure = new_figure(width_in, 0.27 * len(tasks) + 0.8)
+        axes = figure.add_subplot()
+        _band_rows(axes, len(tasks))
+        if has_single:
+            _draw_base(axes, scores, tasks)
+        for number, system in enumerate(shown):
+            _draw_system(axes, scores, system, (number, len(shown)), tasks, has_single=has_single)
+        _name_rows(axes, tasks)
+        if has_single:
+            axes.set_xlim(*_range(scores, shown, tasks))
+        axes.set_xlabel(
+            "points above single-task training" if has_single else "score on the dev set, %"
+        )
+        columns = 3 if width_in > 5 else 2
+        figure.legend(loc="outside upper left", ncols=columns, handletextpad=0.3)
+    return figure
+
+
+def _band_rows(axes: Axes, count: int) -> None:
+    """Shade every other row, so that the eye keeps to its task."""
+    for y in range(1, count, 2):
+        axes.axhspan(y - 0.5, y + 0.5, color=color("wash"), linewidth=0, zorder=0)
+
+
+def _name_rows(axes: Axes, tasks: Sequence[str]) -> None:
+    axes.set_yticks(range(len(tasks)), [shorten(task, 16) for task in tasks])
+    axes.set_ylim(len(tasks) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.axhline(0.5, color=color("edge"), linewidth=0.6)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    strip_axes(axes, keep="bottom")
+
+
+def _draw_base(axes: Axes, scores: ScoreTable, tasks: Sequence[str]) -> None:
+    """Draw single-task training: zero, and how uncertain its score is."""
+    axes.axvline(0, color=color("neutral"), linewidth=1.1, label=label_system(SINGLE))
+    for row, task in enumerate(tasks):
+        score = scores.score(SINGLE, task)
+        if score is not None and math.isfinite(score.low):
+            left, width = 100 * (score.low - score.value), 100 * (score.high - score.low)
+            axes.barh(row, width, left=left, height=0.8, color=color("line"), zorder=1)
+
+
+def _draw_system(
+    axes: Axes,
+    scores: ScoreTable,
+    system: str,
+    place: tuple[int, int],
+    tasks: Sequence[str],
+    *,
+    has_single: bool,
+) -> None:
+    number, count = place
+    shade = color(f"series-{number}")
+    shift = _SPREAD * ((number + 0.5) / count - 0.5)
+    points = [_find_point(scores, system, task, has_single=has_single) for task in tasks]
+    known = [(row, score, base) for row, (score, base) in enumerate(points) if score is not None]
+    for row, score, base in known:
+        if math.isfinite(score.low):
+            ends = [100 * (score.low - base), 100 * (score.high - base)]
+            axes.plot(ends, [row + shift] * 2, color=shade, linewidth=0.6, alpha=0.55)
+    axes.plot(
+        [100 * (score.value - base) for _, score, base in known],
+        [row + shift for row, _, _ in known],
+        MARKERS[number % len(MARKERS)],
+        color=shade,
+        markersize=3.6,
+        label=label_system(system),
+    )
+
+
+def _range(scores: ScoreTable, systems: Sequence[str], tasks: Sequence[str]) -> tuple[float, float]:
+    """Return the ends of an axis that shows every point; intervals may go beyond it."""
+    points = [
+        100 * (score.value - base)
+        for system in systems
+        for task in tasks
+        for score, base in [_find_point(scores, system, task, has_single=True)]
+        if score is not None
+    ]
+    low, high = min([0.0, *points]), max([0.0, *points])
+    margin = 0.35 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _find_point(
+    scores: ScoreTable, system: str, task: str, *, has_single: bool
+) -> tuple[Score | None, float]:
+    """Return a system's score on a task, and what it is measured from."""
+    base = scores.score(SINGLE, task) if has_single else None
+    if has_single and base is None:
+        return None, 0.0
+    return scores.score(system, task), base.value if base is not None else 0.0
