@@ -217,6 +217,9 @@ def evaluate(
 
     Returns:
         A row per example with `split`, `row`, `label`, `prediction`, `question` and `logits`.
+
+    Raises:
+        DivergedError: if an output is not finite.
     """
     device = device or torch.device("cpu")
     frames = []
@@ -239,7 +242,15 @@ def predict(
             outputs = model(task, batch).float().cpu().numpy()
         for i, values in zip(batch.index, outputs, strict=True):
             rows[i] = values
-    return np.stack(rows).astype(np.float32)
+    return _check_outputs(np.stack(rows).astype(np.float32), task)
+
+
+def _check_outputs(
+    outputs: np.ndarray[Any, np.dtype[np.float32]], task: str
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    if np.isfinite(outputs).all():
+        return outputs
+    raise DivergedError(f"The outputs for task `{task}` are not finite: the training diverged.")
 
 
 def cut_by_tokens(split: SplitData, most_tokens: int) -> Iterator[np.ndarray[Any, Any]]:

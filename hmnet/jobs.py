@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import tempfile
 import traceback
@@ -246,8 +248,17 @@ def _run_in_worker(job: Job, folder: Path, workers: Workers, slots: Path) -> Out
         return Outcome(job.spec.run_id, "failed", error=message)
     finally:
         mark.unlink(missing_ok=True)
+        _release_memory()
     seconds = sum(result.seconds.values())
     return Outcome(job.spec.run_id, "done", seconds, result.train_tokens)
+
+
+def _release_memory() -> None:
+    """Give freed memory back: a worker that seems to leak would be replaced, and read all again."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 _SLOT: dict[str, Any] = {}

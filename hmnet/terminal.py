@@ -129,9 +129,16 @@ def open_study(
         flags: further overrides by dotted key (`__` for the dot); None is not an override.
     """
     from hmnet.outputs import open_output
-    from hmnet.study import parse_settings, resolve_study
+    from hmnet.study import load_study, parse_settings, resolve_study
 
     overrides = {key.replace("__", "."): value for key, value in flags.items() if value is not None}
     overrides.update(parse_settings(settings or []))
     output = open_output(out)
-    return output, resolve_study(output.folder, study, overrides)
+    resolved = resolve_study(output.folder, study, overrides)
+    if resolved != load_study(output.study_file):
+        typer.echo(
+            f"note: this study is not the one recorded in {output.study_file}, which later "
+            "commands read; give them the same flags, or edit that file",
+            err=True,
+        )
+    return output, resolved

@@ -1,6 +1,6 @@
 """How much tasks help or hurt each other: measures, their matrix, and groups of tasks.
 
-Every measure gives a `RelevanceMatrix` (source x target); clustering gives `hmnet.hierarchy.Groups`:
+Every measure gives a `RelevanceMatrix` (source x target); clustering gives `Groups`:
 
     from relevance.clustering import cluster
     from relevance.reference import load_reference

@@ -83,10 +83,10 @@ def _about_gains(inputs: ReportInputs, gains: GainTable) -> Iterator[Markup]:
         )
     if gains.least_runs is not None and gains.least_runs < WISHED_SEEDS:
         command = in_folder(f"{STAGES['pairwise']} --seeds {WISHED_SEEDS}", inputs.name)
-        runs = format_count(gains.least_runs, "run")
+        runs = "one run" if gains.least_runs == 1 else format_count(gains.least_runs, "run")
         yield sentence(
-            "Some gains come from {} with one seed each. Another seed can change their order and "
-            "even their sign; <code>{}</code> repeats them.",
+            "Gains rest on as little as {}, with a seed each. Other seeds can change their order "
+            "and even their sign; <code>{}</code> repeats them.",
             runs,
             command,
         )

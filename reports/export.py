@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -97,25 +98,19 @@ def _draw_matrices(inputs: ReportInputs) -> Iterator[Drawing]:
     for name, matrix in matrices.items():
         if matrix is None:
             continue
-        yield name, lambda width, matrix=matrix: draw_heatmap(matrix, None, width)
-        groups = inputs.groups
-        if groups is not None:
-            yield (
-                f"{name}-grouped",
-                lambda width, matrix=matrix, groups=groups: draw_heatmap(matrix, groups, width),
-            )
+        yield name, partial(draw_heatmap, matrix, None)
+        if inputs.groups is not None:
+            yield f"{name}-grouped", partial(draw_heatmap, matrix, inputs.groups)
 
 
 def _draw_influences(inputs: ReportInputs, focus: list[str]) -> Iterator[Drawing]:
-    matrix = inputs.pairwise
-    if matrix is None:
+    if inputs.pairwise is None:
         return
     for task in focus:
-        _check(task, matrix.tasks, "focus")
-    chosen = choose_focus(tabulate_gains(matrix))
+        _check(task, inputs.pairwise.tasks, "focus")
+    chosen = choose_focus(tabulate_gains(inputs.pairwise))
     for task in focus or ([chosen] if chosen is not None else []):
-        name = f"influence-{make_safe(task)}"
-        yield name, lambda width, task=task, matrix=matrix: draw_influence(matrix, task, width)
+        yield f"influence-{make_safe(task)}", partial(draw_influence, inputs.pairwise, task)
 
 
 def make_safe(task: str) -> str:
@@ -126,26 +121,23 @@ def make_safe(task: str) -> str:
 def _draw_groups(inputs: ReportInputs) -> Iterator[Drawing]:
     measured = inputs.pairwise if inputs.pairwise is not None else inputs.vocabulary
     if measured is not None and len(measured.tasks) > 2:
-        yield "dendrogram", lambda width: draw_dendrogram(measured, inputs.groups, width)
-    together = inputs.together
-    if together is not None:
-        yield "together", lambda width: draw_together(together, inputs.groups, width)
+        yield "dendrogram", partial(draw_dendrogram, measured, inputs.groups)
+    if inputs.together is not None:
+        yield "together", partial(draw_together, inputs.together, inputs.groups)
 
 
 def _draw_systems(inputs: ReportInputs) -> Iterator[Drawing]:
     if inputs.comparison is not None:
-        scores = tabulate_comparison(inputs.comparison)
-        yield "scores", lambda width: draw_scores(scores, width)
-    attention = inputs.attention
-    if attention is not None:
-        yield "attention", lambda width: draw_attention(attention, width)
+        yield "scores", partial(draw_scores, tabulate_comparison(inputs.comparison))
+    if inputs.attention is not None:
+        yield "attention", partial(draw_attention, inputs.attention)
 
 
 def _draw_runs(inputs: ReportInputs) -> Iterator[Drawing]:
     if inputs.curves:
-        yield "curves", lambda width: draw_curves(inputs.curves, width)
+        yield "curves", partial(draw_curves, inputs.curves)
     for i, layers in enumerate(find_layer_sweeps(inputs.runs), start=1):
-        yield f"shared-layers-{i}", lambda width, s=layers: draw_shared_layers(s, width)
+        yield f"shared-layers-{i}", partial(draw_shared_layers, layers)
     combinations = find_combination_sweeps(inputs.runs, inputs.groups)
     for i, sweep in enumerate(combinations, start=1):
-        yield f"layer-combinations-{i}", lambda width, s=sweep: draw_layer_combinations(s, width)
+        yield f"layer-combinations-{i}", partial(draw_layer_combinations, sweep)

@@ -28,11 +28,13 @@ from reports.formatting import (
     format_probability,
 )
 from reports.gains import Gain, GainTable, PairGains, tabulate_gains
-from reports.markup import bold, join, sentence
+from reports.markup import bold, join, join_tasks, sentence
 from reports.stability import describe_stability, measure_stability
 
 Tone = Literal["good", "bad", "doubt", "plain", "missing"]
 MOST_NAMED = 3
+MANY_TASKS, MOST_MEMBERS, FEW_MEMBERS = 20, 20, 3
+"""With more tasks than `MANY_TASKS`, only a few members of each group are named at the top."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,9 @@ def _find_groups(inputs: ReportInputs) -> Finding:
         return _missing("groups", question, command_for("groups", inputs.name))
     many = [tasks for tasks in inputs.groups.groups.values() if len(tasks) > 1]
     alone = [tasks[0] for tasks in inputs.groups.groups.values() if len(tasks) == 1]
-    parts = [join([bold(task) for task in tasks]) + Markup(" together") for tasks in many]
-    parts += [join([bold(task) for task in alone]) + Markup(" alone")] if alone else []
+    most = MOST_MEMBERS if len(inputs.groups.tasks) <= MANY_TASKS else FEW_MEMBERS
+    parts = [join_tasks(tasks, most) + Markup(" together") for tasks in many]
+    parts += [join_tasks(alone, most) + Markup(" alone")] if alone else []
     stability = measure_stability(inputs)
     evidence = [*describe_stability(inputs, stability), _describe_origin(inputs)]
     if inputs.planted is not None:
@@ -340,8 +343,7 @@ def _find_payoff(inputs: ReportInputs, scores: ScoreTable | None) -> Finding:
     question = "Did HMNet beat single-task and multi-task training?"
     names = scores.hierarchical() if scores is not None else []
     if scores is None or not names:
-        stage = "comparison" if inputs.runs.of_kind("hierarchical") else "training"
-        return _missing("payoff", question, command_for(stage, inputs.name))
+        return _missing("payoff", question, command_for("comparison", inputs.name))
     pairs = [(other, scores.difference(names[0], other)) for other in (MULTI, SINGLE)]
     known = [(other, found) for other, found in pairs if found is not None]
     if not known:

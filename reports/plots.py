@@ -14,6 +14,7 @@ from reports.collect import ReportInputs
 from reports.comparison import ScoreTable, label_system
 from reports.downloads import link_csv
 from reports.figures import (
+    TWO_COLUMNS_IN,
     draw_attention,
     draw_curves,
     draw_dendrogram,
@@ -71,8 +72,9 @@ def plot_groups(inputs: ReportInputs) -> Plot | None:
     )
     caption = sentence(
         "How alike the tasks are, by their rows of the {} matrix (average linkage of Euclidean "
-        "distances): branches that join further right are more alike. Dots show the groups.",
+        "distances): branches that join further right are more alike.{}",
         measured.measure,
+        " Dots show the groups." if inputs.groups is not None else "",
     )
     figure = draw_dendrogram(measured, inputs.groups)
     return _plot("dendrogram", figure, description, caption, frame)
@@ -87,7 +89,7 @@ def _plot_together(inputs: ReportInputs, together: pd.DataFrame) -> Plot:
         "How often two tasks fall into one group when seeds and dev examples are resampled "
         "(1 is always). Strong colours along the diagonal, inside the lines, are stable groups."
     )
-    figure = draw_together(together, inputs.groups, width_in=4.6)
+    figure = draw_together(together, inputs.groups, 4.6 if len(together) <= 20 else TWO_COLUMNS_IN)
     frame = together.reset_index(names="task")
     return _plot("together", figure, description, caption, frame)
 

@@ -39,11 +39,13 @@ def outline_groups(axes: Axes, order: TaskOrder) -> None:
         axes.axvline(position, color=color("ink"), linewidth=0.9)
 
 
-def name_sides(axes: Axes, order: TaskOrder, rows: str = "", columns: str = "") -> None:
+def name_sides(
+    axes: Axes, order: TaskOrder, cell_in: float, rows: str = "", columns: str = ""
+) -> None:
     """Write the tasks' names along both sides; the columns' above, as in the paper."""
     names = [shorten(task, 16) for task in order.tasks]
     middles = np.arange(len(names)) + 0.5
-    size = min(SMALL_PT, 130 / max(len(names), 1))
+    size = min(SMALL_PT, 44 * cell_in)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xticks(middles, names, rotation=90, fontsize=size)

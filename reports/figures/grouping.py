@@ -67,7 +67,7 @@ def _name_leaves(axes: Axes, leaves: Sequence[str], order: TaskOrder) -> None:
     axes.set_yticks(places, [shorten(name) for name in leaves])
     axes.tick_params(axis="y", length=0, pad=8)
     for y, name in zip(places, leaves, strict=True):
-        shade = color(f"series-{order.section_of(name)}")
+        shade = color(f"series-{order.section_of(name)}" if len(order.labels) > 1 else "neutral")
         axes.plot([0], [y], "o", color=shade, markersize=4, clip_on=False)
     if len(order.labels) > 1:
         _add_key(axes, order)
@@ -115,5 +115,5 @@ def draw_together(
         )
         set_ink(axes)
         outline_groups(axes, order)
-        name_sides(axes, order)
+        name_sides(axes, order, cell_in)
     return figure

@@ -59,7 +59,8 @@ def draw_heatmap(
             _paint(axes, values, width_in, sequential_map(), Normalize(0, 1), digits=0)
             ticks = [0, 0.25, 0.5, 0.75, 1]
         outline_groups(axes, order)
-        name_sides(axes, order, rows="source", columns="target")
+        cell_in = cell_width_in(width_in, len(order.tasks))
+        name_sides(axes, order, cell_in, rows="source", columns="target")
         _add_scale(figure, axes, ticks, _name_values(matrix))
     return figure
 
