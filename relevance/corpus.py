@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from pathlib import Path
 
 import pyarrow as pa
 
 from hmnet.encoder import load_tokenizer
 from hmnet.sources import load_text_columns
 from hmnet.study import Study
+from hmnet.tasks import Task
 from relevance.matrix import RelevanceMatrix
-from relevance.vocabulary import measure_vocabulary
+from relevance.vocabulary import check_options, measure_vocabulary, stack_columns
 
 
 def load_training_texts(study: Study) -> dict[str, pa.ChunkedArray]:
     """Return task name to all its training texts, column after column; row caps play no part."""
-    return {
-        name: _stack(load_text_columns(task, "train", study.data_folder))
-        for name, task in study.tasks.items()
-    }
+    return {name: _load(task, study.data_folder) for name, task in study.tasks.items()}
 
 
-def _stack(columns: tuple[pa.ChunkedArray, ...]) -> pa.ChunkedArray:
-    chunks = [chunk.cast(pa.large_string()) for column in columns for chunk in column.chunks]
-    return pa.chunked_array(chunks, type=pa.large_string())
+def _load(task: Task, data_folder: Path | None) -> pa.ChunkedArray:
+    columns = load_text_columns(task, "train", data_folder)
+    return stack_columns(pa.table(list(columns), names=list(task.text)), task.text)
 
 
 def measure_study_vocabulary(
@@ -35,10 +33,8 @@ def measure_study_vocabulary(
         tokenizer: folder or hub id; None for the study's encoder. `unit` word needs none.
         unit, equation: see `measure_vocabulary`.
     """
-    loaded = None if unit == "word" else _load(study, tokenizer)
-    options: Any = {"unit": unit, "equation": equation}
-    return measure_vocabulary(cast(Any, load_training_texts(study)), loaded, **options)
-
-
-def _load(study: Study, tokenizer: str | None) -> Any:
-    return load_tokenizer(tokenizer) if tokenizer else load_tokenizer(study.model, study.revision)
+    unit, equation = check_options(unit, equation)
+    loaded = None
+    if unit == "wordpiece":
+        loaded = load_tokenizer(tokenizer or study.model, None if tokenizer else study.revision)
+    return measure_vocabulary(load_training_texts(study), loaded, unit, equation)

@@ -11,9 +11,8 @@ definition gives the paper's Table 2. `unit="word"` counts lower-cased words ins
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
@@ -27,10 +26,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from hmnet.errors import InputError, raise_problems
-from hmnet.sources import load_split
 from hmnet.storage import canonical_json, digest
-from hmnet.study import Study
-from hmnet.tasks import Task
 from relevance.matrix import RelevanceMatrix
 from relevance.pieces import WORDS, choose_splitter
 
@@ -83,20 +79,6 @@ def measure_vocabulary(
     }
     values = compute_cooccurrence(list(vocabularies.values()), equation)
     return RelevanceMatrix.from_array(values, list(texts), "vocabulary", provenance)
-
-
-def measure_study(
-    study: Study, tokenizer: Any = None, unit: str = "wordpiece", equation: int = 2
-) -> RelevanceMatrix:
-    """Measure the vocabulary co-occurrence of a study's tasks, over their whole train splits.
-
-    Raises:
-        InputError: as `measure_vocabulary`, and for rows that do not fit their task.
-        SourceError: for rows that could not be loaded.
-    """
-    unit, equation = check_options(unit, equation)
-    texts = {name: _read_texts(task, study.data_folder) for name, task in study.tasks.items()}
-    return measure_vocabulary(texts, tokenizer, unit, equation)
 
 
 def check_options(unit: str, equation: int = 2) -> tuple[Unit, Equation]:
@@ -154,12 +136,6 @@ def describe_tokenizer(tokenizer: Any) -> dict[str, Any]:
         kind, size = type(backend.model).__name__, backend.get_vocab_size()
         rules = backend.to_str()
     return {"kind": kind, "size": size, "digest": digest(rules)[:10]}
-
-
-def _read_texts(task: Task, data_folder: Path | None) -> Iterator[str]:
-    """Yield the training texts of a task, read when the first is asked for."""
-    for column in load_split(task, "train", data_folder).texts:
-        yield from column
 
 
 def _find_unique_rows(texts: Texts, name: str = "texts") -> pa.Array:

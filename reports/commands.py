@@ -50,9 +50,10 @@ def _quote(name: str) -> str:
 
 def plan_next(inputs: ReportInputs) -> list[NextStep]:
     """Return what to run next, the most useful first; empty when every stage is there."""
-    return [
+    steps = [
         NextStep(in_folder(command, inputs.name), reason) for command, reason in _list_steps(inputs)
     ]
+    return [*steps, *_export_step(inputs)]
 
 
 def _list_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
@@ -91,4 +92,16 @@ def _use_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
         yield (
             STAGES["comparison"],
             "scores HMNet beside single-task and multi-task training on the same tasks",
+        )
+
+
+def _export_step(inputs: ReportInputs) -> Iterator[NextStep]:
+    """Yield how to take a stored model out, once there is one to compare."""
+    stored = [r for r in inputs.runs.of_kind("hierarchical") if (r.folder / "model").is_dir()]
+    if stored and inputs.comparison is not None:
+        run = stored[0]
+        source = "" if inputs.name == DEFAULT_FOLDER else f" --from {_quote(inputs.name)}"
+        yield NextStep(
+            f"hmnet export {run.run_id} --task {run.spec.names[0]} --out my-model{source}",
+            "writes a task's path through HMNet as an ordinary Hugging Face model",
         )

@@ -30,8 +30,8 @@ from reports.commands import STAGES, in_folder
 from reports.comparison import tabulate_comparison
 from reports.downloads import link_csv
 from reports.findings import summarise
-from reports.formatting import clean, format_interval, format_percent, format_probability
-from reports.gains import GainTable, rank_agreement, tabulate_gains
+from reports.formatting import clean, format_number, format_percent
+from reports.gains import Gain, GainTable, rank_agreement, tabulate_gains
 from reports.heat import build_heat
 from reports.influence import build_influences, choose_focus
 from reports.ordering import order_tasks
@@ -93,9 +93,19 @@ def _template() -> jinja2.Template:
         loader=jinja2.FunctionLoader(_read),
     )
     environment.filters["percent"] = format_percent
-    environment.filters["probability"] = format_probability
     environment.filters["csv"] = link_csv
+    environment.filters["numbers"] = _list_numbers
     return environment.get_template("report.html")
+
+
+def _list_numbers(gain: Gain) -> list[tuple[float, str]]:
+    """Return what a gain's row shows after the names: numbers to sort by, and their text."""
+    shares = [
+        (value, format_percent(value, 2, signed=True))
+        for value in (gain.value, gain.low, gain.high)
+    ]
+    counts = [(count, format_number(count, 0)) for count in (gain.runs, gain.dev)]
+    return [*shares, (gain.q, format_number(gain.q, 3)), *counts]
 
 
 def _hash(script: str) -> str:
@@ -147,7 +157,6 @@ def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
         "influences": build_influences(table, inputs.pairwise.tasks),
         "focus": inputs.focus or choose_focus(table),
         "pairs": _list_pairs(table),
-        "interval": format_interval,
     }
 
 

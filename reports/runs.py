@@ -26,6 +26,8 @@ from hmnet.storage import read_document
 
 Kind = Literal["single-task", "pair", "multi-task", "hierarchical"]
 CURVE_POINTS = 48
+MOST_LINES = 6
+"""Most kinds of run whose curves are drawn; a sweep over layers may have many more."""
 
 
 @dataclass(frozen=True)
@@ -206,13 +208,16 @@ def read_curves(index: RunIndex) -> dict[str, list[Curve]]:
 
 def _choose_curves(index: RunIndex) -> Iterator[tuple[RunRecord, str]]:
     """Yield each run to draw with its label: the lowest seed of each configuration."""
-    seen = set()
+    seen: dict[object, str] = {}
     for record in sorted(index.done, key=lambda r: (r.spec.seed, r.run_id)):
         spec = record.spec
         key = (spec.names, str(spec.hierarchy), spec.groups)
-        if record.kind != "pair" and key not in seen:
-            seen.add(key)
-            yield record, label_run(record)
+        if record.kind == "pair" or key in seen:
+            continue
+        label = label_run(record)
+        if len({label, *seen.values()}) <= MOST_LINES:
+            seen[key] = label
+            yield record, label
 
 
 def label_run(record: RunRecord) -> str:

@@ -20,6 +20,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from hmnet.errors import InputError
 from hmnet.study import Study
 from hmnet.tasks import PAPER_TASKS, Task
+from relevance.corpus import measure_study_vocabulary
 from relevance.matrix import RelevanceMatrix
 from relevance.pieces import choose_splitter
 from relevance.reference import load_reference
@@ -27,7 +28,6 @@ from relevance.vocabulary import (
     check_options,
     describe_tokenizer,
     extract_vocabulary,
-    measure_study,
     measure_vocabulary,
     stack_columns,
 )
@@ -387,7 +387,7 @@ def test_a_study_is_measured_over_its_train_splits(tmp_path: Path) -> None:
     two = Task(name="two", text=("right",), labels=("no", "yes"))
     study = Study(tasks={"one": one, "two": two}, data_folder=tmp_path)
     # V_one = {a b c d}, V_two = {d a}
-    matrix = measure_study(study, unit="word")
+    matrix = measure_study_vocabulary(study, None, "word", 2)
     assert matrix.to_frame().to_numpy().tolist() == [[1.0, 1.0], [0.5, 1.0]]
 
 

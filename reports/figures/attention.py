@@ -10,12 +10,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.style import TWO_COLUMNS_IN, new_figure, styled
+from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, styled
 from reports.formatting import shorten
 from reports.palette import color, sequential_map
 
-_PANEL_FRAC = 0.4
-"""Share of the figure's width that a panel's cells take."""
+_CELLS_FRAC = 0.8
+"""Share of a panel's width that its cells take."""
 
 
 def draw_attention(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN) -> Figure:
@@ -25,11 +25,11 @@ def draw_attention(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN) -> Fig
         frame: columns `task`, `partner`, `layer`, `head`, `similarity`.
     """
     panels = list(frame.groupby(["task", "partner"], sort=False))
-    columns = min(len(panels), 2)
+    columns = min(len(panels), 2) if width_in > LEAST_WIDE_IN else 1
     rows = math.ceil(len(panels) / columns)
     low = min(float(frame["similarity"].min()), 0.99)
     with styled():
-        figure = new_figure(width_in, rows * _panel_height_in(frame, width_in))
+        figure = new_figure(width_in, rows * _panel_height_in(frame, width_in / columns))
         grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
         for axes, ((task, partner), part) in zip(grid, panels, strict=False):
             _draw_heads(axes, part, low)
@@ -41,9 +41,9 @@ def draw_attention(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN) -> Fig
     return figure
 
 
-def _panel_height_in(frame: pd.DataFrame, width_in: float) -> float:
-    """Return a panel's height when its cells are square."""
-    return _PANEL_FRAC * width_in * frame["layer"].nunique() / frame["head"].nunique() + 0.55
+def _panel_height_in(frame: pd.DataFrame, panel_in: float) -> float:
+    """Return the height of a panel of a width when its cells are square."""
+    return _CELLS_FRAC * panel_in * frame["layer"].nunique() / frame["head"].nunique() + 0.55
 
 
 def _draw_heads(axes: Axes, part: pd.DataFrame, low: float) -> None:

@@ -9,17 +9,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from reports.figures.style import SMALL_PT, TWO_COLUMNS_IN, new_figure, strip_axes, styled
+from reports.figures.style import (
+    LEAST_WIDE_IN,
+    SMALL_PT,
+    TWO_COLUMNS_IN,
+    new_figure,
+    strip_axes,
+    styled,
+)
 from reports.formatting import shorten
 from reports.palette import color
 from reports.runs import Curve
 
-_PANEL_IN = 1.25
+_PANEL_IN = 1.2
 
 
 def draw_curves(curves: Mapping[str, Sequence[Curve]], width_in: float = TWO_COLUMNS_IN) -> Figure:
     """Draw each task's training loss against the share of its run's steps."""
-    columns = max(min(len(curves), round(width_in / _PANEL_IN)), 1)
+    columns = max(min(len(curves), round(width_in / _PANEL_IN + 0.3)), 1)
     rows = math.ceil(len(curves) / columns)
     labels = _order_labels(curves)
     with styled():
@@ -65,4 +72,8 @@ def _add_key(figure: Figure, labels: Sequence[str]) -> None:
         figure.axes[0].plot([], [], color=color(f"series-{i}"), label=label)[0]
         for i, label in enumerate(labels)
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=3)
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=3 if figure.get_figwidth() > LEAST_WIDE_IN else 1,
+    )

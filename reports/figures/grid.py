@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
 from reports.figures.style import SMALL_PT
 from reports.formatting import shorten
 from reports.ordering import TaskOrder
-from reports.palette import color
+from reports.palette import color, text_on
 
 LEAST_ANNOTATED_IN = 0.27
 """Cells narrower than this carry no number."""
@@ -26,10 +27,15 @@ def size_numbers_pt(cell_in: float) -> float:
 
 
 def set_ink(axes: Axes) -> None:
-    """Give the numbers in cells the palette's two inks, as seaborn chose light or dark."""
+    """Give each number in a cell the ink that reads best on the cell's colour."""
+    mesh = axes.collections[0]
+    mesh.update_scalarmappable()
+    colors = np.asarray(mesh.get_facecolor())
+    columns = round(max(abs(limit) for limit in axes.get_xlim()))
     for text in axes.texts:
-        is_light = text.get_color() in ("w", "white", "#ffffff")
-        text.set_color(color("paper" if is_light else "ink"))
+        x, y = text.get_position()
+        background = to_hex(tuple(colors[int(y) * columns + int(x)]))
+        text.set_color(color("paper" if text_on(background) == "#ffffff" else "ink"))
 
 
 def outline_groups(axes: Axes, order: TaskOrder) -> None:

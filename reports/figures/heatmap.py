@@ -25,8 +25,15 @@ from reports.figures.style import TWO_COLUMNS_IN, new_figure, styled
 from reports.formatting import format_percent
 from reports.gains import holds_gains, tabulate_gains
 from reports.ordering import TaskOrder, order_tasks
-from reports.palette import SIDE_STEPS, bin_gain, color, diverging, diverging_map, sequential_map
-from reports.palette import text_on as choose_ink
+from reports.palette import (
+    SIDE_STEPS,
+    bin_gain,
+    color,
+    diverging,
+    diverging_map,
+    sequential_map,
+    text_on,
+)
 
 Values = npt.NDArray[np.float64]
 
@@ -114,7 +121,7 @@ def _mark_sure(axes: Axes, matrix: RelevanceMatrix, order: TaskOrder, limit: flo
     sure = [gain for gain in tabulate_gains(matrix).gains if gain.verdict == "beyond noise"]
     place = {task: i for i, task in enumerate(order.tasks)}
     backgrounds = [diverging()[bin_gain(gain.value, limit) + SIDE_STEPS] for gain in sure]
-    inks = [color("paper" if choose_ink(b) == "#ffffff" else "ink") for b in backgrounds]
+    inks = [color("paper" if text_on(b) == "#ffffff" else "ink") for b in backgrounds]
     axes.scatter(
         [place[gain.target] + 0.87 for gain in sure],
         [place[gain.source] + 0.14 for gain in sure],

@@ -9,13 +9,10 @@ from matplotlib.figure import Figure
 
 from hmnet.errors import InputError, suggest
 from relevance.matrix import RelevanceMatrix
-from reports.figures.style import TWO_COLUMNS_IN, new_figure, strip_axes, styled
+from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
 from reports.formatting import shorten
 from reports.gains import Gain, tabulate_gains
 from reports.palette import color
-
-LEAST_BESIDE_IN = 5.0
-"""Narrower figures have their panels one above the other."""
 
 
 def draw_influence(matrix: RelevanceMatrix, task: str, width_in: float = TWO_COLUMNS_IN) -> Figure:
@@ -35,7 +32,7 @@ def draw_influence(matrix: RelevanceMatrix, task: str, width_in: float = TWO_COL
     gains = tabulate_gains(matrix).gains
     received = {gain.source: gain for gain in gains if gain.target == task}
     given = {gain.target: gain for gain in gains if gain.source == task}
-    shape = (1, 2) if width_in >= LEAST_BESIDE_IN else (2, 1)
+    shape = (1, 2) if width_in >= LEAST_WIDE_IN else (2, 1)
     rows = max(len(received), len(given), 2)
     with styled():
         figure = new_figure(width_in, (0.17 * rows + 0.7) * shape[0])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from reports.collect import AVERAGE
 from reports.comparison import SINGLE, Score, ScoreTable, label_system
-from reports.figures.style import TWO_COLUMNS_IN, new_figure, strip_axes, styled
+from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
 from reports.formatting import shorten
 from reports.palette import color
 
@@ -43,7 +43,7 @@ def draw_scores(scores: ScoreTable, width_in: float = TWO_COLUMNS_IN) -> Figure:
         axes.set_xlabel(
             "points above single-task training" if has_single else "score on the dev set, %"
         )
-        columns = 3 if width_in > 5 else 2
+        columns = 3 if width_in > LEAST_WIDE_IN else 2
         figure.legend(loc="outside upper left", ncols=columns, handletextpad=0.3)
     return figure
 

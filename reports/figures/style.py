@@ -17,6 +17,9 @@ ONE_COLUMN_IN = 3.03
 TWO_COLUMNS_IN = 6.30
 """Widths of one column and of the whole text on a page of the ACL's style."""
 
+LEAST_WIDE_IN = 4.5
+"""Narrower figures put panels and legend entries below each other."""
+
 SMALL_PT, TEXT_PT = 6.5, 7.5
 
 _SETTINGS: Any = {

@@ -25,7 +25,8 @@
   const tip = one("#tip");
   const hide = () => { tip.hidden = true; };
   const show = (cell) => {
-    tip.textContent = cell.getAttribute("aria-label");
+    const label = cell.getAttribute("aria-label");
+    tip.textContent = label.slice(label.indexOf("\n") + 1); // the first line is what the cell shows
     tip.hidden = false;
     const at = cell.getBoundingClientRect();
     const { width, height } = tip.getBoundingClientRect();
