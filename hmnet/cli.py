@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from hmnet.terminal import (
     DataOption,
+    DryRunOption,
     GpusOption,
+    JobsPerGpuOption,
     MaxDevOption,
     MaxTrainOption,
     ModelOption,
     OutOption,
+    SeedsOption,
     SetOption,
     StudyOption,
     TasksOption,
+    WorkersOption,
     open_study,
     parse_integers,
+    parse_seeds,
     run_app,
     split_names,
 )
@@ -32,6 +37,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+Duplicate = Literal["layer", "ffn"]
+DUPLICATE_HELP = "What groups and tasks own copies of: layer, or ffn, its feed-forward block."
 RunArgument = Annotated[str, typer.Argument(help="A run: its id, the start of it, or its folder.")]
 
 
@@ -50,6 +57,7 @@ def train(
     threads: Annotated[
         int | None, typer.Option(help="CPU threads. [default: one per core]")
     ] = None,
+    duplicate: Annotated[Duplicate, typer.Option(help=DUPLICATE_HELP)] = "layer",
     tasks: TasksOption = None,
     data: DataOption = None,
     model: ModelOption = None,
@@ -73,9 +81,144 @@ def train(
     from hmnet.training import describe_run, train_hierarchy
 
     run_id, result = train_hierarchy(
-        output, plan, groups, hierarchy, seed, parse_integers(gpus, "gpus"), threads
+        output, plan, groups, hierarchy, seed, parse_integers(gpus, "gpus"), threads, duplicate
     )
     typer.echo(describe_run(run_id, result))
+
+
+@app.command()
+def compare(
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=groups.json, repeatable. [default: all groupings at hand]"),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option("--k", help="Groups of a clustering. [default: as groups.json, else 3]"),
+    ] = None,
+    hierarchy: Annotated[
+        str | None,
+        typer.Option(help="Shared, cluster and task layers. [default: as 8,2,2 of 12]"),
+    ] = None,
+    skillnet: Annotated[bool, typer.Option(help="With the SkillNet-style baseline.")] = True,
+    duplicate: Annotated[str, typer.Option(help=f"{DUPLICATE_HELP} Or layer,ffn.")] = "layer",
+    seeds: SeedsOption = None,
+    draws: Annotated[int, typer.Option(help="Bootstrap draws.", min=2)] = 1000,
+    gpus: GpusOption = None,
+    jobs_per_gpu: JobsPerGpuOption = 1,
+    workers: WorkersOption = None,
+    dry_run: DryRunOption = False,
+    tasks: TasksOption = None,
+    data: DataOption = None,
+    model: ModelOption = None,
+    max_train: MaxTrainOption = None,
+    max_dev: MaxDevOption = None,
+    study: StudyOption = None,
+    settings: SetOption = None,
+    out: OutOption = None,
+) -> None:
+    """Train all systems with the same budget and compare them (Table 1)."""
+    output, plan = open_study(
+        out,
+        study,
+        settings,
+        tasks=split_names(tasks),
+        data=data,
+        model=model,
+        rows__max_train=max_train,
+        rows__max_dev=max_dev,
+        seeds=parse_seeds(seeds),
+    )
+    from analysis.comparison import (
+        choose_systems,
+        compare_systems,
+        describe_comparison,
+        print_counts,
+    )
+    from hmnet.comparison import plan_comparison
+    from hmnet.jobs import Workers
+    from hmnet.prepared import prepare_study
+    from relevance.sweep import print_jobs
+
+    chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
+    prepared = prepare_study(plan, output.data)
+    systems = choose_systems(
+        output,
+        prepared,
+        groups=groups or (),
+        k=k,
+        hierarchy=hierarchy,
+        skillnet=skillnet,
+        duplicate=duplicate,
+    )
+    if dry_run:
+        print_counts(prepared, systems, typer.echo)
+        print_jobs(prepared, plan_comparison(prepared, systems), output.runs, chosen, typer.echo)
+        return
+    table = compare_systems(output, prepared, systems, chosen, draws)
+    typer.echo(describe_comparison(table, prepared))
+    typer.echo(f"wrote {output.compare}")
+
+
+@app.command()
+def sweep(
+    shared: Annotated[
+        str | None, typer.Option(help="Shared layers x of {x,0,L-x}, such as 0,2,4 (Figure 3).")
+    ] = None,
+    hierarchies: Annotated[
+        str | None, typer.Option(help='{x,y,z} to combine, such as "8,2,2;6,4,2" (Figure 4).')
+    ] = None,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=groups.json, repeatable. [default: all groupings at hand]"),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option("--k", help="Groups of a clustering. [default: as groups.json, else 3]"),
+    ] = None,
+    seeds: SeedsOption = None,
+    gpus: GpusOption = None,
+    jobs_per_gpu: JobsPerGpuOption = 1,
+    workers: WorkersOption = None,
+    dry_run: DryRunOption = False,
+    tasks: TasksOption = None,
+    data: DataOption = None,
+    model: ModelOption = None,
+    max_train: MaxTrainOption = None,
+    max_dev: MaxDevOption = None,
+    study: StudyOption = None,
+    settings: SetOption = None,
+    out: OutOption = None,
+) -> None:
+    """Train with several numbers of shared layers, or several hierarchies and groupings."""
+    output, plan = open_study(
+        out,
+        study,
+        settings,
+        tasks=split_names(tasks),
+        data=data,
+        model=model,
+        rows__max_train=max_train,
+        rows__max_dev=max_dev,
+        seeds=parse_seeds(seeds),
+    )
+    from analysis.comparison import choose_groupings
+    from hmnet.jobs import Workers
+    from hmnet.prepared import prepare_study
+    from hmnet.sweeps import describe_sweep, plan_sweep, run_sweep
+    from relevance.sweep import print_jobs
+
+    chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
+    prepared = prepare_study(plan, output.data)
+    counts = parse_integers(shared, "shared")
+    groupings = choose_groupings(output, plan, groups or (), k) if hierarchies else {}
+    planned = plan_sweep(prepared, counts, hierarchies, groupings)
+    if dry_run:
+        print_jobs(prepared, planned.jobs, output.runs, chosen, typer.echo)
+        return
+    table, path = run_sweep(output, prepared, planned, chosen)
+    typer.echo(describe_sweep(table))
+    typer.echo(f"wrote {path}")
 
 
 @app.command("eval")

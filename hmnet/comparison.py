@@ -1,16 +1,21 @@
-"""Systems on the same tasks and budget: single-task, multi-task, HMNet with groups (Table 1)."""
+"""Systems on the same tasks and budget: single-task, multi-task, HMNet with groups (Table 1).
+
+Every system sees the same training rows in the same batches for the same number of epochs, with
+the same seeds and heads; only what tasks share differs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
 from hmnet.cost import estimate_work
 from hmnet.execute import Job
 from hmnet.hierarchy import Groups, HierarchySpec
-from hmnet.jobs import Workers, raise_failures, run_jobs
+from hmnet.jobs import Summary, Workers, raise_failures, run_jobs
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy
 from hmnet.progress import SweepProgress
@@ -18,7 +23,9 @@ from hmnet.runs import RunResult, RunStore
 from hmnet.storage import to_plain, write_table
 
 COMPARISON_SCHEMA = "comparison/1"
-SINGLE, MULTI, AVERAGE = "single-task", "multi-task", "average"
+SINGLE, MULTI, SKILLNET, AVERAGE = "single-task", "multi-task", "skillnet", "average"
+
+Duplicate = Literal["layer", "ffn"]
 
 
 @dataclass(frozen=True)
@@ -26,57 +33,95 @@ class System:
     """A way to share an encoder.
 
     Attributes:
-        name: as in tables: `single-task`, `multi-task`, `hmnet-pairwise`, ...
-        hierarchy: {x, y, z}; None trains every task by itself.
+        name: as in tables: `single-task`, `multi-task`, `skillnet`, `hmnet-pairwise`, ...
+        hierarchy: {x, y, z}; None trains every task by itself, but for a SkillNet.
         groups: groups of the tasks; None is one group of all.
+        duplicate: what groups and tasks own copies of; see `hmnet.model.HMNet`.
+        is_skillnet: whether this is the SkillNet-style baseline.
     """
 
     name: str
     hierarchy: HierarchySpec | None = None
     groups: Groups | None = None
+    duplicate: Duplicate = "layer"
+    is_skillnet: bool = False
 
 
 def list_systems(
-    prepared: PreparedStudy, groups: Mapping[str, Groups], hierarchy: HierarchySpec | None = None
+    prepared: PreparedStudy,
+    groups: Mapping[str, Groups],
+    hierarchy: HierarchySpec | None = None,
+    *,
+    skillnet: bool = False,
+    duplicates: Sequence[Duplicate] = ("layer",),
 ) -> list[System]:
-    """Return single-task, multi-task, and HMNet with each of the named groups."""
+    """Return single-task, multi-task, SkillNet-style, and HMNet with each of the named groups.
+
+    Args:
+        skillnet: whether the SkillNet-style baseline is among them.
+        duplicates: HMNet is trained with each; the names of those with `ffn` end in `-ffn`.
+    """
     layers = hierarchy or HierarchySpec.default(prepared.depth)
     return [
         System(SINGLE),
         System(MULTI, HierarchySpec(prepared.depth, 0, 0)),
-        *(System(f"hmnet-{name}", layers, found) for name, found in groups.items()),
+        *([System(SKILLNET, is_skillnet=True)] if skillnet else []),
+        *(
+            System(f"hmnet-{name}{'' if what == 'layer' else '-ffn'}", layers, found, what)
+            for what in duplicates
+            for name, found in groups.items()
+        ),
     ]
 
 
 def plan_system(prepared: PreparedStudy, system: System, seed: int) -> list[Job]:
     """Return the jobs that train a system with a seed on every task of the study."""
     names = list(prepared.study.tasks)
+    if system.is_skillnet:
+        return [prepared.skillnet(names, seed)]
     if system.hierarchy is None:
         return [prepared.single(name, seed) for name in names]
-    groups = system.groups or Groups.one(names)
-    return [prepared.make_job(names, system.hierarchy, groups.groups.values(), seed)]
+    groups = (system.groups or Groups.one(names)).groups.values()
+    duplicate = system.duplicate
+    return [prepared.make_job(names, system.hierarchy, groups, seed, duplicate=duplicate)]
 
 
-def run_comparison(
+def plan_comparison(prepared: PreparedStudy, systems: Sequence[System]) -> list[Job]:
+    """Return the jobs that train every system with every seed of the study."""
+    return [
+        job
+        for system in systems
+        for seed in prepared.study.seeds
+        for job in plan_system(prepared, system, seed)
+    ]
+
+
+def train_systems(
     output: Output, prepared: PreparedStudy, systems: Sequence[System], workers: Workers
-) -> dict[str, float]:
-    """Train every system with every seed of the study where that is not done yet.
-
-    Writes `compare.parquet`; returns each system's average score.
-
-    Raises:
-        RunsFailedError: if runs failed, after the table of the others is written.
-    """
-    seeds = prepared.study.seeds
-    jobs = [j for system in systems for seed in seeds for j in plan_system(prepared, system, seed)]
-    summary = run_jobs(
-        jobs,
+) -> Summary:
+    """Train every system with every seed of the study where that is not done yet."""
+    return run_jobs(
+        plan_comparison(prepared, systems),
         output.runs,
         workers,
         cost=lambda job: estimate_work(job, prepared.data),
         watcher=SweepProgress(),
     )
-    table = tabulate_comparison(prepared, systems, seeds, output.runs)
+
+
+def run_comparison(
+    output: Output, prepared: PreparedStudy, systems: Sequence[System], workers: Workers
+) -> dict[str, float]:
+    """Train the systems; write `compare.parquet`, without intervals.
+
+    Returns:
+        Each system's average score.
+
+    Raises:
+        RunsFailedError: if runs failed, after the table of the others is written.
+    """
+    summary = train_systems(output, prepared, systems, workers)
+    table = tabulate_comparison(prepared, systems, prepared.study.seeds, output.runs)
     write_table(output.compare, table, COMPARISON_SCHEMA, {"model": to_plain(prepared.model)})
     raise_failures(summary)
     averages = table[table["task"] == AVERAGE].groupby("system", sort=False)["score"].mean()

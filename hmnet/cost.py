@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hmnet.data import SplitData, TaskData
+from hmnet.data import TaskData
 from hmnet.data import load as load_data
+from hmnet.tokens import SplitData
 
 if TYPE_CHECKING:
     from hmnet.execute import Job, Machine

@@ -24,13 +24,14 @@ import torch
 from torch import Tensor, nn
 
 from hmnet.checkpoint import Checkpoint
-from hmnet.data import SplitData, TaskData
+from hmnet.data import TaskData
 from hmnet.errors import RelevanceError
-from hmnet.model import HMNet
+from hmnet.model import PathModel
 from hmnet.packing import pack
-from hmnet.sampler import Step, plan_steps
+from hmnet.sampler import Step, count_batches, plan_steps
 from hmnet.seeding import derive_seed
 from hmnet.settings import TrainingSettings
+from hmnet.tokens import SplitData
 
 EVALUATION_TOKENS = 8192
 """Tokens of an evaluation batch; it does not change scores."""
@@ -72,7 +73,7 @@ class _Progress:
 
 
 def train(
-    model: HMNet,
+    model: PathModel,
     data: Mapping[str, TaskData],
     settings: TrainingSettings,
     seed: int,
@@ -123,7 +124,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: HMNet,
+        model: PathModel,
         data: Mapping[str, TaskData],
         settings: TrainingSettings,
         seed: int,
@@ -135,7 +136,8 @@ class Trainer:
         self.seed = seed
         self.device = device
         sizes = {name: len(d.train) for name, d in data.items()}
-        self.steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed)
+        counts = count_batches(sizes, settings)
+        self.steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed, counts)
         self.optimizer = make_optimizer(model, settings)
 
     def update(self, position: int) -> tuple[float, int]:
@@ -150,7 +152,7 @@ class Trainer:
         with autocast(self.settings.precision, self.device):
             outputs = self.model(step.task, batch)
         loss = compute_loss(outputs.float(), batch.labels)
-        loss.backward()
+        (loss * self.settings.loss_weights.get(step.task, 1.0)).backward()
         value = self._check(float(loss.detach()), position)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm, foreach=True)
         for group in self.optimizer.param_groups:
@@ -207,7 +209,7 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
 
 
 def evaluate(
-    model: HMNet,
+    model: PathModel,
     data: TaskData,
     *,
     precision: str = "fp32",
@@ -231,7 +233,7 @@ def evaluate(
 
 @torch.inference_mode()
 def predict(
-    model: HMNet, task: str, split: SplitData, precision: str, device: torch.device
+    model: PathModel, task: str, split: SplitData, precision: str, device: torch.device
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return the outputs for every example of a split, float32 [N, C], in its order."""
     model.to(device).eval()

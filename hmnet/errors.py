@@ -64,3 +64,15 @@ def suggest(name: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {' or '.join(f'`{folded[c]}`' for c in close)}?"
     return f" Known: {', '.join(folded.values()) or 'none'}."
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type where it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def shorten(value: object) -> str:
+    """Return a value as a message shows it: at most 80 characters."""
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from hmnet.build import build_paths
 from hmnet.checkpoint import Checkpoint
 from hmnet.data import TaskData
 from hmnet.data import load as load_data
@@ -21,7 +22,7 @@ from hmnet.encoder import load_encoder
 from hmnet.engine import TrainingLog, evaluate, train
 from hmnet.errors import InputError
 from hmnet.metrics import score
-from hmnet.model import HMNet
+from hmnet.model import PathModel
 from hmnet.runs import RunResult, RunSpec, RunStore
 from hmnet.saved import write_model
 from hmnet.settings import STRICT
@@ -98,10 +99,10 @@ def execute(job: Job, store: RunStore, machine: Machine) -> RunResult:
         return result
 
 
-def build_model(spec: RunSpec) -> HMNet:
+def build_model(spec: RunSpec) -> PathModel:
     """Build a run's model from its pretrained encoder, before any training."""
     encoder = load_encoder(spec.model.name, spec.model.revision, spec.training.dropout)
-    return HMNet(encoder, spec.tasks, spec.hierarchy, spec.groups, spec.seed)
+    return build_paths(encoder, spec)
 
 
 def _load_checked(job: Job, task: Task) -> TaskData:
@@ -116,7 +117,7 @@ def _load_checked(job: Job, task: Task) -> TaskData:
 
 
 def _evaluate_all(
-    model: HMNet,
+    model: PathModel,
     data: Mapping[str, TaskData],
     spec: RunSpec,
     store: RunStore,

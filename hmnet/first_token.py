@@ -60,3 +60,10 @@ def read_first_tokens_only(layer: nn.Module) -> bool:
     kind = type(layer)
     layer.__class__ = type(f"FirstToken{kind.__name__}", (_FirstTokenLayer, kind), {})
     return True
+
+
+def read_every_token(layer: nn.Module) -> None:
+    """Undo `read_first_tokens_only`: the layer is computed for all tokens again."""
+    kind = type(layer)
+    if issubclass(kind, _FirstTokenLayer):
+        layer.__class__ = kind.__mro__[2]

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hmnet.data import SplitData
 from hmnet.packing import Batch, pack, packed
+from hmnet.tokens import SplitData
 
 _TOLERANCE = 2e-5
 

@@ -14,13 +14,14 @@ belongs to the task.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from hmnet.encoder import Encoder
+from hmnet.feed_forward import list_feed_forward
 from hmnet.forward import compute_logits
 from hmnet.hierarchy import HierarchySpec
 from hmnet.packing import Batch
@@ -30,38 +31,18 @@ from hmnet.tasks import Task
 _PREFIX = "task-"  # keeps names such as `train` from clashing with the module's attributes
 
 
-class HMNet(nn.Module):
-    """One encoder path per task, sharing layers by a hierarchy and groups.
+class PathModel(nn.Module):
+    """One path, a sequence classifier, per task; paths share modules and parameters.
 
     Args:
-        encoder: the pretrained encoder that initialises every layer.
-        tasks: the tasks; their order never matters.
-        hierarchy: {x, y, z} with x + y + z the encoder's depth.
-        groups: a partition of the tasks' names.
-        seed: seed of the heads; a task's head depends on nothing else.
+        paths: task name to its path.
+        is_packable: whether packed batches give what one-by-one passes give.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        tasks: Sequence[Task],
-        hierarchy: HierarchySpec,
-        groups: Sequence[Sequence[str]],
-        seed: int,
-    ) -> None:
+    def __init__(self, paths: Mapping[str, nn.Module], is_packable: bool) -> None:
         super().__init__()
-        hierarchy.check_depth(encoder.depth)
-        self.is_packable = encoder.is_packable
-        shared = _copy_shared(encoder, hierarchy.shared)
-        by_name = {task.name: task for task in tasks}
-        paths = {}
-        for group in sorted(sorted(names) for names in groups):
-            cluster = _copy_cluster(encoder, hierarchy.shared, hierarchy.cluster)
-            for name in group:
-                path = copy.deepcopy(encoder.model, {**shared, **cluster})
-                _set_head(path, by_name[name], encoder.missing, seed)
-                paths[_PREFIX + name] = path
-        self.paths = nn.ModuleDict({key: paths[key] for key in sorted(paths)})
+        self.is_packable = is_packable
+        self.paths = nn.ModuleDict({_PREFIX + name: paths[name] for name in sorted(paths)})
 
     def path(self, task: str) -> nn.Module:
         """Return the stock model that `task` activates."""
@@ -80,15 +61,74 @@ class HMNet(nn.Module):
         }
 
 
-def _copy_shared(encoder: Encoder, count: int) -> dict[int, nn.Module]:
-    """Copy what all tasks share, as a memo for `deepcopy`: embeddings and bottom layers."""
-    shared = [*_find_embeddings(encoder), *encoder.layers[:count]]
-    return {id(module): copy.deepcopy(module) for module in shared}
+class HMNet(PathModel):
+    """One encoder path per task, sharing layers by a hierarchy and groups.
+
+    Args:
+        encoder: the pretrained encoder that initialises every layer.
+        tasks: the tasks; their order never matters.
+        hierarchy: {x, y, z} with x + y + z the encoder's depth.
+        groups: a partition of the tasks' names.
+        seed: seed of the heads; a task's head depends on nothing else.
+        duplicate: what groups and tasks own copies of in their layers: the whole `layer`, or its
+            feed-forward block alone (`ffn`); attention and norms are then shared by all tasks.
+
+    Raises:
+        InputError: if the hierarchy has another depth, or the feed-forward blocks are not found.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        tasks: Sequence[Task],
+        hierarchy: HierarchySpec,
+        groups: Sequence[Sequence[str]],
+        seed: int,
+        duplicate: Literal["layer", "ffn"] = "layer",
+    ) -> None:
+        hierarchy.check_depth(encoder.depth)
+        shared = copy_shared(encoder, hierarchy.shared)
+        clustered = encoder.layers[hierarchy.shared : hierarchy.shared + hierarchy.cluster]
+        if duplicate == "ffn":
+            shared |= _copy_around_feed_forward(encoder, hierarchy.shared)
+        by_name = {task.name: task for task in tasks}
+        paths = {}
+        for group in groups:
+            cluster = _copy_cluster(encoder, clustered, duplicate)
+            for name in group:
+                path = copy.deepcopy(encoder.model, {**shared, **cluster})
+                set_head(path, by_name[name], encoder.missing, seed)
+                paths[name] = path
+        super().__init__(paths, encoder.is_packable)
 
 
-def _copy_cluster(encoder: Encoder, first: int, count: int) -> dict[int, nn.Module]:
-    """Copy a group's layers, as a memo for `deepcopy`."""
-    return {id(layer): copy.deepcopy(layer) for layer in encoder.layers[first : first + count]}
+Memo = dict[int, Any]
+"""What `deepcopy` uses in place of a copy of its own: an original's id to its copy."""
+
+
+def copy_shared(encoder: Encoder, count: int) -> Memo:
+    """Copy what all tasks share: embeddings and `count` bottom layers."""
+    return _copy_each([*_find_embeddings(encoder), *encoder.layers[:count]])
+
+
+def _copy_cluster(encoder: Encoder, layers: Iterable[nn.Module], duplicate: str) -> Memo:
+    """Copy what a group shares: layers, or their feed-forward blocks."""
+    if duplicate == "layer":
+        return _copy_each(layers)
+    return _copy_each(linear for layer in layers for linear in list_feed_forward(encoder, layer))
+
+
+def _copy_around_feed_forward(encoder: Encoder, first: int) -> Memo:
+    """Copy the parameters of the layers from `first` on that are not in feed-forward blocks."""
+    copies: Memo = {}
+    for layer in encoder.layers[first:]:
+        own = {id(p) for linear in list_feed_forward(encoder, layer) for p in linear.parameters()}
+        copies |= _copy_each(p for p in layer.parameters() if id(p) not in own)
+    return copies
+
+
+def _copy_each(originals: Iterable[Any]) -> Memo:
+    return {id(original): copy.deepcopy(original) for original in originals}
 
 
 def _find_embeddings(encoder: Encoder) -> Iterator[nn.Module]:
@@ -105,7 +145,7 @@ def _find_embeddings(encoder: Encoder) -> Iterator[nn.Module]:
                 pending.append(child)
 
 
-def _set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) -> None:
+def set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) -> None:
     """Give a path the task's output layer, and new parameters that only (seed, task) decide."""
     config: Any = path.config
     name = _last_linear(path)

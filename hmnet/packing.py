@@ -27,8 +27,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from hmnet.data import SplitData
 from hmnet.dropout import draw_keep_mask
+from hmnet.tokens import SplitData
 
 ATTENTION = "packed"
 
@@ -190,7 +190,7 @@ def attend_spans(
     for (count, length), q, k, v in zip(
         spans, queries, key.split(sizes, dim=1), value.split(sizes, dim=1), strict=True
     ):
-        mask = None if is_first else _window_mask(length, sliding_window, query)
+        mask = None if is_first else make_window_mask(length, sliding_window, query)
         each = (count, 1 if is_first else length)
         k, v = k.unflatten(1, (count, length)), v.unflatten(1, (count, length))
         out = _attend_dense(q.unflatten(1, each), k, v, mask, scale, dropout)  # [H, count, ., D]
@@ -198,7 +198,7 @@ def attend_spans(
     return torch.cat(outputs)
 
 
-def _window_mask(length: int, sliding_window: int | None, like: Tensor) -> Tensor | None:
+def make_window_mask(length: int, sliding_window: int | None, like: Tensor) -> Tensor | None:
     """Return the additive mask [L, L] of a local layer, or None where every token is in reach."""
     if sliding_window is None or length <= sliding_window:
         return None

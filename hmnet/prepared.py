@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -42,9 +44,14 @@ class PreparedStudy:
         groups: Iterable[Sequence[str]],
         seed: int,
         *,
+        duplicate: Literal["layer", "ffn"] = "layer",
         keep_model: bool = False,
     ) -> Job:
-        """Return the job that trains the named tasks with a hierarchy and groups."""
+        """Return the job that trains the named tasks with a hierarchy and groups.
+
+        Args:
+            duplicate: what groups and tasks own copies of; see `hmnet.model.HMNet`.
+        """
         names = sorted(names)
         hierarchy.check_depth(self.depth)
         spec = RunSpec(
@@ -55,6 +62,7 @@ class PreparedStudy:
             groups=tuple(sorted(tuple(sorted(group)) for group in groups)),
             training=self.study.training,
             seed=seed,
+            duplicate=duplicate,
         )
         folders = {name: self.folders[name] for name in names}
         return Job(spec, folders, keep_model, self.study.rows.max_length)
@@ -69,6 +77,11 @@ class PreparedStudy:
         names = list(names)
         all_shared = HierarchySpec(self.depth, 0, 0)
         return self.make_job(names, all_shared, [names], seed, keep_model=keep_model)
+
+    def skillnet(self, names: Iterable[str], seed: int) -> Job:
+        """Return the job that trains the SkillNet-style baseline on tasks."""
+        job = self.shared(names, seed)
+        return dataclasses.replace(job, spec=dataclasses.replace(job.spec, system="skillnet"))
 
 
 def prepare_study(study: Study, folder: Path) -> PreparedStudy:

@@ -14,6 +14,7 @@ its numbers, whoever asks and wherever it ran.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ from pydantic.dataclasses import dataclass
 from hmnet.errors import InputError
 from hmnet.hierarchy import HierarchySpec
 from hmnet.settings import STRICT, TrainingSettings
+from hmnet.skills import find_skills
 from hmnet.storage import (
     canonical_json,
     digest,
@@ -51,6 +53,17 @@ PREDICTIONS_SCHEMA = "predictions/1"
 NOT_IDENTITY = ("tasks.source", "tasks.splits", "tasks.category", "model.name", "model.revision")
 """Fields of a `RunSpec` that do not decide its numbers: what was read is identified by the data
 and weights fingerprints, not by where it was read from."""
+
+LATER = (
+    "system",
+    "duplicate",
+    "training.sampling",
+    "training.temperature",
+    "training.cap",
+    "training.loss_weights",
+)
+"""Fields that came after the first version. One that holds its default stays out of the identity,
+so that runs from before it keep their names."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -81,6 +94,10 @@ class RunSpec:
         training: optimisation settings.
         seed: seed of heads, data order and dropout.
         engine_version: `ENGINE_VERSION` of the code that runs it.
+        system: `hierarchy`, or `skillnet` for the SkillNet-style baseline (`hmnet.skillnet`),
+            which shares every layer but its skills and so has the hierarchy {L,0,0}.
+        duplicate: what clusters and tasks own a copy of: the whole `layer`, or its feed-forward
+            block alone (`ffn`).
     """
 
     tasks: tuple[Task, ...]
@@ -91,6 +108,8 @@ class RunSpec:
     training: TrainingSettings
     seed: int
     engine_version: int = ENGINE_VERSION
+    system: Literal["hierarchy", "skillnet"] = "hierarchy"
+    duplicate: Literal["layer", "ffn"] = "layer"
 
     def __post_init__(self) -> None:
         names = [task.name for task in self.tasks]
@@ -98,6 +117,16 @@ class RunSpec:
             raise ValueError("Parameter `tasks` should be sorted, unique and match `data`.")
         if sorted(name for group in self.groups for name in group) != names:
             raise ValueError("Parameter `groups` should be a partition of the tasks.")
+        if self.system == "skillnet" and not self.shares_all:
+            raise ValueError(
+                "Parameter `hierarchy` should share every layer in a SkillNet-style model. "
+                f"Found `{self.hierarchy}`."
+            )
+
+    @property
+    def shares_all(self) -> bool:
+        """Whether no layer belongs to a group or a task."""
+        return self.hierarchy.cluster == 0 and self.hierarchy.task == 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,7 +149,25 @@ class RunSpec:
                 del entry[name]
         if self.hierarchy.cluster == 0:
             content["groups"] = []
+        if self.shares_all:
+            content["duplicate"] = "layer"
+        if self.system == "skillnet":
+            content["skills"] = {task.name: find_skills(task) for task in self.tasks}
+        _drop_later_defaults(content)
         return content
+
+
+def _drop_later_defaults(content: dict[str, Any]) -> None:
+    """Remove the `LATER` fields that hold their defaults."""
+    defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(RunSpec)}
+    defaults["training"] = to_plain(TrainingSettings())
+    for path in LATER:
+        *owners, name = path.split(".")
+        holder, known = content, defaults
+        for owner in owners:
+            holder, known = holder[owner], known[owner]
+        if holder[name] == known[name]:
+            del holder[name]
 
 
 @dataclass(frozen=True, config=STRICT)

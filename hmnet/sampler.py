@@ -9,13 +9,15 @@ the same seed see the same batches of a task.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hmnet.seeding import derive_seed
+from hmnet.settings import TrainingSettings
 
 IndexArray = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -42,25 +44,63 @@ def count_steps(sizes: Mapping[str, int], epochs: int, batch_size: int) -> int:
     return epochs * sum(-(-size // batch_size) for size in sizes.values())
 
 
-def plan_steps(sizes: Mapping[str, int], epochs: int, batch_size: int, seed: int) -> list[Step]:
+def count_batches(sizes: Mapping[str, int], settings: TrainingSettings) -> dict[str, int]:
+    """Return the batches of each task in an epoch, by `settings.sampling`; at least one each.
+
+    Args:
+        sizes: task name to number of training examples, each positive.
+    """
+    whole = {task: -(-size // settings.batch_size) for task, size in sizes.items()}
+    if settings.sampling == "temperature":
+        return _share_by_temperature(whole, settings.temperature or 1.0)
+    if settings.sampling == "capped":
+        most = -(-(settings.cap or 1) // settings.batch_size)
+        return {task: min(count, most) for task, count in whole.items()}
+    return whole
+
+
+def _share_by_temperature(whole: Mapping[str, int], temperature: float) -> dict[str, int]:
+    """Share out as many batches in proportion to counts ** (1 / temperature)."""
+    powers = {task: count ** (1 / temperature) for task, count in whole.items()}
+    scale = sum(whole.values()) / sum(powers.values())
+    return {task: max(1, round(power * scale)) for task, power in powers.items()}
+
+
+def plan_steps(
+    sizes: Mapping[str, int],
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    counts: Mapping[str, int] | None = None,
+) -> list[Step]:
     """Return every step of a run, in order.
 
     Args:
         sizes: task name to number of training examples; the order of its items never matters.
+        counts: task name to its batches in an epoch; None for all of them. A task goes through
+            all its examples before it sees one again.
     """
     visits = dict.fromkeys(sizes, 0)
+    streams = {task: _stream_batches(task, size, batch_size, seed) for task, size in sizes.items()}
+    whole = {task: -(-size // batch_size) for task, size in sizes.items()}
     steps = []
     for epoch in range(epochs):
         merged = [
             (task, index)
             for task in sorted(sizes)
-            for index in cut_batches(task, sizes[task], batch_size, seed, epoch)
+            for index in itertools.islice(streams[task], (counts or whole)[task])
         ]
         order = np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(len(merged))
         for task, index in (merged[i] for i in order):
             steps.append(Step(task, visits[task], epoch, index))
             visits[task] += 1
     return steps
+
+
+def _stream_batches(task: str, size: int, batch_size: int, seed: int) -> Iterator[IndexArray]:
+    """Yield a task's batches, one pass over its examples after another."""
+    for turn in itertools.count():
+        yield from cut_batches(task, size, batch_size, seed, turn)
 
 
 def cut_batches(task: str, size: int, batch_size: int, seed: int, epoch: int) -> list[IndexArray]:

@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
+from hmnet.build import build_paths
 from hmnet.encoder import as_encoder, find_folder, load_tokenizer, quiet
 from hmnet.errors import InputError
-from hmnet.model import HMNet
+from hmnet.model import PathModel
 from hmnet.runs import RunResult, RunSpec
 from hmnet.settings import STRICT
 from hmnet.storage import read_document, write_bytes, write_document
@@ -40,7 +41,7 @@ class SavedModel:
     max_length: int
 
 
-def write_model(folder: Path, model: HMNet, spec: RunSpec, max_length: int) -> None:
+def write_model(folder: Path, model: PathModel, spec: RunSpec, max_length: int) -> None:
     """Write a trained model; `hmnet.json` comes last, so its presence means complete."""
     (folder / "encoder").mkdir(parents=True, exist_ok=True)
     source = find_folder(spec.model.name, spec.model.revision)
@@ -52,7 +53,7 @@ def write_model(folder: Path, model: HMNet, spec: RunSpec, max_length: int) -> N
     write_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel(spec.run_id, max_length))
 
 
-def load_model(folder: Path, spec: RunSpec) -> HMNet:
+def load_model(folder: Path, spec: RunSpec) -> PathModel:
     """Load a model that `write_model` wrote; it needs nothing outside of `folder`.
 
     Raises:
@@ -68,7 +69,7 @@ def load_model(folder: Path, spec: RunSpec) -> HMNet:
     with quiet():
         stock = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     encoder = as_encoder(stock, frozenset())
-    model = HMNet(encoder, spec.tasks, spec.hierarchy, spec.groups, spec.seed)
+    model = build_paths(encoder, spec)
     _read_parameters(folder / "model.safetensors", model)
     return model.eval()
 
@@ -78,7 +79,7 @@ def read_saved(folder: Path) -> SavedModel:
     return read_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel)
 
 
-def _read_parameters(path: Path, model: HMNet) -> None:
+def _read_parameters(path: Path, model: PathModel) -> None:
     try:
         with safe_open(path, framework="pt") as file, torch.no_grad():
             for name, parameter in model.named_parameters():
@@ -88,7 +89,7 @@ def _read_parameters(path: Path, model: HMNet) -> None:
 
 
 def export_path(
-    model: HMNet, tokenizer: Any, spec: RunSpec, task: str, out: Path, result: RunResult
+    model: PathModel, tokenizer: Any, spec: RunSpec, task: str, out: Path, result: RunResult
 ) -> None:
     """Write a task's path as a model folder that `AutoModelForSequenceClassification` loads.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -12,6 +13,7 @@ STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 Count = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -44,6 +46,12 @@ class TrainingSettings:
         clip_norm: largest Euclidean norm of the active path's gradient; longer ones are scaled.
         dropout: dropout probability everywhere in the encoder; None keeps the encoder's own.
         precision: `fp32`, or `bf16` for bfloat16 autocast with fp32 weights.
+        sampling: how many batches of each task an epoch has. `proportional` (the paper): all of
+            them. `temperature`: as many in all, task shares in proportion to sizes to the power
+            of 1 / `temperature`. `capped`: those of at most `cap` examples a task.
+        temperature: 1 is proportional; towards infinity all tasks get the same share.
+        cap: most examples of a task in an epoch; later epochs go on with its other examples.
+        loss_weights: task to the factor of its loss; 1 where there is none.
     """
 
     epochs: Count = 3
@@ -54,3 +62,22 @@ class TrainingSettings:
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     dropout: Fraction | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
+    sampling: Literal["proportional", "temperature", "capped"] = "proportional"
+    temperature: Annotated[float, Field(ge=1)] | None = None
+    cap: Count | None = None
+    loss_weights: Mapping[str, Positive] = Field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if problems := list(self._sampling_problems()):
+            raise ValueError("\n".join(problems))
+
+    def _sampling_problems(self) -> Iterator[str]:
+        values = {"temperature": ("temperature", self.temperature), "capped": ("cap", self.cap)}
+        for sampling, (name, value) in values.items():
+            if sampling == self.sampling and value is None:
+                yield f"Parameter `{name}` should be given with sampling `{sampling}`. Found none."
+            if sampling != self.sampling and value is not None:
+                yield (
+                    f"Parameter `{name}` should be left out unless sampling is `{sampling}`. "
+                    f"Found `{value}`."
+                )

@@ -2,19 +2,16 @@
 
 - A split is looked up in `data_dir/<task>/`, then in the task's own folder, then in its hub
   repository (or a local folder laid out like one).
-- Every format ends as an arrow table with the task's columns; the checks do not know the format,
-  except that a CSV file has no types.
+- Every source ends as an arrow table with the task's columns (`hmnet.formats`, `hmnet.hub`); the
+  checks do not know where it came from, except that a CSV file has no types.
 - All problems of a split are reported at once. Rows are numbered from 0.
 """
 
 from __future__ import annotations
 
-import csv
 import difflib
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,21 +21,15 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
-from hmnet.errors import InputError, SourceError, raise_problems, suggest
+from hmnet.errors import InputError, raise_problems, shorten, suggest
+from hmnet.formats import SUFFIXES, Rows, read_file
+from hmnet.hub import describe_repository, find_local_repository, read_hub
 from hmnet.storage import canonical_json, digest, digest_file
 from hmnet.tasks import Task
 
-SUFFIXES = (".parquet", ".csv", ".jsonl")
-"""Formats of local files, in the order in which they are looked for."""
-
 UNLABELLED = -1
 _UNKNOWN = -2
-_HUB_TIMEOUT_S = 10.0
-_CSV_BLOCK_BYTES = 1 << 24  # a row must fit into a block; arrow's own megabyte is short for books
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _NUMBER = r"^\s*[-+]?[0-9]+([.,][0-9]+)?\s*$"
 
@@ -68,16 +59,6 @@ class RawSplit:
         return RawSplit(texts, self.labels[index], self.rows[index], self.questions[index])
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """A split as it was read: the task's columns, and the names of all that there are."""
-
-    table: pa.Table
-    names: tuple[str, ...]
-    has_types: bool = True
-    class_names: tuple[str, ...] | None = None
-
-
 def load_split(task: Task, split: str, data_dir: Path | None = None) -> RawSplit:
     """Read one split of a task and check it.
 
@@ -89,9 +70,7 @@ def load_split(task: Task, split: str, data_dir: Path | None = None) -> RawSplit
         InputError: with every problem of the split: columns, texts, labels, questions.
         SourceError: if the hub repository cannot be loaded.
     """
-    path = find_file(task, split, data_dir)
-    where = f"Task `{task.name}`, split `{split}` ({path or _describe_repository(task)})"
-    rows = _read_hub(task, split) if path is None else _read_file(path, task, where)
+    rows, where = _read(task, split, data_dir)
     return _check(rows, task, where)
 
 
@@ -100,18 +79,49 @@ def load_text_columns(
 ) -> tuple[pa.ChunkedArray, ...]:
     """Read a split's text columns alone, as arrow columns; arguments as for `load_split`.
 
+    The rows are those of `load_split`: unlabelled ones are left out. Data without the label's
+    column will do too.
+
     Raises:
-        InputError: with every problem of these columns.
+        InputError: with every problem of these columns, and of the labels of a classification.
         SourceError: if the hub repository cannot be loaded.
     """
-    path = find_file(task, split, data_dir)
-    where = f"Task `{task.name}`, split `{split}` ({path or _describe_repository(task)})"
-    rows = _read_hub(task, split) if path is None else _read_file(path, task, where)
+    rows, where = _read(task, split, data_dir)
     _check_rows(rows, where)
     problems: list[str] = []
     columns = tuple(_collect(problems, _take_text, rows, name) for name in task.text)
+    has_codes = task.kind != "regression" and _has_labels(rows, task)
+    codes = _collect(problems, _read_labels, rows, task) if has_codes else None
     raise_problems(f"{where}: {problem}" for problem in problems)
-    return columns
+    is_labelled = None if codes is None else _find_labelled(codes, where)
+    if is_labelled is None or is_labelled.all():
+        return columns
+    return tuple(column.filter(pa.array(is_labelled)) for column in columns)
+
+
+def load_texts(task: Task, path: Path) -> RawSplit:
+    """Read a task's text columns from a file, for prediction; labels are not read.
+
+    Raises:
+        InputError: if the file is missing or of no known format, or a text column is.
+    """
+    if path.suffix not in SUFFIXES or not path.is_file():
+        raise InputError(
+            f"Parameter `input` should be a {', '.join(s[1:] for s in SUFFIXES)} file. "
+            f"Found `{path}`{'' if path.is_file() else ', which does not exist'}."
+        )
+    rows = read_file(path, task, str(path))
+    _check_rows(rows, str(path))
+    problems: list[str] = []
+    texts = tuple(_collect(problems, _read_text, rows, name) for name in task.text)
+    raise_problems(f"{path}: {problem}" for problem in problems)
+    count = len(texts[0])
+    return RawSplit(
+        texts,
+        np.zeros(count, dtype=np.int64),
+        np.arange(count, dtype=np.int64),
+        np.full(count, -1, dtype=np.int64),
+    )
 
 
 def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
@@ -128,7 +138,7 @@ def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
     if path is not None:
         return digest(canonical_json(["file", path.suffix, digest_file(path), columns]))
     source = task.source
-    folder = _local_repository(task)
+    folder = find_local_repository(task)
     where = source.repository if folder is None else _digest_folder(folder)
     revision = source.revision if folder is None else None
     return digest(
@@ -143,7 +153,15 @@ def _digest_folder(folder: Path) -> str:
     return digest(*(part for p in shown for part in (p.as_posix(), digest_file(folder / p))))
 
 
-# Finding
+# Finding and reading
+
+
+def _read(task: Task, split: str, data_dir: Path | None) -> tuple[Rows, str]:
+    """Return a split's rows, and how an error names the split."""
+    path = find_file(task, split, data_dir)
+    where = f"Task `{task.name}`, split `{split}` ({path or describe_repository(task)})"
+    rows = read_hub(task, split) if path is None else read_file(path, task, where)
+    return rows, where
 
 
 def find_file(task: Task, split: str, data_dir: Path | None = None) -> Path | None:
@@ -196,213 +214,10 @@ def _list_folder(folder: Path) -> str:
     return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") or "an empty folder"
 
 
-# Reading
-
-
-def _read_file(path: Path, task: Task, where: str) -> _Rows:
-    readers = {".parquet": _read_parquet, ".csv": _read_csv, ".jsonl": _read_jsonl}
-    try:
-        return readers[path.suffix](path, task)
-    except (OSError, UnicodeError, pa.ArrowException, csv.Error, _FormatError) as error:
-        raise InputError(
-            f"{where}: the file should be {path.suffix[1:]}. Found: {_first_line(error)}"
-        ) from error
-
-
-class _FormatError(Exception):
-    """A file that is not of its format, in one sentence."""
-
-
-def _needed(names: Sequence[str], task: Task) -> list[str]:
-    """Return those of `names` that the task reads, whole or a field of."""
-    wanted = (*task.text, task.label, *task.question)
-    return [name for name in names if any(f"{w}.".startswith(f"{name}.") for w in wanted)]
-
-
-def _read_parquet(path: Path, task: Task) -> _Rows:
-    with pq.ParquetFile(path) as file:
-        names = tuple(file.schema_arrow.names)
-        return _Rows(file.read(columns=_needed(names, task)), names)
-
-
-def _read_csv(path: Path, task: Task) -> _Rows:
-    """Read a comma-separated file with a header; every column as strings, none of them null."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        names = tuple(next(csv.reader(file), ()))
-    if not names:
-        raise _FormatError("an empty file, without a header")
-    needed = [name for name in _needed(names, task) if names.count(name) == 1]
-    table = pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(needed, pa.string()), include_columns=needed
-        ),
-    )
-    return _Rows(table if needed else table.select([]), names, has_types=False)
-
-
-def _read_jsonl(path: Path, task: Task) -> _Rows:
-    """Read one JSON object per line; empty lines do not count as rows."""
-    with path.open(encoding="utf-8-sig") as file:
-        objects = [_parse_line(line, i) for i, line in enumerate(file, start=1) if line.strip()]
-    names = tuple(dict.fromkeys(name for row in objects for name in row))
-    needed = _needed(names, task)
-    columns = [_to_arrow([row.get(name) for row in objects], name) for name in needed]
-    return _Rows(pa.table(columns, names=needed), names)
-
-
-def _parse_line(line: str, number: int) -> dict[str, Any]:
-    try:
-        content = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise _FormatError(f"line {number}: {_first_line(error)}") from None
-    if not isinstance(content, dict):
-        raise _FormatError(f"line {number}: {_shorten(content)}, which is no JSON object.")
-    return content
-
-
-def _to_arrow(values: list[Any], name: str) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, OverflowError, UnicodeError, TypeError) as error:
-        kinds = [type(value) for value in values]
-        given = next((kind for kind in kinds if kind is not type(None)), type(None))
-        odd = next((i for i, k in enumerate(kinds) if k not in (given, type(None))), None)
-        found = _first_line(error) if odd is None else f"`{_shorten(values[odd])}` in row {odd}"
-        raise _FormatError(
-            f"column `{name}`, which should hold values of one type: {found}"
-        ) from error
-
-
-# The hub
-
-
-def _describe_repository(task: Task) -> str:
-    config = f", {task.source.config}" if task.source.config else ""
-    return f"{task.source.repository}{config}"
-
-
-def _local_repository(task: Task) -> Path | None:
-    folder = Path(task.source.repository or "").expanduser()
-    return folder.absolute() if task.source.repository and folder.is_dir() else None
-
-
-def _read_hub(task: Task, split: str) -> _Rows:
-    import datasets
-
-    source, folder = task.source, _local_repository(task)
-    obstacle = None if folder else _find_obstacle(task)
-    try:
-        with _offline(obstacle is not None):
-            dataset = datasets.load_dataset(
-                str(folder or source.repository),
-                source.config,
-                split=task.splits[split],
-                revision=None if folder else source.revision,
-            )
-    except Exception as error:  # noqa: BLE001  datasets and the hub's client raise many kinds
-        _raise_source_error(task, split, error, obstacle)
-    if obstacle is not None:
-        _check_cached_revision(task, dataset)
-    names = tuple(dataset.column_names)
-    feature = dataset.features.get(task.label)
-    class_names = (
-        tuple(map(str, feature.names)) if isinstance(feature, datasets.ClassLabel) else None
-    )
-    needed = _needed(names, task)
-    table = dataset.select_columns(needed).with_format("arrow")[:] if needed else pa.table({})
-    return _Rows(table, names, class_names=class_names)
-
-
-def _find_obstacle(task: Task) -> str | None:
-    """Ask the hub for the repository once, because `datasets` would retry for half a minute.
-
-    Returns:
-        What is in the way of reaching the hub, or None.
-
-    Raises:
-        SourceError: if the hub answers that there is no such repository or revision.
-    """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    repository, revision = task.source.repository, task.source.revision
-    try:
-        HfApi().dataset_info(str(repository), revision=revision, timeout=_HUB_TIMEOUT_S)
-    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
-        raise SourceError(
-            f"Task `{task.name}`: Parameter `source` should name a local folder, or a repository "
-            f"and revision on the hub that can be read. Found `{repository}` at `{revision}`: "
-            f"{type(error).__name__}. {_go_on(task)}"
-        ) from error
-    except HfHubHTTPError:  # the hub is there but busy: `datasets` knows how to retry
-        return None
-    except Exception as error:  # noqa: BLE001  no network, offline mode: perhaps there is a copy
-        return type(error).__name__
-    return None
-
-
-@contextmanager
-def _offline(is_offline: bool) -> Iterator[None]:
-    """Let `datasets` look into its cache only."""
-    import datasets
-
-    previous = datasets.config.HF_HUB_OFFLINE
-    datasets.config.HF_HUB_OFFLINE = previous or is_offline
-    try:
-        yield
-    finally:
-        datasets.config.HF_HUB_OFFLINE = previous
-
-
-def _check_cached_revision(task: Task, dataset: Any) -> None:
-    """Refuse a cached copy of another revision, which `datasets` takes when it is offline."""
-    revision = task.source.revision or ""
-    found = {Path(file["filename"]).parent.name for file in dataset.cache_files}
-    if _COMMIT.fullmatch(revision) and found != {revision}:
-        raise SourceError(
-            f"Task `{task.name}`: the hub could not be reached, and the copy of "
-            f"`{task.source.repository}` in the cache should be of revision `{revision}`. "
-            f"Found `{', '.join(sorted(found))}`. {_go_on(task)}"
-        )
-
-
-def _raise_source_error(task: Task, split: str, error: Exception, obstacle: str | None) -> NoReturn:
-    where = f"Task `{task.name}`, split `{split}`: `{_describe_repository(task)}`"
-    if "scripts are no longer supported" in str(error):
-        raise SourceError(
-            f"{where} is loaded by a script, and scripts are not run. Set the source's `revision` "
-            "to `refs/convert/parquet`, the hub's own parquet conversion, or go on with "
-            "`--data DIR`."
-        ) from error
-    if obstacle is not None:
-        raise SourceError(
-            f"{where} could not be loaded: the hub could not be reached ({obstacle}), and the "
-            f"cache holds no copy of it. {_go_on(task)}"
-        ) from error
-    raise SourceError(
-        f"{where} could not be loaded. {_first_line(error).rstrip('.')}. {_go_on(task)}"
-    ) from error
-
-
-def _go_on(task: Task) -> str:
-    return (
-        f"Go on with `--data DIR`, which reads DIR/{task.name}/train.parquet (or csv, jsonl) and "
-        "so on, or try `relevance demo`, which needs no network."
-    )
-
-
 # Checking
 
 
-def _check(rows: _Rows, task: Task, where: str) -> RawSplit:
+def _check(rows: Rows, task: Task, where: str) -> RawSplit:
     """Turn columns into a split, with every problem of every column at once."""
     _check_rows(rows, where)
     problems: list[str] = []
@@ -414,7 +229,7 @@ def _check(rows: _Rows, task: Task, where: str) -> RawSplit:
     return _drop_unlabelled(whole, task, where)
 
 
-def _check_rows(rows: _Rows, where: str) -> None:
+def _check_rows(rows: Rows, where: str) -> None:
     """Refuse a split without rows; where every column is missing, that is reported instead."""
     if rows.table.num_rows == 0 and (rows.table.num_columns or not rows.names):
         raise InputError(f"{where}: the split should hold rows. Found none.")
@@ -433,16 +248,22 @@ def _drop_unlabelled(whole: RawSplit, task: Task, where: str) -> RawSplit:
     """Leave out rows with the label -1, as SNLI has on the hub; rows keep their numbers."""
     if task.kind == "regression":
         return whole
-    kept = np.flatnonzero(whole.labels != UNLABELLED)
-    if len(kept) == 0:
+    is_labelled = _find_labelled(whole.labels, where)
+    return whole if is_labelled.all() else whole.select(np.flatnonzero(is_labelled))
+
+
+def _find_labelled(codes: npt.NDArray[Any], where: str) -> npt.NDArray[np.bool_]:
+    """Tell which rows have a label, [N]; a split without any is refused."""
+    is_labelled: npt.NDArray[np.bool_] = codes != UNLABELLED
+    if not is_labelled.any():
         raise InputError(
-            f"{where}: the split should hold labelled rows. Found {len(whole)} rows with the "
+            f"{where}: the split should hold labelled rows. Found {len(codes)} rows with the "
             f"label {UNLABELLED}, which means unlabelled."
         )
-    return whole if len(kept) == len(whole) else whole.select(kept)
+    return is_labelled
 
 
-def _take(rows: _Rows, name: str, parameter: str) -> pa.ChunkedArray:
+def _take(rows: Rows, name: str, parameter: str) -> pa.ChunkedArray:
     """Return a column, or the field of a struct column, decoded to plain values."""
     if rows.names.count(name) > 1:
         raise InputError(f"Parameter `{parameter}` should name one column. Found `{name}` twice.")
@@ -470,9 +291,11 @@ def _raise_missing(name: str, known: Sequence[str], parameter: str, what: str) -
 
 
 def _decode(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Undo dictionary encoding (pandas' categories)."""
+    """Undo dictionary encoding (pandas' categories), and views, which arrow cannot filter."""
     if pa.types.is_dictionary(column.type):
-        return pc.cast(column, column.type.value_type)
+        return _decode(pc.cast(column, column.type.value_type))
+    if pa.types.is_string_view(column.type):
+        return pc.cast(column, pa.large_string())
     return column
 
 
@@ -490,12 +313,12 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
-def _read_text(rows: _Rows, name: str) -> list[str]:
+def _read_text(rows: Rows, name: str) -> list[str]:
     """Return a text column as strings."""
     return _take_text(rows, name).to_pylist()  # type: ignore[no-any-return]
 
 
-def _take_text(rows: _Rows, name: str) -> pa.ChunkedArray:
+def _take_text(rows: Rows, name: str) -> pa.ChunkedArray:
     """Return a text column. Numbers are refused: they point to the wrong column."""
     column = _take(rows, name, "text")
     _check_filled(column, name, "text")
@@ -509,12 +332,12 @@ def _take_text(rows: _Rows, name: str) -> pa.ChunkedArray:
     if holds_numbers:
         raise InputError(
             f"Parameter `text` should name columns of text. Found {kind} in column `{name}`, "
-            f"such as `{_shorten(column[0].as_py())}` in row 0."
+            f"such as `{shorten(column[0].as_py())}` in row 0."
         )
     return column
 
 
-def _read_questions(rows: _Rows, names: Sequence[str]) -> npt.NDArray[np.int64]:
+def _read_questions(rows: Rows, names: Sequence[str]) -> npt.NDArray[np.int64]:
     """Number the combinations of the question columns in order of appearance, [N]."""
     codes = np.full(rows.table.num_rows, -1, dtype=np.int64)
     problems: list[str] = []
@@ -527,7 +350,7 @@ def _read_questions(rows: _Rows, names: Sequence[str]) -> npt.NDArray[np.int64]:
     return codes
 
 
-def _read_question(rows: _Rows, name: str) -> npt.NDArray[Any]:
+def _read_question(rows: Rows, name: str) -> npt.NDArray[Any]:
     column = _take(rows, name, "question")
     _check_filled(column, name, "question")
     if pa.types.is_nested(column.type):
@@ -541,7 +364,12 @@ def _read_question(rows: _Rows, name: str) -> npt.NDArray[Any]:
 # Labels
 
 
-def _read_labels(rows: _Rows, task: Task) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
+def _has_labels(rows: Rows, task: Task) -> bool:
+    """Tell whether there is a label column, or a struct column that may hold it."""
+    return not {task.label, task.label.partition(".")[0]}.isdisjoint(rows.names)
+
+
+def _read_labels(rows: Rows, task: Task) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
     column = _take(rows, task.label, "label")
     if not rows.has_types:
         column = _infer_type(column, task)
@@ -600,7 +428,7 @@ def _first_that(column: pa.ChunkedArray, is_odd: Callable[[Any], bool]) -> str:
     """Say where the first odd value of a column is; the first value if none is odd."""
     values = column.to_pylist()
     row = next((i for i, value in enumerate(values) if is_odd(value)), 0)
-    return f", such as `{_shorten(values[row])}` in row {row}"
+    return f", such as `{shorten(values[row])}` in row {row}"
 
 
 def _check_class_names(class_names: tuple[str, ...] | None, task: Task) -> None:
@@ -672,40 +500,5 @@ def _raise_unknown_label(value: Any, row: int, task: Task) -> NoReturn:
     hint = hint if hint.startswith(" Did") else ""
     raise InputError(
         f"Parameter `label` should name a column of the declared labels, {declared}{codes}. "
-        f"Found `{_shorten(value)}` in row {row} of column `{task.label}`.{hint}"
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-def _shorten(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def load_texts(task: Task, path: Path) -> RawSplit:
-    """Read a task's text columns from a file, for prediction; labels are not read.
-
-    Raises:
-        InputError: if the file is missing or of no known format, or a text column is.
-    """
-    if path.suffix not in SUFFIXES or not path.is_file():
-        raise InputError(
-            f"Parameter `input` should be a {', '.join(s[1:] for s in SUFFIXES)} file. "
-            f"Found `{path}`{'' if path.is_file() else ', which does not exist'}."
-        )
-    rows = _read_file(path, task, str(path))
-    _check_rows(rows, str(path))
-    problems: list[str] = []
-    texts = tuple(_collect(problems, _read_text, rows, name) for name in task.text)
-    raise_problems(f"{path}: {problem}" for problem in problems)
-    count = len(texts[0])
-    return RawSplit(
-        texts,
-        np.zeros(count, dtype=np.int64),
-        np.arange(count, dtype=np.int64),
-        np.full(count, -1, dtype=np.int64),
+        f"Found `{shorten(value)}` in row {row} of column `{task.label}`.{hint}"
     )

@@ -55,6 +55,14 @@ MaxDevOption = Annotated[
 GpusOption = Annotated[
     str | None, typer.Option("--gpus", help="GPUs by number, such as 0,1. [default: CPU cores]")
 ]
+JobsPerGpuOption = Annotated[int, typer.Option(help="Runs that share a GPU.")]
+SeedsOption = Annotated[
+    str | None,
+    typer.Option("--seeds", help="5 for seeds 0 to 4, or a list: 0,3,7. [default: the study's]"),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print runs, tokens and time; run nothing.")
+]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", help="Worker processes on CPUs. [default: one per core]")
 ]

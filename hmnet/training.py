@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.special import softmax
 
-from hmnet.data import tokenise
 from hmnet.encoder import load_tokenizer
 from hmnet.engine import predict
 from hmnet.errors import InputError, suggest
@@ -27,6 +26,7 @@ from hmnet.sources import load_texts
 from hmnet.storage import read_document
 from hmnet.study import Study
 from hmnet.tasks import Task
+from hmnet.tokens import tokenise
 
 
 def train_hierarchy(
@@ -37,6 +37,7 @@ def train_hierarchy(
     seed: int | None,
     gpus: Sequence[int] | None,
     threads: int | None,
+    duplicate: Literal["layer", "ffn"] = "layer",
 ) -> tuple[str, RunResult]:
     """Train HMNet on a study's tasks, in this process; return the run's id and result.
 
@@ -53,6 +54,7 @@ def train_hierarchy(
         layers,
         groups.groups.values(),
         study.seeds[0] if seed is None else seed,
+        duplicate=duplicate,
         keep_model=True,
     )
     return job.spec.run_id, execute(job, output.runs, _choose_machine(gpus, threads))
@@ -140,6 +142,11 @@ def export_task(output: Output, run: str, task: str, folder: Path) -> None:
     """
     path, spec = output.runs.find(run)
     _find_task(spec, task)
+    if spec.system != "hierarchy":
+        raise InputError(
+            "Parameter `run` should be one whose paths are ordinary models. Found "
+            f"`{spec.run_id}`, a SkillNet-style model."
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"Parameter `out` should be a new or empty folder. Found `{folder}`.")
     model = load_model(path / "model", spec)

@@ -10,10 +10,12 @@ import typer
 from hmnet.terminal import (
     DataOption,
     GpusOption,
+    JobsPerGpuOption,
     MaxDevOption,
     MaxTrainOption,
     ModelOption,
     OutOption,
+    SeedsOption,
     SetOption,
     StudyOption,
     TasksOption,
@@ -114,6 +116,59 @@ def pairwise(
 
 
 @app.command()
+def attention(
+    pair: Annotated[
+        list[str] | None, typer.Option(help="Two tasks, such as qqp,rte; repeatable.")
+    ] = None,
+    all_pairs: Annotated[
+        bool, typer.Option("--all-pairs", help="Every pair, beside its gain, layer by layer.")
+    ] = False,
+    gpus: GpusOption = None,
+    jobs_per_gpu: JobsPerGpuOption = 1,
+    workers: WorkersOption = None,
+    seeds: SeedsOption = None,
+    tasks: TasksOption = None,
+    data: DataOption = None,
+    model: ModelOption = None,
+    max_train: MaxTrainOption = None,
+    max_dev: MaxDevOption = None,
+    study: StudyOption = None,
+    settings: SetOption = None,
+    out: OutOption = None,
+) -> None:
+    """Compare attention maps of a task's own and its pair's model, head by head (Figures 5, 6)."""
+    output, plan = open_study(
+        out,
+        study,
+        settings,
+        tasks=split_names(tasks),
+        data=data,
+        model=model,
+        rows__max_train=max_train,
+        rows__max_dev=max_dev,
+        seeds=parse_seeds(seeds),
+    )
+    from analysis.attention_study import (
+        describe_layers,
+        describe_pairs,
+        measure_all_pairs,
+        measure_pairs,
+        parse_pairs,
+    )
+    from hmnet.jobs import Workers
+    from hmnet.prepared import prepare_study
+
+    chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
+    prepared = prepare_study(plan, output.data)
+    if pair or not all_pairs:
+        files = measure_pairs(output, prepared, parse_pairs(prepared, pair or []), chosen)
+        typer.echo(describe_pairs(files))
+    if all_pairs:
+        typer.echo(describe_layers(measure_all_pairs(output, prepared, chosen)))
+    typer.echo(f"wrote {output.attention}")
+
+
+@app.command()
 def cluster(
     k: Annotated[int, typer.Option("--k", help="Number of groups.")] = 3,
     matrix: Annotated[
@@ -182,6 +237,27 @@ def report(
     typer.echo(f"wrote {path}")
     if show:
         typer.launch(str(path))
+
+
+@app.command()
+def figures(
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the figures.")],
+    kind: Annotated[str, typer.Option("--format", help="pdf, svg or png.")] = "pdf",
+    focus: Annotated[
+        str | None, typer.Option(help="Tasks with an influence chart. [default: all]")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option("--from", help="Output folder. [default: RELEVANCE_OUT, else ./relevance-out]"),
+    ] = None,
+) -> None:
+    """Write each figure alone, for papers: fonts embedded, one and two columns wide."""
+    from hmnet.outputs import open_output
+    from reports.export import write_figures
+
+    source = open_output(store, create=False).folder
+    paths = write_figures(source, folder, kind=kind, focus=tuple(split_names(focus) or ()))
+    typer.echo(f"wrote {len(paths)} files to {folder}")
 
 
 @app.command()

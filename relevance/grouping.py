@@ -8,7 +8,7 @@ from hmnet.errors import InputError
 from hmnet.hierarchy import Groups
 from hmnet.outputs import Output, open_output
 from hmnet.storage import write_table
-from hmnet.study import resolve_study
+from hmnet.study import Study, resolve_study
 from relevance.clustering import cluster, to_table
 from relevance.manual import manual_groups, manual_matrix
 from relevance.matrix import RelevanceMatrix
@@ -37,6 +37,36 @@ def group_tasks(
     write_table(output.clusters, to_table(groups, matrix), CLUSTERS_SCHEMA, dict(groups.origin))
     groups.write(output.groups)
     return groups, (output.clusters, output.groups)
+
+
+def find_groupings(output: Output, study: Study, k: int | None = None) -> dict[str, Groups]:
+    """Return the groupings of a study's tasks that are at hand, by name.
+
+    `vocabulary` and `pairwise` where these have been measured, by k-means, and `manual` always.
+    groups.json is taken for the measure that it was made from.
+
+    Args:
+        k: number of groups of a clustering; None for that of groups.json, else 3.
+    """
+    names = list(study.tasks)
+    known = Groups.read(output.groups) if output.groups.exists() else None
+    if known is not None and sorted(known.tasks) != sorted(names):
+        known = None
+    count = min(k or (len(known.groups) if known is not None else 3), len(names))
+    found = {"manual": manual_groups(study.tasks.values())}
+    for path in (output.vocab, output.pairwise):
+        if path.exists():
+            matrix = RelevanceMatrix.read(path).select(names)
+            found[matrix.measure] = cluster(matrix, count)
+    if known is not None and k in (None, len(known.groups)):
+        found[str(known.origin.get("measure", known.origin.get("method", "groups")))] = known
+    return {name: found[name] for name in sorted(found, key=_place)}
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Return where a grouping stands in a table: in the paper's order, then by name."""
+    order = ("vocabulary", "manual", "pairwise")
+    return (order.index(name) if name in order else len(order), name)
 
 
 def find_matrix(output: Output, study: Path | None, source: str | None) -> RelevanceMatrix:

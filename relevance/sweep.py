@@ -13,6 +13,7 @@ from hmnet.jobs import Workers, raise_failures, run_jobs
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy, prepare_study
 from hmnet.progress import SweepProgress, format_seconds
+from hmnet.runs import RunStore
 from hmnet.storage import write_table
 from hmnet.study import Study
 from relevance.matrix import RelevanceMatrix
@@ -88,11 +89,23 @@ def print_plan(
 ) -> None:
     """Print runs, tokens and the estimated time of a sweep, from a short timing; run nothing."""
     prepared, plan = plan_sweep(output, study, single_seeds, keep_models=keep_models)
-    missing = [
-        job for job in plan.jobs if not output.runs.is_done(job.spec, with_model=job.keep_model)
-    ]
     say(f"{len(plan.singles)} single runs and {len(plan.pairs)} pair runs")
-    say(f"{len(plan.jobs) - len(missing)} already done, {len(missing)} to do")
+    print_jobs(prepared, plan.jobs, output.runs, workers, say)
+
+
+def print_jobs(
+    prepared: PreparedStudy,
+    jobs: Sequence[Job],
+    store: RunStore,
+    workers: Workers,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Print how many runs are done, and what the others will take, from a short timing."""
+    by_id = {job.spec.run_id: job for job in jobs}
+    missing = [
+        job for job in by_id.values() if not store.is_done(job.spec, with_model=job.keep_model)
+    ]
+    say(f"{len(by_id) - len(missing)} already done, {len(missing)} to do")
     if missing:
         _print_estimate(prepared, missing, workers, say)
 

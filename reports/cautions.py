@@ -90,6 +90,8 @@ def _about_gains(inputs: ReportInputs, gains: GainTable) -> Iterator[Markup]:
             runs,
             command,
         )
+    elif inputs.lacks_seed_noise:
+        yield sentence("The gains' intervals leave out the noise of seeds.")
     elif not gains.is_tested:
         yield sentence("The gains carry no test, so none of them is known to be beyond noise.")
     yield from _about_small_sets(gains)

@@ -22,7 +22,7 @@ from hmnet.outputs import Output
 from hmnet.settings import STRICT
 from hmnet.storage import read_document, read_table
 from relevance.matrix import RelevanceMatrix
-from reports.runs import Curve, RunIndex, read_curves, read_runs
+from reports.runs import Curve, RunIndex, RunRecord, read_curves, read_runs
 
 T = TypeVar("T")
 
@@ -121,6 +121,25 @@ class ReportInputs:
         found |= dict.fromkeys(self.groups.tasks if self.groups is not None else ())
         found |= dict.fromkeys(task for record in self.runs.done for task in record.spec.names)
         return tuple(found)
+
+    @property
+    def lacks_seed_noise(self) -> bool:
+        """Whether the gains' intervals hold for their very runs only, whatever their seeds."""
+        if self.pairwise is None:
+            return False
+        bootstrap = self.pairwise.provenance.get("bootstrap")
+        if isinstance(bootstrap, Mapping) and "seed_noise_included" in bootstrap:
+            return not bootstrap["seed_noise_included"]
+        runs = self.pairwise.table["n_seeds"].min()
+        return bool(runs < 2)
+
+    @property
+    def trained(self) -> list[RunRecord]:
+        """HMNet's finished runs: those with a hierarchy over all tasks of the groups."""
+        if self.groups is None:
+            return []
+        names = tuple(sorted(self.groups.tasks))
+        return [r for r in self.runs.of_kind("hierarchical") if r.spec.names == names]
 
 
 def collect(out: Path) -> ReportInputs:

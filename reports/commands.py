@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,16 +37,15 @@ def command_for(stage: str, name: str) -> str:
 
 def in_folder(command: str, name: str) -> str:
     """Return a command that works on the output folder called `name`."""
-    if name == DEFAULT_FOLDER:
-        return command
-    command = command.replace("groups.json", f"{name}/groups.json")
-    return f"{command} --out {_quote(name)}"
+    command = command.replace("groups.json", _quote(f"{name}/groups.json"))
+    return command if name == DEFAULT_FOLDER else f"{command} --out {_quote(name)}"
 
 
 def _quote(name: str) -> str:
-    """Quote a folder's name for a shell where it needs it."""
-    plain = name.replace("-", "").replace("_", "").replace(".", "").isalnum()
-    return name if plain and name.isascii() else "'" + name.replace("'", "'\\''") + "'"
+    """Quote a path for a shell where it needs it."""
+    if re.fullmatch(r"[A-Za-z0-9_./-]+", name) and not name.startswith("-"):
+        return name
+    return "'" + name.replace("'", "'\\''") + "'"
 
 
 def plan_next(inputs: ReportInputs) -> list[NextStep]:
@@ -86,7 +86,7 @@ def _use_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
         if inputs.pairwise is not None or inputs.vocabulary is not None:
             yield STAGES["groups"], "groups the tasks, so that HMNet can use them"
         return
-    if not inputs.runs.of_kind("hierarchical"):
+    if not inputs.trained:
         yield STAGES["training"], "trains one HMNet for all tasks with these groups"
     if inputs.comparison is None:
         yield (
@@ -97,7 +97,7 @@ def _use_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
 
 def _export_step(inputs: ReportInputs) -> Iterator[NextStep]:
     """Yield how to take a stored model out, once there is one to compare."""
-    stored = [r for r in inputs.runs.of_kind("hierarchical") if (r.folder / "model").is_dir()]
+    stored = [r for r in inputs.trained if (r.folder / "model").is_dir()]
     if stored and inputs.comparison is not None:
         run = stored[0]
         source = "" if inputs.name == DEFAULT_FOLDER else f" --from {_quote(inputs.name)}"

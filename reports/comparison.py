@@ -14,15 +14,14 @@ from scipy import stats
 from reports.collect import AVERAGE
 
 SINGLE, MULTI = "single-task", "multi-task"
+_STATED = {SINGLE: "vs_single", MULTI: "vs_multi"}
+"""Where a comparison holds the difference to a system (`analysis.comparison`)."""
 _LABELS = {
     SINGLE: "Single-task",
     MULTI: "Multi-task",
     "skillnet": "SkillNet-style",
-    "hmnet-vocabulary": "HMNet (vocabulary groups)",
-    "hmnet-manual": "HMNet (manual groups)",
-    "hmnet-pairwise": "HMNet (pairwise groups)",
 }
-_ORDER = list(_LABELS)
+_ORDER = [*_LABELS, "hmnet-vocabulary", "hmnet-manual", "hmnet-pairwise"]
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one system's average is above another's.
+    """How far one system is above another.
 
     Attributes:
         value: mean difference, a fraction.
-        low, high: 95 % interval over seeds (Student's t); NaN with fewer than three shared seeds.
+        low, high: its 95 % interval; NaN where it is not known.
         wins: shared seeds in which the first system is ahead.
         seeds: shared seeds.
+        holds_examples: whether the interval covers the choice of dev examples too (a paired
+            bootstrap), not the seeds alone (Student's t of three or more).
     """
 
     value: float
@@ -59,11 +60,12 @@ class Difference:
     high: float
     wins: int
     seeds: int
+    holds_examples: bool = False
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves zero out."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval leaves zero out, and has the noise of seeds in it."""
+        return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +114,23 @@ class ScoreTable:
         if one is None or two is None:
             return None
         paired = self._paired(system, other, task)
-        low, high = _seed_interval(paired)
-        value = float(paired.mean()) if len(paired) else one.value - two.value
-        return Difference(value, low, high, int((paired > 0).sum()), len(paired))
+        wins, seeds = int((paired > 0).sum()), len(paired)
+        if (stated := self._stated(system, other, task)) is not None:
+            return Difference(*stated, wins, seeds, holds_examples=True)
+        value = float(paired.mean()) if seeds else one.value - two.value
+        return Difference(value, *_seed_interval(paired), wins, seeds)
+
+    def _stated(self, system: str, other: str, task: str) -> tuple[float, float, float] | None:
+        """Return the difference and its interval where the table holds a paired bootstrap's."""
+        start = _STATED.get(other)
+        names = [f"{start}{end}" for end in ("", "_low", "_high")]
+        if start is None or not set(names) <= set(self.rows.columns):
+            return None
+        known = self._select(system, task)[names].dropna()
+        if known.empty:
+            return None
+        value, low, high = (float(number) for number in known.iloc[0])
+        return value, low, high
 
     def _paired(self, system: str, other: str, task: str) -> npt.NDArray[np.float64]:
         """Return the difference of each seed that both systems have."""
@@ -170,5 +186,8 @@ def _order_systems(frame: pd.DataFrame) -> tuple[str, ...]:
 
 
 def label_system(system: str) -> str:
-    """Return what to call a system in a table."""
-    return _LABELS.get(system, system)
+    """Return what to call a system: `hmnet-manual-ffn` is `HMNet (manual groups, ffn)`."""
+    if not system.startswith("hmnet-"):
+        return _LABELS.get(system, system)
+    grouping, is_partial = system.removeprefix("hmnet-"), system.endswith("-ffn")
+    return f"HMNet ({grouping.removesuffix('-ffn')} groups{', ffn' if is_partial else ''})"

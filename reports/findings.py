@@ -95,6 +95,8 @@ def _headline(inputs: ReportInputs, gains: GainTable | None, scores: ScoreTable 
         parts.append(f"{tasks}, {format_count(len(gains.gains), 'measured gain')}")
     if not parts and inputs.vocabulary is not None:
         parts.append(f"{tasks}, compared by their vocabulary")
+    if not parts and inputs.runs.done:
+        parts.append(f"{format_count(len(inputs.runs.done), 'run')} finished, no gains yet")
     return "; ".join(parts) or "Nothing has been measured yet"
 
 
@@ -173,7 +175,8 @@ def _find_losses(inputs: ReportInputs, gains: GainTable | None) -> Finding:
     evidence = [_judge_pair(worst, gains, inputs)]
     if gains.is_tested and worst.verdict == "within noise":
         evidence.append(_name_sure_loss(gains))
-    tone: Tone = "bad" if "beyond" in worst.verdict else "doubt"
+    is_sure = "beyond" in worst.verdict and not inputs.lacks_seed_noise
+    tone: Tone = "bad" if is_sure else "doubt"
     return Finding("losses", question, answer, tuple(evidence), tone)
 
 
@@ -201,6 +204,12 @@ def _judge_pair(pair: PairGains, gains: GainTable, inputs: ReportInputs) -> Mark
     if not gains.is_tested or pair.verdict == "not tested":
         return _doubt(pair.one, gains, inputs)
     tests = (_test(pair.one), _test(pair.other))
+    if inputs.lacks_seed_noise and pair.verdict != "within noise":
+        return sentence(
+            "<strong>Not known whether this is noise of seeds:</strong> for these very runs it is "
+            "more than their dev sets explain ({}; {}), but one seed says nothing about others.",
+            *tests,
+        )
     if pair.verdict == "both beyond noise":
         return sentence(
             "<strong>Not noise:</strong> both changes are significant ({}; {}).", *tests
@@ -298,7 +307,8 @@ def _find_help(inputs: ReportInputs, gains: GainTable | None) -> Finding:
         return Finding("help", question, answer, tuple(_count_sure(gains)), "doubt")
     answer = sentence("{}.", join([_describe_gain(gain) for gain in best]))
     evidence = (*_count_sure(gains), *_name_partners(gains))
-    return Finding("help", question, answer, evidence, "good" if gains.is_tested else "doubt")
+    is_sure = gains.is_tested and not inputs.lacks_seed_noise
+    return Finding("help", question, answer, evidence, "good" if is_sure else "doubt")
 
 
 def _count_sure(gains: GainTable) -> Iterator[Markup]:
@@ -371,15 +381,33 @@ def _find_payoff(inputs: ReportInputs, scores: ScoreTable | None) -> Finding:
 
 def _judge_difference(other: str, found: Difference) -> Markup:
     lead = f"Against {label_system(other).lower()} training:"
+    if math.isnan(found.low):
+        return _judge_without_interval(lead, found)
+    low, high = (format_number(100 * x, signed=True) for x in (found.low, found.high))
+    interval = f"95 % interval {low} to {high} points"
+    if found.seeds < 2:
+        return sentence(
+            "{} {} over dev examples; one seed, so more noise than that.", lead, interval
+        )
+    return sentence(
+        "{} ahead in {} of {} seeds, {} over {}: {} noise.",
+        lead,
+        found.wins,
+        found.seeds,
+        interval,
+        "seeds and dev examples" if found.holds_examples else "seeds",
+        "beyond" if found.is_clear else "within",
+    )
+
+
+def _judge_without_interval(lead: str, found: Difference) -> Markup:
     if found.seeds < 2:
         return sentence("{} one seed, so noise is not known.", lead)
-    wins = f"{lead} ahead in {found.wins} of {found.seeds} seeds"
-    if math.isnan(found.low):
-        return sentence("{}; three or more are needed for an interval.", wins)
-    verdict = "beyond" if found.is_clear else "within"
-    low, high = (format_number(100 * x, signed=True) for x in (found.low, found.high))
     return sentence(
-        "{}, 95 % interval over seeds {} to {} points: {} seed noise.", wins, low, high, verdict
+        "{} ahead in {} of {} seeds; three or more are needed for an interval.",
+        lead,
+        found.wins,
+        found.seeds,
     )
 
 

@@ -155,7 +155,7 @@ def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
         "gain_heat": build_heat(inputs.pairwise, inputs.groups),
         "gains": table,
         "influences": build_influences(table, inputs.pairwise.tasks),
-        "focus": inputs.focus or choose_focus(table),
+        "focus": inputs.focus if inputs.focus in inputs.pairwise.tasks else choose_focus(table),
         "pairs": _list_pairs(table),
     }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_hex, to_rgb
+from matplotlib.colors import ListedColormap, to_hex, to_rgb
 
 THEMES = ("light", "dark")
 
@@ -55,8 +55,11 @@ SEQUENTIAL_STEPS = 16
 
 
 def _blend(anchors: Sequence[str], steps: int) -> list[str]:
-    blend = LinearSegmentedColormap.from_list("anchors", list(anchors))
-    return [to_hex(blend(x)) for x in np.linspace(0, 1, steps)]
+    rgb = np.array([to_rgb(anchor) for anchor in anchors])
+    at = np.linspace(0, 1, len(anchors))
+    x = np.linspace(0, 1, steps)
+    blended = np.stack([np.interp(x, at, channel) for channel in rgb.T], axis=1)
+    return [to_hex(tuple(shade)) for shade in blended]
 
 
 def diverging(theme: int = 0) -> list[str]:

@@ -106,9 +106,9 @@ def plot_scores(scores: ScoreTable, frame: pd.DataFrame) -> Plot:
         f"{', '.join(averages)}. The table above holds every number."
     )
     caption = sentence(
-        "How far each system is above single-task training, in points. Grey bands are the 95 % "
-        "interval of the single-task score and thin lines those of the others, where they are "
-        "known: the dev set alone makes a score that uncertain. Some reach beyond the frame."
+        "How far each system is above single-task training, in points. Thin lines are 95 % "
+        "intervals of the difference, grey bands those of the single-task score itself, where they "
+        "are known; some reach beyond the frame."
     )
     return _plot("scores", draw_scores(scores), description, caption, frame)
 

@@ -12,7 +12,7 @@ from hmnet.storage import to_plain
 from reports.collect import ReportInputs
 from reports.commands import STAGES, in_folder
 from reports.formatting import format_count, format_duration, format_number
-from reports.runs import RunIndex, RunRecord
+from reports.runs import KINDS, RunIndex, RunRecord
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,6 @@ class StageCost:
     def speed(self) -> str:
         """Training tokens per second of a worker."""
         return format_number(self.tokens / self.seconds, 0) if self.seconds > 0 else "–"
-
-
-KINDS = ("single-task", "pair", "multi-task", "hierarchical")
 
 
 def sum_costs(index: RunIndex) -> list[StageCost]:
@@ -90,7 +87,7 @@ def _name_model(spec: RunSpec) -> str:
 
 
 def _name_training(spec: RunSpec) -> str:
-    settings = {k: v for k, v in to_plain(spec.training).items() if v is not None}
+    settings = {k: v for k, v in to_plain(spec.training).items() if v not in (None, {})}
     return ", ".join(
         f"{k.replace('_', ' ')} {v:g}" if isinstance(v, float) else f"{k.replace('_', ' ')} {v}"
         for k, v in settings.items()
@@ -153,7 +150,7 @@ def list_commands(inputs: ReportInputs) -> list[str]:
         "vocabulary": inputs.vocabulary is not None,
         "pairwise": inputs.pairwise is not None,
         "groups": inputs.groups is not None,
-        "training": bool(inputs.runs.of_kind("hierarchical")),
+        "training": bool(inputs.trained),
         "comparison": inputs.comparison is not None,
     }
     commands = {**STAGES, "pairwise": _pairwise_command(inputs), "groups": _group_command(inputs)}

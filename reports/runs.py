@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,8 @@ from hmnet.runs import (
 )
 from hmnet.storage import read_document
 
-Kind = Literal["single-task", "pair", "multi-task", "hierarchical"]
+Kind = Literal["single-task", "pair", "multi-task", "skillnet", "hierarchical"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 CURVE_POINTS = 48
 MOST_LINES = 6
 """Most kinds of run whose curves are drawn; a sweep over layers may have many more."""
@@ -67,6 +68,8 @@ class RunRecord:
     @property
     def kind(self) -> Kind:
         """How the run's tasks share layers."""
+        if self.spec.system == "skillnet":
+            return "skillnet"
         if len(self.spec.names) == 1:
             return "single-task"
         if self.spec.hierarchy.shared < self.spec.hierarchy.depth:
@@ -211,7 +214,7 @@ def _choose_curves(index: RunIndex) -> Iterator[tuple[RunRecord, str]]:
     seen: dict[object, str] = {}
     for record in sorted(index.done, key=lambda r: (r.spec.seed, r.run_id)):
         spec = record.spec
-        key = (spec.names, str(spec.hierarchy), spec.groups)
+        key = (spec.names, spec.system, str(spec.hierarchy), spec.groups, spec.duplicate)
         if record.kind == "pair" or key in seen:
             continue
         label = label_run(record)
@@ -224,7 +227,8 @@ def label_run(record: RunRecord) -> str:
     """Return what to call a run: how it shares layers."""
     if record.kind != "hierarchical":
         return record.kind
-    return f"hierarchical {{{record.spec.hierarchy}}}, {len(record.spec.groups)} groups"
+    suffix = "" if record.spec.duplicate == "layer" else f", {record.spec.duplicate}"
+    return f"hierarchical {{{record.spec.hierarchy}}}, {len(record.spec.groups)} groups{suffix}"
 
 
 def _read_losses(

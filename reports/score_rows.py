@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reports.collect import AVERAGE
-from reports.comparison import SINGLE, Score, ScoreTable, label_system
+from reports.comparison import SINGLE, Difference, Score, ScoreTable, label_system
 from reports.formatting import MISSING, format_count, format_interval, format_number, format_percent
 
 BELOW = 0.0005
@@ -68,36 +69,37 @@ def build_scores(scores: ScoreTable) -> ScoreRows:
 
 def _build_row(scores: ScoreTable, task: str) -> ScoreRow:
     best = scores.best(task)
-    single = scores.score(SINGLE, task)
-    cells = [
-        _build_cell(scores.score(system, task), task, system, best, single)
-        for system in scores.systems
-    ]
+    cells = [_build_cell(scores, system, task, best) for system in scores.systems]
     return ScoreRow(task, tuple(cells))
 
 
-def _build_cell(
-    score: Score | None, task: str, system: str, best: float, single: Score | None
-) -> ScoreCell:
+def _build_cell(scores: ScoreTable, system: str, task: str, best: float) -> ScoreCell:
+    score = scores.score(system, task)
     if score is None:
-        return ScoreCell(
-            MISSING, f"{label_system(system)} on {task}: no score", -math.inf, False, False
-        )
-    is_below = single is not None and score.value < single.value - BELOW
+        story = f"{label_system(system)} on {task}: no score"
+        return ScoreCell(MISSING, story, -math.inf, is_best=False, is_below=False)
+    against = scores.difference(system, SINGLE, task) if system != SINGLE else None
     lines = [f"{label_system(system)} on {task}: {format_percent(score.value, 2)}"]
     if interval := format_interval(score.low, score.high, 2):
         lines.append(f"95 % interval {interval.replace('+', '')}")
-    lines.append(_tell_seeds(score))
-    if single is not None and score is not single:
-        above = format_number(100 * (score.value - single.value), 2, signed=True)
-        lines.append(f"{above} points against single-task training")
+    lines += [_tell_seeds(score), *_tell_difference(against)]
     return ScoreCell(
         format_percent(score.value, unit=""),
         "\n".join(line for line in lines if line),
         score.value,
-        round(score.value, 3) == best,
-        is_below,
+        is_best=round(score.value, 3) == best,
+        is_below=against is not None and against.value < -BELOW,
     )
+
+
+def _tell_difference(found: Difference | None) -> Iterator[str]:
+    if found is None:
+        return
+    above = format_number(100 * found.value, 2, signed=True)
+    yield f"{above} points against single-task training"
+    if not math.isnan(found.low):
+        low, high = (format_number(100 * end, 2, signed=True) for end in (found.low, found.high))
+        yield f"95 % interval {low} to {high} points"
 
 
 def _tell_seeds(score: Score) -> str:

@@ -65,6 +65,8 @@ def _group_comparable(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
     found: dict[str, list[RunRecord]] = {}
     for record in records:
         spec = record.spec
+        if record.kind == "skillnet":
+            continue
         key = [spec.names, dict(spec.data), spec.model.fingerprint, to_plain(spec.training)]
         found.setdefault(canonical_json([*key, spec.engine_version]), []).append(record)
     return list(found.values())
@@ -117,7 +119,7 @@ def _tabulate_combinations(records: Sequence[RunRecord], groups: Groups | None) 
         (
             str(record.spec.hierarchy),
             record.spec.hierarchy.shared,
-            names[record.spec.groups],
+            names[record.spec.groups] + ("" if record.spec.duplicate == "layer" else ", ffn"),
             record.spec.seed,
             _average(record),
         )

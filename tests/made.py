@@ -10,9 +10,10 @@ import numpy as np
 import torch
 import transformers
 
-from hmnet.data import SplitData, TaskData
+from hmnet.data import TaskData
 from hmnet.encoder import Encoder, load_encoder, quiet
 from hmnet.tasks import Task
+from hmnet.tokens import SplitData
 
 VOCABULARY = 120
 _SMALL = {

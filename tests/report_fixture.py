@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -279,6 +280,7 @@ def write_runs(made: Made, *, pairs: bool = True) -> None:
             write_run(made, names, seed)
     write_run(made, tasks, 0, curve=True)
     write_run(made, tasks, 0, HierarchySpec(4, 1, 1), made.families, curve=True)
+    write_run(made, tasks, 0, system="skillnet", curve=True)
     for hierarchy in ((5, 1, 0), (3, 2, 1), (2, 2, 2)):
         write_run(made, tasks, 0, HierarchySpec(*hierarchy), made.families)
     for shared in (0, 2, 4):
@@ -290,6 +292,7 @@ def make_spec(
     seed: int,
     hierarchy: HierarchySpec | None = None,
     groups: Sequence[Sequence[str]] | None = None,
+    system: Literal["hierarchy", "skillnet"] = "hierarchy",
 ) -> RunSpec:
     names = sorted(names)
     alone = HierarchySpec(0, 0, 6) if len(names) == 1 else HierarchySpec(6, 0, 0)
@@ -304,6 +307,7 @@ def make_spec(
         groups=tuple(sorted(tuple(sorted(group)) for group in groups or [names])),
         training=TrainingSettings(),
         seed=seed,
+        system=system,
     )
 
 
@@ -314,11 +318,12 @@ def write_run(
     hierarchy: HierarchySpec | None = None,
     groups: Sequence[Sequence[str]] | None = None,
     *,
+    system: Literal["hierarchy", "skillnet"] = "hierarchy",
     curve: bool = False,
     collapsed: bool = False,
 ) -> Path:
     """Write a finished run, without syncing each file as the engine does."""
-    spec = make_spec(names, seed, hierarchy, groups)
+    spec = make_spec(names, seed, hierarchy, groups, system)
     folder = made.out / "runs" / spec.run_id
     folder.mkdir(parents=True, exist_ok=True)
     primary = {n: made.single(n) + 0.01 * made.rng.standard_normal() for n in spec.names}

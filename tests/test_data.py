@@ -23,21 +23,19 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer, BertTokenizerFast, RobertaTokenizerFast
 
 import hmnet.data
+import hmnet.tokens
 from hmnet.data import (
     ARRAYS,
-    SplitData,
-    cut_longest,
     describe,
-    identify_tokenizer,
     load,
     prepare,
     sample_rows,
-    tokenise,
 )
 from hmnet.errors import InputError
 from hmnet.settings import DataSettings
 from hmnet.sources import RawSplit, load_split
 from hmnet.tasks import PAPER_TASKS, Task
+from hmnet.tokens import SplitData, cut_longest, identify_tokenizer, tokenise
 
 DATA = Path(os.environ.get("RELEVANCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 WORDS = [a + b for a, b in itertools.product("bdfgkl", "aeiou")]  # 30 syllables
@@ -168,9 +166,9 @@ def test_a_text_that_occurs_often_is_tokenised_once(
     wordpiece: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    encode = hmnet.data._encode
+    encode = hmnet.tokens._encode
     monkeypatch.setattr(
-        hmnet.data, "_encode", lambda backend, texts: seen.extend(texts) or encode(backend, texts)
+        hmnet.tokens, "_encode", lambda backend, texts: seen.extend(texts) or encode(backend, texts)
     )
     tokenise(make_rows(["ba", "be", "ba"], ["bi bo", "bi bo", "ba"]), wordpiece, 32)
     assert sorted(seen) == ["ba", "be", "bi bo"]
@@ -182,8 +180,8 @@ def test_batches_of_texts_and_rows_do_not_show(
     rng = np.random.default_rng(0)
     columns = [[" ".join(rng.choice(WORDS, rng.integers(0, 9))) for _ in range(50)] for _ in "ab"]
     whole = tokenise(make_rows(*columns), wordpiece, 12)
-    monkeypatch.setattr(hmnet.data, "_TEXTS_PER_CALL", 7)
-    monkeypatch.setattr(hmnet.data, "_ROWS_PER_GATHER", 3)
+    monkeypatch.setattr(hmnet.tokens, "_TEXTS_PER_CALL", 7)
+    monkeypatch.setattr(hmnet.tokens, "_ROWS_PER_GATHER", 3)
     parts = tokenise(make_rows(*columns), wordpiece, 12)
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))

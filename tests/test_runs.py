@@ -95,8 +95,14 @@ DECISIVE: dict[str, Callable[[RunSpec], RunSpec]] = {
             "clip_norm": 2.0,
             "dropout": 0.0,
             "precision": "bf16",
+            "loss_weights": {"cb": 2.0},
         }.items()
     },
+    "training.sampling": lambda spec: change_training(spec, sampling="capped", cap=9),
+    "training.cap": lambda spec: change_training(spec, sampling="capped", cap=10),
+    "training.temperature": lambda spec: change_training(
+        spec, sampling="temperature", temperature=2.0
+    ),
 }
 INDIFFERENT: dict[str, Callable[[RunSpec], RunSpec]] = {
     "model name": lambda spec: change_model(spec, name="/local/copy", revision=None),

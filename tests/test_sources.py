@@ -23,10 +23,10 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import hmnet.sources
+import hmnet.formats
 from hmnet.errors import InputError, RelevanceError, SourceError
+from hmnet.formats import SUFFIXES
 from hmnet.sources import (
-    SUFFIXES,
     RawSplit,
     find_file,
     load_split,
@@ -117,7 +117,7 @@ def test_other_columns_do_not_matter(tmp_path: Path, suffix: str) -> None:
 def test_values_of_several_lines_may_lie_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hmnet.sources, "_CSV_BLOCK_BYTES", 64)
+    monkeypatch.setattr(hmnet.formats, "_CSV_BLOCK_BYTES", 64)
     texts = [f"line {i}\n\nanother, line" for i in range(50)]
     columns = {"text": texts, "label": [i % 2 for i in range(50)]}
     assert load(tmp_path, SINGLE, columns, ".csv").texts == (texts,)
@@ -456,6 +456,37 @@ def test_texts_are_read_without_labels(tmp_path: Path, suffix: str) -> None:
     expected = (list(COLUMNS["left"]), list(COLUMNS["right"]))
     assert load_texts(PAIR, path).texts == expected
     assert tuple(c.to_pylist() for c in load_text_columns(PAIR, "train", tmp_path)) == expected
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_texts_of_unlabelled_rows_are_dropped_as_those_of_a_split_are(
+    tmp_path: Path, suffix: str
+) -> None:
+    split = load(tmp_path, PAIR, {**COLUMNS, "label": [-1, 1, -1, 0]}, suffix)
+    columns = load_text_columns(PAIR, "train", tmp_path)
+    assert (
+        tuple(c.to_pylist() for c in columns) == split.texts == (["a\nb", "é 漢"], ["1994", "NA"])
+    )
+    for task, count in ((SIGNS, 3), (NUMBER, 3), (TRUTH, 2)):  # -1 is a label of the first two
+        labels = [-1, 0, 1]
+        split = load(tmp_path, task, {"text": ["a", "b", "c"], "label": labels}, suffix)
+        (column,) = load_text_columns(task, "train", tmp_path)
+        assert (column.to_pylist(), len(split)) == (split.texts[0], count)
+
+
+def test_texts_of_unlabelled_rows_are_dropped_from_every_type_of_text(tmp_path: Path) -> None:
+    text, task = pa.array(["a", "b", "a"]), dataclasses.replace(SINGLE, label="gold.label")
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())):
+        gold = [{"label": label} for label in (1, -1, 0)]
+        write(tmp_path / "single", ".parquet", {"text": text.cast(kind), "gold": gold})
+        (column,) = load_text_columns(task, "train", tmp_path)
+        assert column.to_pylist() == ["a", "a"]
+
+
+def test_texts_of_a_split_with_odd_labels_or_without_any_are_refused(tmp_path: Path) -> None:
+    for labels, said in (([-1, -1], "should hold labelled rows"), ([0, 2], "`2` in row 1")):
+        write(tmp_path / "single", ".parquet", {"text": ["a", "b"], "label": labels})
+        assert said in problem(lambda: load_text_columns(SINGLE, "train", tmp_path))
 
 
 def test_texts_are_checked_as_those_of_a_split_are(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from reports.figures.style import (
 )
 from reports.formatting import shorten
 from reports.palette import color
-from reports.runs import Curve
+from reports.runs import KINDS, Curve
 
 _PANEL_IN = 1.2
 
@@ -46,8 +46,7 @@ def draw_curves(curves: Mapping[str, Sequence[Curve]], width_in: float = TWO_COL
 
 def _order_labels(curves: Mapping[str, Sequence[Curve]]) -> list[str]:
     """Return the kinds of run: single-task first, the most shared next."""
-    order = ("single-task", "pair", "multi-task", "hierarchical")
-    found = {(order.index(c.kind), c.label) for part in curves.values() for c in part}
+    found = {(KINDS.index(c.kind), c.label) for part in curves.values() for c in part}
     return [label for _, label in sorted(found)]
 
 

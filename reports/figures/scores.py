@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.collect import AVERAGE
-from reports.comparison import SINGLE, Score, ScoreTable, label_system
+from reports.comparison import SINGLE, Difference, Score, ScoreTable, label_system
 from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
 from reports.formatting import shorten
 from reports.palette import color
@@ -22,8 +22,8 @@ _SPREAD = 0.64
 def draw_scores(scores: ScoreTable, width_in: float = TWO_COLUMNS_IN) -> Figure:
     """Draw each system's score on each task, in points above single-task training.
 
-    A grey band is the 95 % interval of the single-task score, thin lines those of the others,
-    where they are known. Without single-task training the scores themselves are drawn, in
+    Thin lines are 95 % intervals of the difference, a grey band that of the single-task score
+    itself, where they are known. Without single-task training the scores themselves are drawn, in
     percent.
     """
     tasks = [AVERAGE, *scores.tasks]
@@ -86,15 +86,18 @@ def _draw_system(
     number, count = place
     shade = color(f"series-{number}")
     shift = _SPREAD * ((number + 0.5) / count - 0.5)
-    points = [_find_point(scores, system, task, has_single=has_single) for task in tasks]
-    known = [(row, score, base) for row, (score, base) in enumerate(points) if score is not None]
-    for row, score, base in known:
-        if math.isfinite(score.low):
-            ends = [100 * (score.low - base), 100 * (score.high - base)]
-            axes.plot(ends, [row + shift] * 2, color=shade, linewidth=0.6, alpha=0.55)
+    points = {
+        row + shift: point
+        for row, task in enumerate(tasks)
+        if (point := _find_point(scores, system, task, has_single=has_single)) is not None
+    }
+    for y, point in points.items():
+        if math.isfinite(point.low):
+            ends = [100 * point.low, 100 * point.high]
+            axes.plot(ends, [y, y], color=shade, linewidth=0.6, alpha=0.55)
     axes.plot(
-        [100 * (score.value - base) for _, score, base in known],
-        [row + shift for row, _, _ in known],
+        [100 * point.value for point in points.values()],
+        list(points),
         MARKERS[number % len(MARKERS)],
         color=shade,
         markersize=3.6,
@@ -102,25 +105,18 @@ def _draw_system(
     )
 
 
-def _range(scores: ScoreTable, systems: Sequence[str], tasks: Sequence[str]) -> tuple[float, float]:
-    """Return the ends of an axis that shows every point; intervals may go beyond it."""
-    points = [
-        100 * (score.value - base)
-        for system in systems
-        for task in tasks
-        for score, base in [_find_point(scores, system, task, has_single=True)]
-        if score is not None
-    ]
-    low, high = min([0.0, *points]), max([0.0, *points])
-    margin = 0.35 * (high - low) or 1.0
-    return low - margin, high + margin
-
-
 def _find_point(
     scores: ScoreTable, system: str, task: str, *, has_single: bool
-) -> tuple[Score | None, float]:
-    """Return a system's score on a task, and what it is measured from."""
-    base = scores.score(SINGLE, task) if has_single else None
-    if has_single and base is None:
-        return None, 0.0
-    return scores.score(system, task), base.value if base is not None else 0.0
+) -> Score | Difference | None:
+    """Return a system's distance from single-task training, or else its score."""
+    if has_single:
+        return scores.difference(system, SINGLE, task)
+    return scores.score(system, task)
+
+
+def _range(scores: ScoreTable, systems: Sequence[str], tasks: Sequence[str]) -> tuple[float, float]:
+    """Return the ends of an axis that shows every point; intervals may go beyond it."""
+    found = [scores.difference(system, SINGLE, task) for system in systems for task in tasks]
+    points = [0.0, *(100 * difference.value for difference in found if difference is not None)]
+    margin = 0.35 * (max(points) - min(points)) or 1.0
+    return min(points) - margin, max(points) + margin

@@ -107,6 +107,18 @@
     });
   }
 
+  // What scrolls sideways and holds nothing to focus can be scrolled with the keyboard itself.
+  const FOCUSABLE = "a, button, summary, select, [tabindex]";
+  const openScrollers = () => {
+    for (const scroller of all(".scroll")) {
+      const isStop = scroller.scrollWidth > scroller.clientWidth && !one(FOCUSABLE, scroller);
+      if (isStop) scroller.tabIndex = 0; else scroller.removeAttribute("tabindex");
+    }
+  };
+  addEventListener("resize", openScrollers);
+  for (const part of all("details")) part.addEventListener("toggle", openScrollers);
+  openScrollers();
+
   // Tables that sort: by number where a cell has one, else by text; gaps go last.
   const compare = (a, b) => {
     const [x, y] = [a, b].map((cell) => cell.dataset.value);

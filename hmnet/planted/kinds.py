@@ -1,0 +1,176 @@
+"""Seven kinds of task, all of which come down to one thing: do a text's words approve?
+
+Every label is a threshold on the number of approving words, so that a small encoder can learn it
+from a few hundred rows once it knows the words. Labels that approve have the higher codes.
+
+| kind | modelled on | texts | label |
+| --- | --- | --- | --- |
+| entailment | RTE | report, plain claim of joy | most words approve |
+| inference | SNLI | report, plain claim of joy | none, some or all words approve |
+| sentiment | SST-2 | report | most words approve |
+| paraphrase | MRPC | plain praise, report | most words approve |
+| closeness | STS-B | plain praise, report | share of words that approve |
+| yesno | BoolQ | question, report | most words approve |
+| answers | MultiRC | question, balanced report, answer | most words of the answer approve |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hmnet.planted.dialects import Dialect
+from hmnet.planted.sentences import (
+    ANSWER,
+    CLAIM,
+    CONTRASTS,
+    PRAISE,
+    REPORTS,
+    WHAT,
+    WORDS_PER_REPORT,
+    YES_NO,
+    Scene,
+)
+from hmnet.tasks import ANSWERING, INFERENCE, SENTIMENT, SIMILARITY
+
+Row = dict[str, Any]
+
+ANSWERS_PER_QUESTION = 4
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What tasks of a kind have in common.
+
+    Attributes:
+        category: the purpose given by hand (`hmnet.tasks`).
+        text: names of the text columns.
+        labels: class labels by code; empty for a regression.
+        approving: number of approving words to choose from, by label code; for a regression, each
+            number is a label of its own.
+        write: makes a row's text columns from scene, words, dialect and generator.
+        metrics: the metrics, the primary one first.
+        question: the column that identifies a question.
+    """
+
+    category: str
+    text: tuple[str, ...]
+    labels: tuple[str, ...]
+    approving: tuple[tuple[int, ...], ...]
+    write: Callable[[Scene, Sequence[str], np.random.Generator], Row]
+    metrics: tuple[str, ...] = ("accuracy",)
+    question: tuple[str, ...] = ()
+
+
+def _report(scene: Scene, words: Sequence[str], rng: np.random.Generator) -> str:
+    return scene.fill_one_of(REPORTS, words, rng)
+
+
+def _write_inference(scene: Scene, words: Sequence[str], rng: np.random.Generator) -> Row:
+    return {"premise": _report(scene, words, rng), "hypothesis": scene.fill(CLAIM)}
+
+
+def _write_sentiment(scene: Scene, words: Sequence[str], rng: np.random.Generator) -> Row:
+    return {"text": _report(scene, words, rng)}
+
+
+def _write_similarity(scene: Scene, words: Sequence[str], rng: np.random.Generator) -> Row:
+    return {"sentence1": scene.fill(PRAISE), "sentence2": _report(scene, words, rng)}
+
+
+def _write_yesno(scene: Scene, words: Sequence[str], rng: np.random.Generator) -> Row:
+    return {"question": scene.fill(YES_NO), "passage": _report(scene, words, rng)}
+
+
+def _write_answer(scene: Scene, words: Sequence[str], rng: np.random.Generator) -> Row:
+    return {"question": scene.fill(WHAT), "answer": scene.fill(ANSWER, words)}
+
+
+_MOST = ((0, 1), (2, 3))
+_NONE_SOME_ALL = ((0,), (1, 2), (3,))
+_EACH = ((0,), (1,), (2,), (3,))
+
+KINDS: Mapping[str, Kind] = {
+    "entailment": Kind(
+        INFERENCE,
+        ("premise", "hypothesis"),
+        ("not_entailment", "entailment"),
+        _MOST,
+        _write_inference,
+    ),
+    "inference": Kind(
+        INFERENCE,
+        ("premise", "hypothesis"),
+        ("contradiction", "neutral", "entailment"),
+        _NONE_SOME_ALL,
+        _write_inference,
+        ("accuracy", "f1_macro"),
+    ),
+    "sentiment": Kind(SENTIMENT, ("text",), ("negative", "positive"), _MOST, _write_sentiment),
+    "paraphrase": Kind(
+        SIMILARITY,
+        ("sentence1", "sentence2"),
+        ("not_equivalent", "equivalent"),
+        _MOST,
+        _write_similarity,
+        ("accuracy", "f1"),
+    ),
+    "closeness": Kind(
+        SIMILARITY,
+        ("sentence1", "sentence2"),
+        (),
+        _EACH,
+        _write_similarity,
+        ("correlation", "pearson", "spearman"),
+    ),
+    "yesno": Kind(ANSWERING, ("question", "passage"), ("no", "yes"), _MOST, _write_yesno),
+    "answers": Kind(
+        ANSWERING,
+        ("question", "passage", "answer"),
+        ("False", "True"),
+        _MOST,
+        _write_answer,
+        ("f1_answers", "exact_match"),
+        ("question_id",),
+    ),
+}
+"""Kind of task by name; a task's name is its kind and its dialect."""
+
+
+def make_rows(
+    kind: Kind, dialect: Dialect, topic: str, count: int, rng: np.random.Generator
+) -> list[Row]:
+    """Return `count` rows with texts and `label`; each label occurs equally often, to one row."""
+    codes = rng.permutation(np.arange(count) % len(kind.approving))
+    if kind.question:
+        return _make_answers(kind, dialect, topic, codes, rng)
+    return [_make_row(kind, dialect, Scene(topic, rng), int(code), rng) for code in codes]
+
+
+def _make_row(
+    kind: Kind, dialect: Dialect, scene: Scene, code: int, rng: np.random.Generator
+) -> Row:
+    counts = kind.approving[code]
+    approving = counts[rng.integers(len(counts))]
+    words = dialect.draw(approving, WORDS_PER_REPORT - approving, rng)
+    label = kind.labels[code] if kind.labels else approving / WORDS_PER_REPORT
+    return {**kind.write(scene, words, rng), "label": label}
+
+
+def _make_answers(
+    kind: Kind, dialect: Dialect, topic: str, codes: np.ndarray[Any, Any], rng: np.random.Generator
+) -> list[Row]:
+    """Return rows of questions with several answers each; half of a passage's words approve."""
+    rows = []
+    for first in range(0, len(codes), ANSWERS_PER_QUESTION):
+        scene = Scene(topic, rng)
+        passage = scene.fill_one_of(CONTRASTS, dialect.draw(2, 2, rng), rng)
+        shared = {"passage": passage, "question_id": first // ANSWERS_PER_QUESTION}
+        rows += [
+            {**shared, **_make_row(kind, dialect, scene, int(code), rng)}
+            for code in codes[first : first + ANSWERS_PER_QUESTION]
+        ]
+    return rows

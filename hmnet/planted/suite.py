@@ -1,0 +1,160 @@
+"""The 13 tasks, what was planted in them, and their files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hmnet.hierarchy import Groups
+from hmnet.planted.dialects import DIALECTS, Dialect, make_dialects
+from hmnet.planted.encoder import write_encoder
+from hmnet.planted.kinds import KINDS, make_rows
+from hmnet.seeding import derive_seed
+from hmnet.settings import DataSettings, TrainingSettings
+from hmnet.storage import write_bytes
+from hmnet.tasks import Task
+
+TRAIN_ROWS = 160
+DEV_ROWS = 600
+KNOWN_FRAC = 0.4
+"""Share of its dialect's words that a task's training rows hold; its dev rows hold all."""
+
+PLANTED_TRAINING = TrainingSettings(epochs=10, batch_size=16, learning_rate=2e-3, warmup_frac=0.1)
+PLANTED_DATA = DataSettings(max_length=64)
+
+TOPIC_OF_TASK: Mapping[str, str] = {
+    "entailment-coast": "food",
+    "entailment-hills": "travel",
+    "inference-coast": "music",
+    "inference-town": "market",
+    "sentiment-coast": "travel",
+    "sentiment-hills": "food",
+    "sentiment-town": "music",
+    "paraphrase-coast": "market",
+    "paraphrase-town": "food",
+    "closeness-hills": "music",
+    "yesno-coast": "travel",
+    "yesno-hills": "market",
+    "answers-town": "travel",
+}
+"""The tasks, named kind-dialect, in the order of every table, and what each talks about."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A written suite.
+
+    Attributes:
+        tasks: task name to task.
+        truth: the planted groups.
+        description: what was planted, in words.
+        encoder: folder of the encoder and its tokenizer.
+        data: folder with `<task>/{train,validation}.parquet`.
+    """
+
+    tasks: Mapping[str, Task]
+    truth: Groups
+    description: str
+    encoder: Path
+    data: Path
+
+
+def write_planted(
+    folder: Path, seed: int, *, train_rows: int = TRAIN_ROWS, dev_rows: int = DEV_ROWS
+) -> Planted:
+    """Write the tasks' rows and the encoder under `folder`; equal seeds give equal bytes.
+
+    Args:
+        seed: decides the words' meanings, every text, and the encoder's weights.
+    """
+    dialects = make_dialects(seed)
+    for name in TOPIC_OF_TASK:
+        splits = make_splits(name, dialects, seed, train_rows, dev_rows)
+        for split, frame in splits.items():
+            _write_parquet(folder / "data" / name / f"{split}.parquet", frame)
+    return Planted(
+        tasks=planted_tasks(),
+        truth=planted_truth(seed),
+        description=describe_planted(),
+        encoder=write_encoder(folder / "encoder", seed),
+        data=folder / "data",
+    )
+
+
+def planted_tasks() -> dict[str, Task]:
+    """Return the definitions of the tasks; they are the same for every seed."""
+    return {name: _define(name) for name in TOPIC_OF_TASK}
+
+
+def _define(name: str) -> Task:
+    kind = KINDS[_kind_of(name)]
+    return Task(
+        name=name,
+        text=kind.text,
+        kind="classification" if kind.labels else "regression",
+        labels=kind.labels,
+        metric=kind.metrics[0],
+        metrics=kind.metrics[1:],
+        category=kind.category,
+        question=kind.question,
+    )
+
+
+def _kind_of(name: str) -> str:
+    return name.partition("-")[0]
+
+
+def dialect_of(name: str) -> str:
+    """Return the dialect that a task's texts are written in: its true group."""
+    return name.partition("-")[2]
+
+
+def planted_truth(seed: int) -> Groups:
+    """Return the groups that measured transfer should find: the dialects."""
+    groups = {
+        dialect: tuple(name for name in TOPIC_OF_TASK if dialect_of(name) == dialect)
+        for dialect in DIALECTS
+    }
+    return Groups(groups, {"method": "planted", "k": len(groups), "seed": seed})
+
+
+def describe_planted() -> str:
+    """Say what was planted."""
+    return (
+        "13 tasks of four kinds (inference, sentiment, similarity, question answering) in three "
+        "made dialects: coast, hills and town. A dialect's adjectives approve or disapprove, which "
+        f"only labels reveal, and each task's training texts hold {KNOWN_FRAC:.0%} of them: tasks "
+        "of one dialect teach each other the rest (positive transfer). Hills and town share their "
+        "words, but half of them are false friends that approve in one and disapprove in the other "
+        "(negative transfer); the coast has other words (neither). So grouping by kind mixes the "
+        "dialects, vocabulary joins hills and town, and measured transfer tells all three apart."
+    )
+
+
+def make_splits(
+    name: str, dialects: Mapping[str, Dialect], seed: int, train_rows: int, dev_rows: int
+) -> dict[str, pd.DataFrame]:
+    """Return a task's rows by split, with the columns of its definition."""
+    kind = KINDS[_kind_of(name)]
+    whole = dialects[dialect_of(name)]
+    rng = np.random.default_rng(derive_seed(seed, "planted", name))
+    known = whole.sample_part(KNOWN_FRAC, rng)
+    topic = TOPIC_OF_TASK[name]
+    rows = {
+        "train": make_rows(kind, known, topic, train_rows, rng),
+        "validation": make_rows(kind, whole, topic, dev_rows, rng),
+    }
+    columns = [*kind.text, *kind.question, "label"]
+    return {split: pd.DataFrame(rows[split], columns=columns) for split in rows}
+
+
+def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink, compression="zstd")
+    write_bytes(path, sink.getvalue().to_pybytes())
