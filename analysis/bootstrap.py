@@ -74,6 +74,7 @@ class GainBootstrap:
         single_draws: [B, T].
         joint_draws: [B, T, T].
         error: standard error of `joint - single`, [T, T].
+        df: degrees of freedom of `error` (Satterthwaite's), [T, T].
         p_values: two-sided, of joint = single, [T, T].
         n_units: examples (or questions) that are drawn for each target, [T].
         n_dev: dev examples of each target, [T].
@@ -90,6 +91,7 @@ class GainBootstrap:
     single_draws: Floats
     joint_draws: Floats
     error: Floats
+    df: Floats
     p_values: Floats
     n_units: npt.NDArray[np.int64]
     n_dev: npt.NDArray[np.int64]
@@ -356,6 +358,9 @@ def _draw_variances(noise: SeedNoise, level: Floats) -> Floats:
     return np.where(known, drawn, 0.0)
 
 
+_CELLS = ("joint", "error", "df", "p", "noise", "noise_df")
+
+
 def _assemble(
     predictions: Mapping[str, Predictions],
     scored: Sequence[_Target],
@@ -365,7 +370,7 @@ def _assemble(
 ) -> GainBootstrap:
     tasks = tuple(predictions)
     size, draws = len(tasks), len(seed_noise[0])
-    cells = {name: np.full((size, size), np.nan) for name in ("joint", "error", "p", "noise", "df")}
+    cells = {name: np.full((size, size), np.nan) for name in _CELLS}
     n_joint = np.zeros((size, size), np.int64)
     single, single_draws = np.zeros(size), np.zeros((draws, size))
     joint_draws = np.full((draws, size, size), np.nan)
@@ -377,9 +382,10 @@ def _assemble(
         joint_draws[:, sources, t] = drawn[:, 1:] + added[:, 1:]
         cells["joint"][sources, t] = means[1:]
         n_joint[sources, t] = target.n_runs[1:]
-        cells["noise"][sources, t], cells["df"][sources, t] = found.variance[1:], found.df[1:]
-        error, p_value = _test(target, found, int(n_units[t]))
-        cells["error"][sources, t], cells["p"][sources, t] = error, p_value
+        cells["noise"][sources, t] = found.variance[1:]
+        cells["noise_df"][sources, t] = found.df[1:]
+        for name, column in _test(target, found, int(n_units[t])).items():
+            cells[name][sources, t] = column
     return GainBootstrap(
         tasks=tasks,
         metrics=tuple(found.metric for found in predictions.values()),
@@ -388,6 +394,7 @@ def _assemble(
         single_draws=single_draws,
         joint_draws=joint_draws,
         error=cells["error"],
+        df=cells["df"],
         p_values=cells["p"],
         n_units=n_units,
         n_dev=np.array([len(found.labels) for found in predictions.values()]),
@@ -395,40 +402,36 @@ def _assemble(
         n_joint=n_joint,
         single_noise=np.array([found.variance[0] for found in noise]),
         joint_noise=cells["noise"],
-        noise_df=cells["df"],
+        noise_df=cells["noise_df"],
         settings=settings,
     )
 
 
-def _test(target: _Target, noise: SeedNoise, units: int) -> tuple[Floats, Floats]:
-    """Return standard error and two-sided p-value of each partner's difference, each [A - 1]."""
+def _test(target: _Target, noise: SeedNoise, units: int) -> dict[str, Floats]:
+    """Return standard error, its degrees of freedom and p of each partner's difference, [A - 1].
+
+    Without any variance p is 1 for no difference and 0 for one.
+    """
     drawn = target.mean_draws
     from_examples = (drawn[:, 1:] - drawn[:, :1]).var(axis=0, ddof=1)
     beyond = noise.beyond_sampling / target.n_runs
     variance = from_examples + beyond[1:] + beyond[0]
-    df = np.maximum(noise.df, 1.0)
-    spread = np.where(noise.df > 0, noise.variance / target.n_runs / np.sqrt(df), 0.0)
+    spread = noise.variance / target.n_runs / np.sqrt(np.maximum(noise.df, 1.0))
+    # the arms' variances are pooled: their errors add up like the same error
     doubt = from_examples**2 / max(units - 1, 1) + (spread[1:] + spread[0]) ** 2
-    error = np.sqrt(variance)
+    freedom = np.divide(variance**2, doubt, out=np.full_like(doubt, np.inf), where=doubt > 0)
+    df, error = np.maximum(freedom, 1.0), np.sqrt(variance)
     difference = target.means[1:] - target.means[0]
-    return error, _find_p(difference, error, variance**2, doubt)
-
-
-def _find_p(difference: Floats, error: Floats, fourth: Floats, doubt: Floats) -> Floats:
-    """Return t-test p-values; without any variance, 1 for no difference and 0 for one."""
-    has_error = error > 0
-    freedom = np.divide(fourth, doubt, out=np.full_like(error, np.inf), where=doubt > 0)
-    statistic = np.divide(difference, error, out=np.zeros_like(error), where=has_error)
-    p_value: Floats = 2 * stats.t.sf(np.abs(statistic), np.maximum(freedom, 1.0))
-    return np.where(has_error, p_value, np.where(difference == 0, 1.0, 0.0))
+    statistic = np.divide(difference, error, out=np.zeros_like(error), where=error > 0)
+    without = np.where(difference == 0, 1.0, 0.0)
+    p_values = np.where(error > 0, 2 * stats.t.sf(np.abs(statistic), df), without)
+    return {"error": error, "df": df, "p": p_values}
 
 
 def _to_gains(joint: Floats, single: Floats, scale: Scale) -> Floats:
     """Return gains [..., T, T] from joint scores [..., T, T] and single scores [..., T]."""
     if scale not in SCALES:
-        raise InputError(
-            f"Parameter `scale` should be one of {list(SCALES)}. Found `{scale}`."
-        )
+        raise InputError(f"Parameter `scale` should be one of {list(SCALES)}. Found `{scale}`.")
     alone = single[..., None, :]
     difference = joint - alone
     if scale == "points":

@@ -185,4 +185,6 @@ def read_predictions(plan: PairwisePlan, store: RunStore) -> dict[str, Predictio
             for task, partner in ((one, other), (other, one)):
                 frame = store.predictions(job.spec, task)
                 joint[task].setdefault(partner, {})[seed] = frame
-    return {name: collect_predictions(tasks[name], single[name], joint[name]) for name in plan.tasks}
+    return {
+        name: collect_predictions(tasks[name], single[name], joint[name]) for name in plan.tasks
+    }

@@ -28,8 +28,13 @@ Weights: TypeAlias = npt.NDArray[np.float32]
 Scorer: TypeAlias = Callable[[Weights], Floats]
 """From weights [B, N], whole numbers, to scores [B, R]."""
 
+_Order: TypeAlias = tuple[Array, Array, Array]
+"""Sorted order of the examples, where each group of ties begins, and its size."""
+
 CHUNK_CELLS = 2_000_000
 """Weights held at once; a float32 is exact for the whole numbers that occur."""
+RANK_CELLS = 100_000
+"""Weights ranked at once: what stays in a core's cache is ranked three times as fast."""
 
 
 def resample_scores(
@@ -215,26 +220,30 @@ def _prepare_spearman(labels: Array, values: Array, units: Array) -> Scorer:
     """Correlation of the mid-ranks that the drawn rows have among themselves."""
     order_of_labels = _sort(labels)
     orders = [_sort(row) for row in values]
+    step = max(1, RANK_CELLS // len(labels))
 
     def score(weights: Weights) -> Floats:
-        drawn = weights.T.astype(np.float64)  # [N, B]: gathering rows is what costs
-        total = drawn.sum(axis=0)
-        ranks, spread = _rank(drawn, order_of_labels, total)
-        by_example = np.empty_like(drawn)
-        by_example[order_of_labels[0]] = np.repeat(ranks, order_of_labels[2], axis=0)
-        weighted = drawn * by_example
-        columns = []
-        for order in orders:
-            own, own_spread = _rank(drawn, order, total)
-            covariance = (_sum_ties(weighted, order) * own).sum(axis=0)
-            columns.append(_correlate(covariance, spread, own_spread))
-        return np.stack(columns, axis=1)
+        cuts = range(step, len(weights), step)
+        parts = np.split(weights, cuts)
+        return np.concatenate([_correlate_ranks(part, order_of_labels, orders) for part in parts])
 
     return score
 
 
-_Order: TypeAlias = tuple[Array, Array, Array]
-"""Sorted order of the examples, where each group of ties begins, and its size."""
+def _correlate_ranks(weights: Weights, order_of_labels: _Order, orders: list[_Order]) -> Floats:
+    """Return Spearman's correlation of each run, [B, R]."""
+    drawn = weights.T.astype(np.float64)  # [N, B]: whole rows are gathered
+    total = drawn.sum(axis=0)
+    ranks, spread = _rank(drawn, order_of_labels, total)
+    by_example = np.empty_like(drawn)
+    by_example[order_of_labels[0]] = np.repeat(ranks, order_of_labels[2], axis=0)
+    weighted = drawn * by_example
+    columns = []
+    for order in orders:
+        own, own_spread = _rank(drawn, order, total)
+        covariance = np.einsum("gb,gb->b", _sum_ties(weighted, order), own)
+        columns.append(_correlate(covariance, spread, own_spread))
+    return np.stack(columns, axis=1)
 
 
 def _sort(values: Array) -> _Order:

@@ -25,6 +25,7 @@ from hmnet.terminal import (
     parse_integers,
     parse_seeds,
     run_app,
+    say_aside,
     split_names,
 )
 
@@ -129,12 +130,9 @@ def compare(
         rows__max_dev=max_dev,
         seeds=parse_seeds(seeds),
     )
-    from analysis.comparison import (
-        choose_systems,
-        compare_systems,
-        describe_comparison,
-        print_counts,
-    )
+    from analysis.comparison import compare_systems
+    from analysis.comparison_text import describe_comparison, print_counts
+    from analysis.systems import choose_systems
     from hmnet.comparison import plan_comparison
     from hmnet.jobs import Workers
     from hmnet.prepared import prepare_study
@@ -150,6 +148,7 @@ def compare(
         hierarchy=hierarchy,
         skillnet=skillnet,
         duplicate=duplicate,
+        say=say_aside,
     )
     if dry_run:
         print_counts(prepared, systems, typer.echo)
@@ -202,7 +201,7 @@ def sweep(
         rows__max_dev=max_dev,
         seeds=parse_seeds(seeds),
     )
-    from analysis.comparison import choose_groupings
+    from analysis.systems import choose_groupings
     from hmnet.jobs import Workers
     from hmnet.prepared import prepare_study
     from hmnet.sweeps import describe_sweep, plan_sweep, run_sweep
@@ -211,7 +210,7 @@ def sweep(
     chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
     prepared = prepare_study(plan, output.data)
     counts = parse_integers(shared, "shared")
-    groupings = choose_groupings(output, plan, groups or (), k) if hierarchies else {}
+    groupings = choose_groupings(output, plan, groups or (), k, say_aside) if hierarchies else {}
     planned = plan_sweep(prepared, counts, hierarchies, groupings)
     if dry_run:
         print_jobs(prepared, planned.jobs, output.runs, chosen, typer.echo)

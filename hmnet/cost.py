@@ -11,11 +11,14 @@ import numpy as np
 
 from hmnet.data import TaskData
 from hmnet.data import load as load_data
+from hmnet.sampler import count_batches
+from hmnet.settings import TrainingSettings
+from hmnet.skills import find_skills
+from hmnet.tasks import Task
 from hmnet.tokens import SplitData
 
 if TYPE_CHECKING:
     from hmnet.execute import Job, Machine
-    from hmnet.settings import TrainingSettings
 
 TIMED_TASKS = 3
 TIMED_STEPS = 3
@@ -38,27 +41,50 @@ class Speed:
     start_s: float
 
 
-def count_tokens(data: TaskData, epochs: int) -> tuple[int, int]:
-    """Return the tokens that a run trains on and evaluates for a task."""
-    dev = sum(len(data.splits[split].tokens) for split in data.task.dev_splits)
-    return epochs * len(data.train.tokens), dev
+def count_tokens(job: Job, data: Mapping[str, TaskData]) -> dict[str, tuple[int, int]]:
+    """Return task to the tokens that a run trains on and evaluates, by `settings.sampling`."""
+    settings = job.spec.training
+    sizes = {name: len(data[name].train) for name in job.spec.names}
+    batches = count_batches(sizes, settings)
+    whole = count_batches(sizes, TrainingSettings(batch_size=settings.batch_size))
+    return {
+        name: (
+            settings.epochs * len(data[name].train.tokens) * batches[name] // whole[name],
+            sum(len(data[name].splits[split].tokens) for split in data[name].task.dev_splits),
+        )
+        for name in job.spec.names
+    }
+
+
+def measure_path(task: Task, system: str) -> float:
+    """Return how much work a task's path is, next to the plain encoder's.
+
+    Two thirds of a layer's parameters are its feed-forward block, of which a SkillNet-style path
+    has one for each active skill.
+    """
+    return 1 / 3 + 2 / 3 * (len(find_skills(task)) if system == "skillnet" else 1)
 
 
 def estimate_seconds(job: Job, data: Mapping[str, TaskData], speed: Speed) -> float:
     """Return a job's expected seconds on one worker."""
+    counts = count_tokens(job, data)
     total = speed.start_s
-    for name in job.spec.names:
-        train, dev = count_tokens(data[name], job.spec.training.epochs)
-        length = float(np.mean(data[name].train.lengths))
-        total += train * float(np.interp(length, speed.lengths, speed.train_s))
-        total += dev * float(np.interp(length, speed.lengths, speed.evaluate_s))
+    for task in job.spec.tasks:
+        train, dev = counts[task.name]
+        length = float(np.mean(data[task.name].train.lengths))
+        seconds = train * float(np.interp(length, speed.lengths, speed.train_s))
+        seconds += dev * float(np.interp(length, speed.lengths, speed.evaluate_s))
+        total += seconds * measure_path(task, job.spec.system)
     return total
 
 
 def estimate_work(job: Job, data: Mapping[str, TaskData]) -> float:
     """Return a job's relative cost without a timing: training tokens, and a third for dev ones."""
-    counts = [count_tokens(data[name], job.spec.training.epochs) for name in job.spec.names]
-    return float(sum(train + dev / 3 for train, dev in counts))
+    counts = count_tokens(job, data)
+    return sum(
+        (counts[task.name][0] + counts[task.name][1] / 3) * measure_path(task, job.spec.system)
+        for task in job.spec.tasks
+    )
 
 
 def choose_timed(data: Mapping[str, TaskData]) -> list[str]:

@@ -254,7 +254,7 @@ def _load_split_data(path: Path, split: str, summary: SplitSummary) -> SplitData
 def _map_array(path: Path) -> npt.NDArray[Any]:
     """Map a file; as a plain array, whose slices cost less than those of `np.memmap`."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)  # type: ignore[no-any-return]
+        return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: the file should be a numpy array. Found: {error}.") from None
 

@@ -172,7 +172,7 @@ def as_encoder(model: nn.Module, missing: frozenset[str]) -> Encoder:
 def _load_model(folder: Path, config: Any) -> tuple[nn.Module, dict[str, Any]]:
     options = {"config": config, "use_safetensors": True, "output_loading_info": True}
     try:
-        return AutoModelForSequenceClassification.from_pretrained(  # type: ignore[no-any-return]
+        return AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, **options
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:

@@ -77,8 +77,8 @@ def plan_steps(
 
     Args:
         sizes: task name to number of training examples; the order of its items never matters.
-        counts: task name to its batches in an epoch; None for all of them. A task goes through
-            all its examples before it sees one again.
+        counts: task name to its batches in an epoch; None for all of them. With fewer, the next
+            epoch goes on with the task's other examples; with more, its examples come again.
     """
     visits = dict.fromkeys(sizes, 0)
     streams = {task: _stream_batches(task, size, batch_size, seed) for task, size in sizes.items()}

@@ -315,7 +315,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _read_text(rows: Rows, name: str) -> list[str]:
     """Return a text column as strings."""
-    return _take_text(rows, name).to_pylist()  # type: ignore[no-any-return]
+    return _take_text(rows, name).to_pylist()
 
 
 def _take_text(rows: Rows, name: str) -> pa.ChunkedArray:
@@ -358,7 +358,7 @@ def _read_question(rows: Rows, name: str) -> npt.NDArray[Any]:
             f"Parameter `question` should name columns of numbers or strings. Found "
             f"{column.type} in column `{name}`; `{name}.<field>` names a field of it."
         )
-    return column.to_numpy()  # type: ignore[no-any-return]
+    return column.to_numpy()
 
 
 # Labels
@@ -413,7 +413,7 @@ def _read_values(column: pa.ChunkedArray, task: Task) -> npt.NDArray[np.float32]
             f"Parameter `label` should name a column of finite float32 numbers. "
             f"Found `{column[int(bad[0])].as_py()}` in row {bad[0]} of column `{task.label}`."
         )
-    return values  # type: ignore[no-any-return]
+    return values
 
 
 def _is_no_number(value: Any) -> bool:

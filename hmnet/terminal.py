@@ -93,6 +93,11 @@ def _say_how_to_go_on() -> None:
     typer.echo("\nstopped; the same command goes on from what is finished", err=True)
 
 
+def say_aside(text: str) -> None:
+    """Print a line to standard error."""
+    typer.echo(text, err=True)
+
+
 def split_names(text: str | None) -> list[str] | None:
     """Return the names in `a,b,c`."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

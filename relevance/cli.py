@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -248,7 +248,7 @@ def figures(
     ] = None,
     store: Annotated[
         Path | None,
-        typer.Option("--from", help="Output folder. [default: RELEVANCE_OUT, else ./relevance-out]"),
+        typer.Option("--from", help="Output folder. [default: as --out of other commands]"),
     ] = None,
 ) -> None:
     """Write each figure alone, for papers: fonts embedded, one and two columns wide."""
@@ -256,7 +256,9 @@ def figures(
     from reports.export import write_figures
 
     source = open_output(store, create=False).folder
-    paths = write_figures(source, folder, kind=kind, focus=tuple(split_names(focus) or ()))
+    paths = write_figures(
+        source, folder, kind=cast(Any, kind), focus=tuple(split_names(focus) or ())
+    )
     typer.echo(f"wrote {len(paths)} files to {folder}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from hmnet.errors import InputError
@@ -39,7 +40,9 @@ def group_tasks(
     return groups, (output.clusters, output.groups)
 
 
-def find_groupings(output: Output, study: Study, k: int | None = None) -> dict[str, Groups]:
+def find_groupings(
+    output: Output, study: Study, k: int | None = None, say: Callable[[str], None] = print
+) -> dict[str, Groups]:
     """Return the groupings of a study's tasks that are at hand, by name.
 
     `vocabulary` and `pairwise` where these have been measured, by k-means, and `manual` always.
@@ -47,6 +50,7 @@ def find_groupings(output: Output, study: Study, k: int | None = None) -> dict[s
 
     Args:
         k: number of groups of a clustering; None for that of groups.json, else 3.
+        say: told of a matrix that gives no such groups, and why.
     """
     names = list(study.tasks)
     known = Groups.read(output.groups) if output.groups.exists() else None
@@ -55,9 +59,12 @@ def find_groupings(output: Output, study: Study, k: int | None = None) -> dict[s
     count = min(k or (len(known.groups) if known is not None else 3), len(names))
     found = {"manual": manual_groups(study.tasks.values())}
     for path in (output.vocab, output.pairwise):
-        if path.exists():
-            matrix = RelevanceMatrix.read(path).select(names)
-            found[matrix.measure] = cluster(matrix, count)
+        try:
+            if path.exists():
+                matrix = RelevanceMatrix.read(path).select(names)
+                found[matrix.measure] = cluster(matrix, count)
+        except InputError as error:
+            say(f"note: no groups from {path.name}: {error}")
     if known is not None and k in (None, len(known.groups)):
         found[str(known.origin.get("measure", known.origin.get("method", "groups")))] = known
     return {name: found[name] for name in sorted(found, key=_place)}

@@ -114,9 +114,7 @@ def _print_estimate(
     prepared: PreparedStudy, missing: Sequence[Job], workers: Workers, say: Callable[[str], None]
 ) -> None:
     train = sum(
-        count_tokens(prepared.data[name], job.spec.training.epochs)[0]
-        for job in missing
-        for name in job.spec.names
+        tokens for job in missing for tokens, _ in count_tokens(job, prepared.data).values()
     )
     say(f"{train / 1e6:,.1f} M training tokens")
     seconds = estimate_sweep(prepared, missing, workers)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from hmnet.hierarchy import Groups
+from hmnet.runs import RunSpec
 from hmnet.storage import canonical_json, to_plain
 from reports.runs import RunIndex, RunRecord
 
@@ -68,8 +69,14 @@ def _group_comparable(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
         if record.kind == "skillnet":
             continue
         key = [spec.names, dict(spec.data), spec.model.fingerprint, to_plain(spec.training)]
-        found.setdefault(canonical_json([*key, spec.engine_version]), []).append(record)
+        key += [spec.engine_version, _duplicated(spec)]
+        found.setdefault(canonical_json(key), []).append(record)
     return list(found.values())
+
+
+def _duplicated(spec: RunSpec) -> str:
+    """Return what is duplicated; where nothing is, it belongs to the default."""
+    return "layer" if spec.shares_all else spec.duplicate
 
 
 def _count_hierarchies(records: Sequence[RunRecord]) -> int:

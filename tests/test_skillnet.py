@@ -12,18 +12,22 @@ import torch
 from made import make_data, make_encoder
 from pydantic import ValidationError
 from test_runs import SPEC
-from transformers import BertConfig
+from tiny_study import write_groups, write_study
+from transformers import AutoModelForSequenceClassification, BertConfig
 
 from hmnet.build import build_paths
-from hmnet.counts import count_with_config
+from hmnet.cli import app
+from hmnet.counts import count_parameters, count_with_config
 from hmnet.encoder import Encoder
 from hmnet.engine import Trainer, evaluate, train
 from hmnet.errors import InputError
 from hmnet.forward import compute_logits
 from hmnet.hierarchy import HierarchySpec
 from hmnet.model import HMNet, PathModel
+from hmnet.outputs import Output
 from hmnet.packing import pack
 from hmnet.runs import SPEC_SCHEMA, RunSpec
+from hmnet.saved import load_model
 from hmnet.settings import TrainingSettings
 from hmnet.skillnet import SkillNet
 from hmnet.skills import SKILL_SETS, SKILLS, find_skills
@@ -321,3 +325,30 @@ def test_a_spec_is_built_as_its_system(encoder: Encoder) -> None:
     assert isinstance(build_paths(encoder, spec), SkillNet)
     plain = build_paths(encoder, dataclasses.replace(spec, system="hierarchy"))
     assert isinstance(plain, HMNet)
+
+
+def test_blocks_are_trained_stored_and_exported_as_an_ordinary_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, out = write_study(tmp_path / "study"), tmp_path / "out"
+    groups = write_groups(tmp_path / "groups.json", {"a": ["tone"], "b": ["match", "grade"]})
+    rest = ["--study", str(study), "--groups", str(groups), "--out", str(out)]
+    words = ["train", "--hierarchy", "1,1,1", "--set", "training.epochs=1", "--threads", "1", *rest]
+    app([*words, "--duplicate", "ffn"], standalone_mode=False)
+    (run,) = (out / "runs").iterdir()
+    spec = Output(out).runs.find(run.name)[1]
+    assert spec.duplicate == "ffn"
+    # Width 16, feed-forward 32: in place of one block, 2 in the cluster layer, 3 in the task layer.
+    block = (16 * 32 + 32) + (32 * 16 + 16)
+    shared = dataclasses.replace(spec, hierarchy=HierarchySpec(3, 0, 0), duplicate="layer")
+    extra = (2 - 1) * block + (3 - 1) * block
+    overall = Output(out).runs.result(spec).parameters["overall"]
+    assert overall == count_parameters(shared)["overall"] + extra
+    model = load_model(run / "model", spec)
+    words = ["export", run.name, "--task", "tone", "--out", str(tmp_path / "tone")]
+    app([*words, "--from", str(out)], standalone_mode=False)
+    exported = AutoModelForSequenceClassification.from_pretrained(tmp_path / "tone")
+    stored = dict(model.path("tone").named_parameters())
+    assert set(stored) == {name for name, _ in exported.named_parameters()}
+    assert all(torch.equal(p, stored[name]) for name, p in exported.named_parameters())
+    capsys.readouterr()
