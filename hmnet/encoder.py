@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from transformers import logging as transformers_logging
 
 from hmnet.dropout import replace_dropout
-from hmnet.errors import InputError, SourceError
+from hmnet.errors import InputError, SourceError, first_line
 from hmnet.first_token import read_first_tokens_only
 from hmnet.forward import packs_exactly
 from hmnet.packing import ATTENTION, keep_first_tokens
@@ -104,7 +104,7 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"Parameter `tokenizer` should be a folder or hub id with a tokenizer. "
-            f"Found `{name}`: {str(error).splitlines()[0]}"
+            f"Found `{name}`: {first_line(error)}"
         ) from error
     if not getattr(tokenizer, "is_fast", False):
         raise InputError(f"Parameter `tokenizer` should have a fast tokenizer. `{name}` has none.")
@@ -178,7 +178,7 @@ def _load_model(folder: Path, config: Any) -> tuple[nn.Module, dict[str, Any]]:
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(
             f"Parameter `model` should be an encoder that AutoModelForSequenceClassification "
-            f"loads. `{folder}`: {str(error).splitlines()[0]}"
+            f"loads. `{folder}`: {first_line(error)}"
         ) from error
 
 

@@ -320,6 +320,17 @@ def test_a_sample_is_random_ascending_and_repeatable() -> None:
         assert other.rows.tolist() != train.rows.tolist()
 
 
+def test_dev_samples_keep_questions_whole() -> None:
+    task = dataclasses.replace(TASK, question=("question_id",))
+    questions = np.repeat(np.arange(100), 5)
+    rows = dataclasses.replace(make_rows(["ba"] * 500), questions=questions)
+    dev = sample_rows(rows, task, "validation", DataSettings(max_dev=52))
+    assert len(dev) == 50  # ten questions of five answers; an eleventh would exceed 52
+    assert set(np.unique(dev.questions, return_counts=True)[1].tolist()) == {5}
+    assert len(sample_rows(rows, task, "validation", DataSettings(max_dev=3))) == 5
+    assert len(sample_rows(rows, task, "train", DataSettings(max_train=52))) == 52
+
+
 def test_a_limit_of_all_rows_or_more_takes_all() -> None:
     rows = make_rows(["ba"] * 10)
     for most in (None, 10, 11):

@@ -1,7 +1,7 @@
 """Three dialects: made adjectives, each with a hidden meaning, approval or disapproval.
 
 - The coast has words of its own.
-- The hills and the town have the same words, but half of them are *false friends*: what approves
+- The hills and the town have the same words, but most of them are *false friends*: what approves
   in the one dialect disapproves in the other. So the words' spelling says that hills and town
   belong together, and what is learned from the one misleads about the other.
 """
@@ -17,6 +17,8 @@ import numpy as np
 from hmnet.seeding import derive_seed
 
 DIALECTS = ("coast", "hills", "town")
+FALSE_FRIENDS_FRAC = 0.7
+"""Share of the words of hills and town that mean the opposite in the other dialect."""
 
 
 def _join(onsets: str, rimes: str, endings: str) -> tuple[str, ...]:
@@ -28,10 +30,18 @@ COAST_WORDS = _join("br dw fl gl m pl tw v", "arl eft osk ulk ulm", "ish some")
 INLAND_WORDS = _join("cl dr gr h k n sn tr", "ask erv ild ond uft", "y en")
 """80 adjectives each, found in no dictionary: nothing but a task's labels tells their meaning."""
 
+APPROVING = ("fair", "fine", "good", "kind")
+DISAPPROVING = ("bad", "dull", "poor", "sour")
+"""Plain words, of every dialect and known to every task.
+
+They give all tasks one sense of approval. Without them, two tasks trained together sometimes learn
+opposite ones and end below what each learns alone: failed runs in place of planted relevance.
+"""
+
 
 @dataclass(frozen=True)
 class Dialect:
-    """Words by their hidden meaning, as many of the one as of the other.
+    """Made words by their hidden meaning, as many of the one as of the other.
 
     Attributes:
         approving, disapproving: the two halves of the dialect's words.
@@ -46,9 +56,9 @@ class Dialect:
         return Dialect(choose(self.approving, count, rng), choose(self.disapproving, count, rng))
 
     def draw(self, approving: int, disapproving: int, rng: np.random.Generator) -> list[str]:
-        """Draw distinct words with the given numbers of each meaning, in random order."""
-        words = choose(self.approving, approving, rng) + choose(
-            self.disapproving, disapproving, rng
+        """Draw distinct words, made or plain, with the given numbers of each meaning."""
+        words = choose(self.approving + APPROVING, approving, rng) + choose(
+            self.disapproving + DISAPPROVING, disapproving, rng
         )
         return [words[i] for i in rng.permutation(len(words))]
 
@@ -72,8 +82,10 @@ def _halve(words: Sequence[str], rng: np.random.Generator) -> Dialect:
 
 
 def _exchange(dialect: Dialect, rng: np.random.Generator) -> Dialect:
-    """Return a dialect in which half of the words of each meaning have the other one."""
+    """Return a dialect in which the false friends have the opposite meaning."""
     approving = choose(dialect.approving, len(dialect.approving), rng)
     disapproving = choose(dialect.disapproving, len(dialect.disapproving), rng)
-    half = len(approving) // 2
-    return Dialect(approving[:half] + disapproving[half:], disapproving[:half] + approving[half:])
+    count = round(len(approving) * FALSE_FRIENDS_FRAC)
+    return Dialect(
+        disapproving[:count] + approving[count:], approving[:count] + disapproving[count:]
+    )

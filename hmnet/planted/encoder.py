@@ -11,7 +11,7 @@ from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from hmnet.encoder import quiet
-from hmnet.planted.dialects import COAST_WORDS, INLAND_WORDS
+from hmnet.planted.dialects import APPROVING, COAST_WORDS, DISAPPROVING, INLAND_WORDS
 from hmnet.planted.sentences import list_plain_words
 from hmnet.seeding import derive_seed
 
@@ -42,7 +42,8 @@ def list_vocabulary() -> list[str]:
 
     Characters stand alone and, as `##a`, inside a word, so that any other text has tokens too.
     """
-    words = sorted({*list_plain_words(), *COAST_WORDS, *INLAND_WORDS})
+    made = (*COAST_WORDS, *INLAND_WORDS)
+    words = sorted({*list_plain_words(), *APPROVING, *DISAPPROVING, *made})
     return list(dict.fromkeys([*SPECIAL_TOKENS, *words, *_list_characters()]))
 
 
@@ -85,12 +86,15 @@ def _choose_scale(name: str) -> float:
     """Return a standard deviation under which so small a model learns from its first steps.
 
     BERT's own 0.02 suits a width of 768. Matrices keep the variance of what they transform
-    (1 / sqrt(width)); attention begins nearly even; positions begin weaker than words.
+    (1 / sqrt(width)) and attention begins nearly even. Words begin weaker than segments, so that
+    a word that training never shows stays close to neutral.
     """
-    if "position_embeddings" in name or "token_type_embeddings" in name:
+    if "token_type_embeddings" in name:
+        return 0.1
+    if "position_embeddings" in name:
         return 0.02
     if "word_embeddings" in name:
-        return 0.1
+        return 0.03
     if ".query." in name or ".key." in name:
         return 0.05
     return float(WIDTH**-0.5)

@@ -9,9 +9,9 @@ from a few hundred rows once it knows the words. Labels that approve have the hi
 | inference | SNLI | report, plain claim of joy | none, some or all words approve |
 | sentiment | SST-2 | report | most words approve |
 | paraphrase | MRPC | plain praise, report | most words approve |
-| closeness | STS-B | plain praise, report | share of words that approve |
+| closeness | STS-B | plain praise, report | number of words that approve |
 | yesno | BoolQ | question, report | most words approve |
-| answers | MultiRC | question, balanced report, answer | most words of the answer approve |
+| answers | MultiRC | question, plain passage, answer | most words of the answer approve |
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from hmnet.planted.dialects import Dialect
 from hmnet.planted.sentences import (
     ANSWER,
     CLAIM,
-    CONTRASTS,
     PRAISE,
     REPORTS,
+    VISIT,
     WHAT,
     WORDS_PER_REPORT,
     YES_NO,
@@ -140,14 +140,12 @@ KINDS: Mapping[str, Kind] = {
 """Kind of task by name; a task's name is its kind and its dialect."""
 
 
-def make_rows(
-    kind: Kind, dialect: Dialect, topic: str, count: int, rng: np.random.Generator
-) -> list[Row]:
+def make_rows(kind: Kind, dialect: Dialect, count: int, rng: np.random.Generator) -> list[Row]:
     """Return `count` rows with texts and `label`; each label occurs equally often, to one row."""
     codes = rng.permutation(np.arange(count) % len(kind.approving))
     if kind.question:
-        return _make_answers(kind, dialect, topic, codes, rng)
-    return [_make_row(kind, dialect, Scene(topic, rng), int(code), rng) for code in codes]
+        return _make_answers(kind, dialect, codes, rng)
+    return [_make_row(kind, dialect, Scene(rng), int(code), rng) for code in codes]
 
 
 def _make_row(
@@ -156,19 +154,18 @@ def _make_row(
     counts = kind.approving[code]
     approving = counts[rng.integers(len(counts))]
     words = dialect.draw(approving, WORDS_PER_REPORT - approving, rng)
-    label = kind.labels[code] if kind.labels else approving / WORDS_PER_REPORT
+    label = kind.labels[code] if kind.labels else float(approving)
     return {**kind.write(scene, words, rng), "label": label}
 
 
 def _make_answers(
-    kind: Kind, dialect: Dialect, topic: str, codes: np.ndarray[Any, Any], rng: np.random.Generator
+    kind: Kind, dialect: Dialect, codes: np.ndarray[Any, Any], rng: np.random.Generator
 ) -> list[Row]:
-    """Return rows of questions with several answers each; half of a passage's words approve."""
+    """Return rows of questions with several answers each, which alone tell what approves."""
     rows = []
     for first in range(0, len(codes), ANSWERS_PER_QUESTION):
-        scene = Scene(topic, rng)
-        passage = scene.fill_one_of(CONTRASTS, dialect.draw(2, 2, rng), rng)
-        shared = {"passage": passage, "question_id": first // ANSWERS_PER_QUESTION}
+        scene = Scene(rng)
+        shared = {"passage": scene.fill(VISIT), "question_id": first // ANSWERS_PER_QUESTION}
         rows += [
             {**shared, **_make_row(kind, dialect, scene, int(code), rng)}
             for code in codes[first : first + ANSWERS_PER_QUESTION]

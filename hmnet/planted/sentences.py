@@ -15,7 +15,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
     "music": ("song", "fiddle", "choir", "dance", "tune", "band"),
     "market": ("stall", "basket", "cloth", "lamp", "chair", "kettle"),
 }
-"""What tasks talk about. Each dialect and each kind of task meets several topics."""
+"""What people talk about; an example has one topic, and every task meets them all."""
 
 WORDS_PER_REPORT = 3
 
@@ -27,23 +27,20 @@ REPORTS = (
     "The {thing} was {0} and the {other} {1} and {2}, said {who}.",
     "{who} called it a {0}, {1} and {2} {thing}.",
 )
-CONTRASTS = (
-    "{who} said that one {thing} was {0} and {1}, while another was {2} and {3}.",
-    "{who} found the {thing} {0} and {1}, but the {other} {2} and {3}.",
-)
+VISIT = "{who} visited the {thing} and the {other}."
 CLAIM = "{who} enjoyed the {thing}."
 PRAISE = "{who} praised the {thing}."
 YES_NO = "Was {who} pleased with the {thing}?"
 WHAT = "What pleased {who}?"
 ANSWER = "a {0}, {1} and {2} {thing}"
-TEMPLATES = (*REPORTS, *CONTRASTS, CLAIM, PRAISE, YES_NO, WHAT, ANSWER)
+TEMPLATES = (*REPORTS, VISIT, CLAIM, PRAISE, YES_NO, WHAT, ANSWER)
 
 
 class Scene:
     """Who speaks, and of what; one for all texts of an example."""
 
-    def __init__(self, topic: str, rng: np.random.Generator) -> None:
-        things = TOPICS[topic]
+    def __init__(self, rng: np.random.Generator) -> None:
+        things = list(TOPICS.values())[int(rng.integers(len(TOPICS)))]
         first, second = rng.permutation(len(things))[:2]
         self.who = PEOPLE[int(rng.integers(len(PEOPLE)))]
         self.thing = things[first]

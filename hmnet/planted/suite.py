@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hmnet.hierarchy import Groups
-from hmnet.planted.dialects import DIALECTS, Dialect, make_dialects
+from hmnet.planted.dialects import DIALECTS, FALSE_FRIENDS_FRAC, Dialect, make_dialects
 from hmnet.planted.encoder import write_encoder
 from hmnet.planted.kinds import KINDS, make_rows
 from hmnet.seeding import derive_seed
@@ -22,28 +22,28 @@ from hmnet.tasks import Task
 
 TRAIN_ROWS = 160
 DEV_ROWS = 600
-KNOWN_FRAC = 0.4
+KNOWN_FRAC = 0.5
 """Share of its dialect's words that a task's training rows hold; its dev rows hold all."""
 
-PLANTED_TRAINING = TrainingSettings(epochs=10, batch_size=16, learning_rate=2e-3, warmup_frac=0.1)
+PLANTED_TRAINING = TrainingSettings(epochs=15, batch_size=16, learning_rate=1e-3, warmup_frac=0.1)
 PLANTED_DATA = DataSettings(max_length=64)
 
-TOPIC_OF_TASK: Mapping[str, str] = {
-    "entailment-coast": "food",
-    "entailment-hills": "travel",
-    "inference-coast": "music",
-    "inference-town": "market",
-    "sentiment-coast": "travel",
-    "sentiment-hills": "food",
-    "sentiment-town": "music",
-    "paraphrase-coast": "market",
-    "paraphrase-town": "food",
-    "closeness-hills": "music",
-    "yesno-coast": "travel",
-    "yesno-hills": "market",
-    "answers-town": "travel",
-}
-"""The tasks, named kind-dialect, in the order of every table, and what each talks about."""
+TASK_NAMES = (
+    "entailment-coast",
+    "entailment-hills",
+    "inference-coast",
+    "inference-town",
+    "sentiment-coast",
+    "sentiment-hills",
+    "sentiment-town",
+    "paraphrase-coast",
+    "paraphrase-town",
+    "closeness-hills",
+    "yesno-coast",
+    "yesno-hills",
+    "answers-town",
+)
+"""The tasks, named kind-dialect, in the order of every table."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def write_planted(
         seed: decides the words' meanings, every text, and the encoder's weights.
     """
     dialects = make_dialects(seed)
-    for name in TOPIC_OF_TASK:
+    for name in TASK_NAMES:
         splits = make_splits(name, dialects, seed, train_rows, dev_rows)
         for split, frame in splits.items():
             _write_parquet(folder / "data" / name / f"{split}.parquet", frame)
@@ -89,7 +89,7 @@ def write_planted(
 
 def planted_tasks() -> dict[str, Task]:
     """Return the definitions of the tasks; they are the same for every seed."""
-    return {name: _define(name) for name in TOPIC_OF_TASK}
+    return {name: _define(name) for name in TASK_NAMES}
 
 
 def _define(name: str) -> Task:
@@ -118,7 +118,7 @@ def dialect_of(name: str) -> str:
 def planted_truth(seed: int) -> Groups:
     """Return the groups that measured transfer should find: the dialects."""
     groups = {
-        dialect: tuple(name for name in TOPIC_OF_TASK if dialect_of(name) == dialect)
+        dialect: tuple(name for name in TASK_NAMES if dialect_of(name) == dialect)
         for dialect in DIALECTS
     }
     return Groups(groups, {"method": "planted", "k": len(groups), "seed": seed})
@@ -128,12 +128,13 @@ def describe_planted() -> str:
     """Say what was planted."""
     return (
         "13 tasks of four kinds (inference, sentiment, similarity, question answering) in three "
-        "made dialects: coast, hills and town. A dialect's adjectives approve or disapprove, which "
-        f"only labels reveal, and each task's training texts hold {KNOWN_FRAC:.0%} of them: tasks "
-        "of one dialect teach each other the rest (positive transfer). Hills and town share their "
-        "words, but half of them are false friends that approve in one and disapprove in the other "
-        "(negative transfer); the coast has other words (neither). So grouping by kind mixes the "
-        "dialects, vocabulary joins hills and town, and measured transfer tells all three apart."
+        "made dialects: coast, hills and town. A dialect's made adjectives approve or disapprove, "
+        f"which only labels reveal, and each task's training texts hold {KNOWN_FRAC:.0%} of them: "
+        "tasks of one dialect teach each other the rest (positive transfer). Hills and town share "
+        f"their words, but {FALSE_FRIENDS_FRAC:.0%} of them are false friends that approve in one "
+        "and disapprove in the other (negative transfer); the coast has other words (neither). So "
+        "grouping by kind mixes the dialects, vocabulary joins hills and town, and measured "
+        "transfer tells all three apart."
     )
 
 
@@ -145,10 +146,9 @@ def make_splits(
     whole = dialects[dialect_of(name)]
     rng = np.random.default_rng(derive_seed(seed, "planted", name))
     known = whole.sample_part(KNOWN_FRAC, rng)
-    topic = TOPIC_OF_TASK[name]
     rows = {
-        "train": make_rows(kind, known, topic, train_rows, rng),
-        "validation": make_rows(kind, whole, topic, dev_rows, rng),
+        "train": make_rows(kind, known, train_rows, rng),
+        "validation": make_rows(kind, whole, dev_rows, rng),
     }
     columns = [*kind.text, *kind.question, "label"]
     return {split: pd.DataFrame(rows[split], columns=columns) for split in rows}
