@@ -55,10 +55,12 @@ class Found:
     Attributes:
         adjusted_rand_index: agreement of the groups found with those planted; 1 is perfect.
         k: number of groups found.
+        by_method: clustering method to its agreement.
     """
 
     adjusted_rand_index: float
     k: int
+    by_method: Mapping[str, float] = field(default_factory=dict)
 
 
 @validated(frozen=True, config=STRICT)

@@ -10,7 +10,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from reports.cautions import find_cautions
-from reports.collect import ReportInputs
+from reports.collect import Found, ReportInputs
 from reports.commands import NextStep, command_for, plan_next
 from reports.comparison import (
     MULTI,
@@ -119,7 +119,7 @@ def _find_groups(inputs: ReportInputs) -> Finding:
     stability = measure_stability(inputs)
     evidence = [*describe_stability(inputs, stability), _describe_origin(inputs)]
     if inputs.planted is not None:
-        evidence.append(_describe_planted(inputs.planted.found.adjusted_rand_index))
+        evidence += _describe_planted(inputs.planted.found)
     is_certain = stability.is_steady or inputs.groups.origin.get("method") == "manual"
     tone: Tone = "good" if is_certain else "doubt"
     answer = Markup("; ").join(parts) + Markup(".")
@@ -149,12 +149,20 @@ def _describe_origin(inputs: ReportInputs) -> Markup:
     return sentence("{}{}.", text, f" ({measure} relevance)" if measure else "")
 
 
-def _describe_planted(index: float) -> Markup:
+def _describe_planted(found: Found) -> Iterator[Markup]:
+    index = found.adjusted_rand_index
     if index >= 1 - 1e-9:
-        return sentence("They are exactly the groups that were planted.")
-    return sentence(
-        "Agreement with the planted groups: adjusted Rand index {} of 1.", format_number(index, 2)
-    )
+        yield sentence("They are exactly the groups that were planted.")
+    else:
+        yield sentence(
+            "Agreement with the planted groups: adjusted Rand index {} of 1.",
+            format_number(index, 2),
+        )
+    if "kmeans" in found.by_method:
+        yield sentence(
+            "By k-means on the rows, the paper's method, it is {}.",
+            format_number(found.by_method["kmeans"], 2),
+        )
 
 
 def _find_losses(inputs: ReportInputs, gains: GainTable | None) -> Finding:
