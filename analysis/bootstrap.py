@@ -293,7 +293,7 @@ def _correlate_directions(
         if partner
     }
     products, squares = 0.0, np.zeros(2)
-    for one, other in combinations(predictions, 2):
+    for one, other in combinations(sorted(predictions), 2):
         a, b = deviations.get((one, other), {}), deviations.get((other, one), {})
         pairs = np.array([(a[seed], b[seed]) for seed in a if seed in b]).reshape(-1, 2)
         products += float(pairs[:, 0] @ pairs[:, 1])

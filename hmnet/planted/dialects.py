@@ -30,8 +30,8 @@ COAST_WORDS = _join("br dw fl gl m pl tw v", "arl eft osk ulk ulm", "ish some")
 INLAND_WORDS = _join("cl dr gr h k n sn tr", "ask erv ild ond uft", "y en")
 """80 adjectives each, found in no dictionary: nothing but a task's labels tells their meaning."""
 
-APPROVING = ("fair", "fine", "good", "kind")
-DISAPPROVING = ("bad", "dull", "poor", "sour")
+APPROVING = ("fair", "fine", "good", "great", "kind", "lovely", "nice", "pleasant")
+DISAPPROVING = ("awful", "bad", "dull", "grim", "nasty", "poor", "sour", "vile")
 """Plain words, of every dialect and known to every task.
 
 They give all tasks one sense of approval. Without them, two tasks trained together sometimes learn

@@ -1,0 +1,5 @@
+"""`python -m hmnet` is the command `hmnet`."""
+
+from hmnet.cli import main
+
+main()
