@@ -19,7 +19,7 @@ SEED = 3
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
-    return write_planted(tmp_path_factory.mktemp("planted"), SEED, train_rows=160, dev_rows=200)
+    return write_planted(tmp_path_factory.mktemp("planted"), SEED, train_rows=200, dev_rows=500)
 
 
 def read(planted: Planted, name: str, split: str) -> pd.DataFrame:
@@ -40,8 +40,8 @@ def test_equal_seeds_give_equal_files_and_others_do_not(planted: Planted, tmp_pa
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
-    again = write_planted(tmp_path / "again", SEED, train_rows=160, dev_rows=200)
-    other = write_planted(tmp_path / "other", SEED + 1, train_rows=160, dev_rows=200)
+    again = write_planted(tmp_path / "again", SEED, train_rows=200, dev_rows=500)
+    other = write_planted(tmp_path / "other", SEED + 1, train_rows=200, dev_rows=500)
     assert contents(again.data.parent) == contents(planted.data.parent)
     assert contents(other.data) != contents(planted.data)
     assert contents(other.data).keys() == contents(planted.data).keys()
