@@ -153,7 +153,7 @@ def _measure(
         output.runs,
         workers,
         cost=lambda job: estimate_work(job, prepared.data),
-        watcher=SweepProgress(),
+        watcher=SweepProgress(output.progress),
     )
     raise_failures(summary)
     parallel = Parallel(n_jobs=workers.count, inner_max_num_threads=workers.threads)

@@ -105,14 +105,23 @@ def _design(cells: Cells) -> Floats:
     return np.hstack([np.ones((len(source), 1)), np.eye(size)[source], np.eye(size)[target]])
 
 
+def is_decomposable(matrix: RelevanceMatrix) -> bool:
+    """Tell whether there are three tasks, and enough measured cells to tell rows from columns."""
+    return _has_rank(find_cells(matrix.to_frame().to_numpy(dtype=np.float64)))
+
+
+def _has_rank(cells: Cells) -> bool:
+    size = len(cells)
+    return size > 2 and int(np.linalg.matrix_rank(_design(cells))) == 2 * size - 1
+
+
 def _pseudo_invert(cells: Cells) -> Floats:
-    design, size = _design(cells), len(cells)
-    if size < 3 or np.linalg.matrix_rank(design) < 2 * size - 1:
+    if not _has_rank(cells):
         raise InputError(
             "A matrix should have at least three tasks, and enough measured cells to tell sources "
-            f"from targets. Found {size} tasks and {int(cells.sum())} cells."
+            f"from targets. Found {len(cells)} tasks and {int(cells.sum())} cells."
         )
-    return np.linalg.pinv(design).astype(np.float64, copy=False)
+    return np.linalg.pinv(_design(cells)).astype(np.float64, copy=False)
 
 
 def _split(stack: Floats, cells: Cells) -> Floats:

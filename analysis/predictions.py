@@ -171,20 +171,25 @@ def _stack(runs: Mapping[int, pd.DataFrame]) -> Arm:
 def read_predictions(plan: PairwisePlan, store: RunStore) -> dict[str, Predictions]:
     """Read the dev predictions of every finished run of a sweep, task by task.
 
+    A task without a finished single run is left out, as source and as target: nothing says what
+    it gains, and its partners' gains from it belong to no whole matrix.
+
     Raises:
-        InputError: if a task has no finished single run, or runs disagree about the dev rows.
+        InputError: if runs disagree about the dev rows.
     """
     tasks = {job.spec.tasks[0].name: job.spec.tasks[0] for job in plan.singles.values()}
-    single: dict[str, dict[int, pd.DataFrame]] = {name: {} for name in plan.tasks}
-    joint: dict[str, dict[str, dict[int, pd.DataFrame]]] = {name: {} for name in plan.tasks}
+    single: dict[str, dict[int, pd.DataFrame]] = {}
     for (name, seed), job in plan.singles.items():
         if store.is_done(job.spec):
-            single[name][seed] = store.predictions(job.spec, name)
+            single.setdefault(name, {})[seed] = store.predictions(job.spec, name)
+    joint: dict[str, dict[str, dict[int, pd.DataFrame]]] = {name: {} for name in single}
     for (one, other, seed), job in plan.pairs.items():
-        if store.is_done(job.spec):
+        if {one, other} <= set(single) and store.is_done(job.spec):
             for task, partner in ((one, other), (other, one)):
                 frame = store.predictions(job.spec, task)
                 joint[task].setdefault(partner, {})[seed] = frame
     return {
-        name: collect_predictions(tasks[name], single[name], joint[name]) for name in plan.tasks
+        name: collect_predictions(tasks[name], single[name], joint[name])
+        for name in plan.tasks
+        if name in single
     }

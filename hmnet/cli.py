@@ -12,6 +12,7 @@ from hmnet.terminal import (
     DryRunOption,
     GpusOption,
     JobsPerGpuOption,
+    LogOption,
     MaxDevOption,
     MaxTrainOption,
     ModelOption,
@@ -59,6 +60,7 @@ def train(
         int | None, typer.Option(help="CPU threads. [default: one per core]")
     ] = None,
     duplicate: Annotated[Duplicate, typer.Option(help=DUPLICATE_HELP)] = "layer",
+    log: LogOption = None,
     tasks: TasksOption = None,
     data: DataOption = None,
     model: ModelOption = None,
@@ -82,7 +84,15 @@ def train(
     from hmnet.training import describe_run, train_hierarchy
 
     run_id, result = train_hierarchy(
-        output, plan, groups, hierarchy, seed, parse_integers(gpus, "gpus"), threads, duplicate
+        output,
+        plan,
+        groups,
+        hierarchy,
+        seed,
+        parse_integers(gpus, "gpus"),
+        threads,
+        duplicate,
+        split_names(log) or (),
     )
     typer.echo(describe_run(run_id, result))
 
@@ -108,6 +118,7 @@ def compare(
     gpus: GpusOption = None,
     jobs_per_gpu: JobsPerGpuOption = 1,
     workers: WorkersOption = None,
+    log: LogOption = None,
     dry_run: DryRunOption = False,
     tasks: TasksOption = None,
     data: DataOption = None,
@@ -138,7 +149,9 @@ def compare(
     from hmnet.prepared import prepare_study
     from relevance.sweep import print_jobs
 
-    chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
+    chosen = Workers.choose(
+        parse_integers(gpus, "gpus"), jobs_per_gpu, workers, loggers=split_names(log) or ()
+    )
     prepared = prepare_study(plan, output.data)
     systems = choose_systems(
         output,
@@ -179,6 +192,7 @@ def sweep(
     gpus: GpusOption = None,
     jobs_per_gpu: JobsPerGpuOption = 1,
     workers: WorkersOption = None,
+    log: LogOption = None,
     dry_run: DryRunOption = False,
     tasks: TasksOption = None,
     data: DataOption = None,
@@ -207,7 +221,9 @@ def sweep(
     from hmnet.sweeps import describe_sweep, plan_sweep, run_sweep
     from relevance.sweep import print_jobs
 
-    chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
+    chosen = Workers.choose(
+        parse_integers(gpus, "gpus"), jobs_per_gpu, workers, loggers=split_names(log) or ()
+    )
     prepared = prepare_study(plan, output.data)
     counts = parse_integers(shared, "shared")
     groupings = choose_groupings(output, plan, groups or (), k, say_aside) if hierarchies else {}

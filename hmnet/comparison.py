@@ -105,7 +105,7 @@ def train_systems(
         output.runs,
         workers,
         cost=lambda job: estimate_work(job, prepared.data),
-        watcher=SweepProgress(),
+        watcher=SweepProgress(output.progress),
     )
 
 

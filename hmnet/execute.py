@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from hmnet.data import load as load_data
 from hmnet.encoder import load_encoder
 from hmnet.engine import TrainingLog, evaluate, train
 from hmnet.errors import InputError
+from hmnet.loggers import Logger, open_logger
 from hmnet.metrics import score
 from hmnet.model import PathModel
 from hmnet.runs import RunResult, RunSpec, RunStore
 from hmnet.saved import write_model
 from hmnet.settings import STRICT
-from hmnet.storage import canonical_json, write_bytes
+from hmnet.storage import canonical_json, to_plain, write_bytes
 from hmnet.tasks import Task
 
 PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
@@ -57,11 +59,13 @@ class Machine:
         device: `cpu`, or `cuda:0`.
         threads: threads of one process on a CPU.
         checkpoint_s: seconds between checkpoints.
+        loggers: further places that losses and scores go to (`hmnet.loggers`).
     """
 
     device: str = "cpu"
     threads: int = Field(default=1, gt=0)
     checkpoint_s: float = Field(default=300.0, ge=0)
+    loggers: tuple[str, ...] = ()
 
 
 def execute(job: Job, store: RunStore, machine: Machine) -> RunResult:
@@ -83,20 +87,43 @@ def execute(job: Job, store: RunStore, machine: Machine) -> RunResult:
         model = build_model(spec)
         checkpoint = Checkpoint(folder / "checkpoint", machine.checkpoint_s)
         device = torch.device(machine.device)
-        log = train(
-            model,
-            data,
-            spec.training,
-            spec.seed,
-            device=device,
-            checkpoint=checkpoint,
-            log=_LossLog(folder / "metrics.jsonl"),
-        )
-        result = _evaluate_all(model, data, spec, store, log, device)
+        with _open_logger(spec, store, machine) as logger:
+            log = train(
+                model,
+                data,
+                spec.training,
+                spec.seed,
+                device=device,
+                checkpoint=checkpoint,
+                log=_LossLog(folder / "metrics.jsonl", logger),
+            )
+            result = _evaluate_all(model, data, spec, store, log, device)
+            logger.log(result.steps, dict(_name_scores(result)))
         if job.keep_model:
             write_model(folder / "model", model, spec, job.max_length)
         store.finish(spec, result)
         return result
+
+
+def _open_logger(
+    spec: RunSpec, store: RunStore, machine: Machine
+) -> AbstractContextManager[Logger]:
+    settings = {
+        "tasks": ", ".join(spec.names),
+        "hierarchy": str(spec.hierarchy),
+        "system": spec.system,
+        "seed": spec.seed,
+        "encoder": spec.model.name,
+        **to_plain(spec.training),
+    }
+    return open_logger(machine.loggers, store.folder.parent / "logs", spec.run_id, settings)
+
+
+def _name_scores(result: RunResult) -> Iterator[tuple[str, float]]:
+    for task, splits in result.scores.items():
+        for split, metrics in splits.items():
+            for metric, value in metrics.items():
+                yield f"{metric}/{task}/{split}", value
 
 
 def build_model(spec: RunSpec) -> PathModel:
@@ -178,8 +205,9 @@ def find_versions() -> dict[str, str]:
 class _LossLog:
     """Appends one JSON line per step; a resumed run first drops lines it will write again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, logger: Logger) -> None:
         self.path = path
+        self.logger = logger
         self.is_open = False
 
     def __call__(self, line: Mapping[str, Any]) -> None:
@@ -188,6 +216,7 @@ class _LossLog:
             self.is_open = True
         with self.path.open("a", encoding="utf-8") as file:
             file.write(canonical_json(line) + "\n")
+        self.logger.log(int(line["step"]), {f"loss/{line['task']}": float(line["loss"])})
 
     def _drop_from(self, step: int) -> None:
         """Keep the first `step` lines (one per step)."""

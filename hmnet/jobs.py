@@ -27,7 +27,8 @@ from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from hmnet.errors import InputError, RelevanceError, RunsFailedError
-from hmnet.runs import RunFailure, RunStore
+from hmnet.loggers import check_loggers
+from hmnet.runs import RUNNING_MARK, RunFailure, RunStore
 
 if TYPE_CHECKING:
     from hmnet.execute import Job
@@ -44,12 +45,14 @@ class Workers:
         devices: a device per worker; workers take them in the order in which they start.
         threads: threads per worker on a CPU.
         checkpoint_s: seconds between checkpoints of a run.
+        loggers: further places that losses and scores go to (`hmnet.loggers`).
     """
 
     count: int
     devices: tuple[str, ...]
     threads: int = 1
     checkpoint_s: float = 300.0
+    loggers: tuple[str, ...] = ()
 
     @classmethod
     def choose(
@@ -58,12 +61,14 @@ class Workers:
         jobs_per_gpu: int = 1,
         workers: int | None = None,
         checkpoint_s: float = 300.0,
+        loggers: Sequence[str] = (),
     ) -> Workers:
         """One worker per slot of the named GPUs, or one per CPU core.
 
         Raises:
-            InputError: if a GPU is not there, or a count is not positive.
+            InputError: if a GPU is not there, a logger not installed, or a count not positive.
         """
+        check_loggers(loggers)
         if jobs_per_gpu < 1:
             raise InputError(
                 f"Parameter `jobs_per_gpu` should be at least 1. Found `{jobs_per_gpu}`."
@@ -73,9 +78,9 @@ class Workers:
         if gpus:
             _check_gpus(gpus)
             slots = tuple(f"cuda:{gpu}" for _ in range(jobs_per_gpu) for gpu in gpus)
-            return cls(len(slots), slots, checkpoint_s=checkpoint_s)
+            return cls(len(slots), slots, 1, checkpoint_s, tuple(loggers))
         count = workers or count_cores()
-        return cls(count, ("cpu",) * count, checkpoint_s=checkpoint_s)
+        return cls(count, ("cpu",) * count, 1, checkpoint_s, tuple(loggers))
 
 
 def count_cores() -> int:
@@ -224,7 +229,7 @@ def _give_up(job: Job, store: RunStore) -> Outcome:
 
 
 def _running_mark(store: RunStore, job: Job) -> Path:
-    return store.path(job.spec) / ".running"
+    return store.path(job.spec) / RUNNING_MARK
 
 
 def _run_in_worker(job: Job, folder: Path, workers: Workers, slots: Path) -> Outcome:
@@ -235,7 +240,10 @@ def _run_in_worker(job: Job, folder: Path, workers: Workers, slots: Path) -> Out
     mark = _running_mark(store, job)
     try:
         machine = Machine(
-            _take_device(slots, workers.devices), workers.threads, workers.checkpoint_s
+            _take_device(slots, workers.devices),
+            workers.threads,
+            workers.checkpoint_s,
+            workers.loggers,
         )
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()

@@ -63,6 +63,11 @@ class Output:
         return RunStore(self.folder / "runs")
 
     @property
+    def progress(self) -> Path:
+        """How far the last sweep is (`hmnet.progress_record`)."""
+        return self.folder / "progress.json"
+
+    @property
     def vocab(self) -> Path:
         """Vocabulary relevance (equations 1 and 2)."""
         return self.folder / "vocab.parquet"
@@ -78,6 +83,36 @@ class Output:
         return self.folder / "pairwise-scores.parquet"
 
     @property
+    def draws(self) -> Path:
+        """`pairwise` in every bootstrap draw."""
+        return self.folder / "pairwise-draws.parquet"
+
+    @property
+    def collapsed(self) -> Path:
+        """Runs of the sweep that did not learn one of their tasks."""
+        return self.folder / "pairwise-collapsed.parquet"
+
+    @property
+    def targets(self) -> Path:
+        """What is known of each target: its single runs, the majority class, what is detectable."""
+        return self.folder / "pairwise-targets.parquet"
+
+    @property
+    def additive(self) -> Path:
+        """The additive baseline: `pairwise` foretold from each source's effect on other targets."""
+        return self.folder / "pairwise-additive.parquet"
+
+    @property
+    def decomposition(self) -> Path:
+        """What of `pairwise` is due to sources, to targets, and to the two together."""
+        return self.folder / "pairwise-decomposition.json"
+
+    @property
+    def refinement(self) -> Path:
+        """Further seeds of some runs of the sweep."""
+        return self.folder / "refinement.json"
+
+    @property
     def attention(self) -> Path:
         """Folder of attention similarities."""
         return self.folder / "attention"
@@ -86,6 +121,11 @@ class Output:
     def clusters(self) -> Path:
         """Which task fell into which cluster, and how stably."""
         return self.folder / "clusters.parquet"
+
+    @property
+    def stability(self) -> Path:
+        """How often two tasks share a group when examples and seeds are resampled."""
+        return self.folder / "stability.parquet"
 
     @property
     def groups(self) -> Path:

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hmnet.jobs import Outcome, Watcher
+from hmnet.progress_record import ProgressRecord
 
 PLAIN_EVERY_S = 15.0
+RECORD_EVERY_S = 1.0
 
 
 class SweepProgress(Watcher):
     """Counts runs, tokens and cost of a sweep, and says how long it will take still.
 
     Args:
+        path: where the progress is recorded as well, for `relevance status`.
         stream: where lines go; a live line is drawn only where it is a terminal.
     """
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, path: Path, stream: TextIO = sys.stderr) -> None:
+        self.path = path
         self.console = Console(file=stream, highlight=False)
         self.live: Progress | None = None
         self.total = self.cached = self.done = self.failed = self.tokens = 0
         self.cost = self.total_cost = 0.0
-        self.began = self.said = time.monotonic()
+        self.began = self.said = self.recorded = time.monotonic()
 
     def start(self, total: int, cached: int, total_cost: float) -> None:
         """Begin: `total` runs, of which `cached` are done already."""
@@ -34,6 +39,7 @@ class SweepProgress(Watcher):
         self.began = self.said = time.monotonic()
         missing = total - cached
         self.console.print(f"{total} runs: {cached} already done, {missing} to do")
+        self._record()
         if self.console.is_terminal and missing:
             columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
             self.live = Progress(*columns, console=self.console, transient=True)
@@ -49,6 +55,8 @@ class SweepProgress(Watcher):
         else:
             self.failed += 1
             self.console.print(f"failed: {outcome.run_id}: {outcome.error}", markup=False)
+        if time.monotonic() - self.recorded >= RECORD_EVERY_S:
+            self._record()
         if self.live is not None:
             self.live.update(self.live.task_ids[0], advance=1, description=self.line())
         elif time.monotonic() - self.said >= PLAIN_EVERY_S:
@@ -57,6 +65,7 @@ class SweepProgress(Watcher):
 
     def stop(self) -> None:
         """Remove the live line and say how the sweep ended."""
+        self._record(is_over=self.cached + self.done + self.failed == self.total)
         if self.live is not None:
             self.live.stop()
         if self.total > self.cached:
@@ -70,10 +79,27 @@ class SweepProgress(Watcher):
         parts += [f"{self.failed} failed"] if self.failed else []
         if self.cost > 0:
             parts.append(f"{self.tokens / seconds:,.0f} tokens/s")
-        if 0 < self.cost < self.total_cost:
-            left = seconds * (self.total_cost / self.cost - 1)
+        if (left := self._seconds_left()) is not None and left > 0:
             parts.append(f"about {format_seconds(left)} left")
         return ", ".join(parts)
+
+    def _seconds_left(self) -> float | None:
+        """Return how long the rest will take at the pace so far; None before a run has ended."""
+        if self.cost <= 0:
+            return None
+        return (time.monotonic() - self.began) * max(self.total_cost / self.cost - 1, 0.0)
+
+    def _record(self, *, is_over: bool = False) -> None:
+        self.recorded = time.monotonic()
+        ProgressRecord(
+            total=self.total,
+            cached=self.cached,
+            done=self.done,
+            failed=self.failed,
+            tokens_per_s=self.tokens / max(self.recorded - self.began, 1e-9),
+            seconds_left=self._seconds_left(),
+            is_over=is_over,
+        ).write(self.path)
 
 
 def format_seconds(seconds: float) -> str:

@@ -20,9 +20,8 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from filelock import FileLock
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -42,6 +41,9 @@ from hmnet.storage import (
 )
 from hmnet.tasks import Task
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ENGINE_VERSION = 1
 """Bumped by hand when a change of the engine changes numbers; part of every run's identity."""
 
@@ -49,6 +51,8 @@ SPEC_SCHEMA = "run-spec/1"
 RESULT_SCHEMA = "run-result/1"
 FAILURE_SCHEMA = "run-failure/1"
 PREDICTIONS_SCHEMA = "predictions/1"
+RUNNING_MARK = ".running"
+"""File in the folder of a run that a worker has begun."""
 
 NOT_IDENTITY = ("tasks.source", "tasks.splits", "tasks.category", "model.name", "model.revision")
 """Fields of a `RunSpec` that do not decide its numbers: what was read is identified by the data

@@ -4,6 +4,9 @@
 - A document is JSON with a `schema` field ("groups/1"); unknown fields are refused and all
   problems are reported at once.
 - A table is parquet with its schema name and provenance in the footer metadata.
+
+The libraries of tables are imported where one is read or written: a command that reads documents
+alone answers at once.
 """
 
 from __future__ import annotations
@@ -14,14 +17,14 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from hmnet.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 T = TypeVar("T")
 
@@ -175,6 +178,9 @@ def write_table(
     path: Path, frame: pd.DataFrame, schema: str, provenance: Mapping[str, Any]
 ) -> None:
     """Write `frame` as parquet with schema name and provenance in the footer, atomically."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = pa.Table.from_pandas(frame, preserve_index=False)
     footer = canonical_json({"schema": schema, "provenance": provenance}).encode()
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _FOOTER_KEY: footer})
@@ -189,6 +195,9 @@ def read_table(path: Path, schema: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     Raises:
         InputError: if the file is missing, is no parquet, or has another schema.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(path) as file:  # `read_table` would take `a=1/` in a path for a column
             table = file.read()

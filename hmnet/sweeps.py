@@ -168,7 +168,7 @@ def run_sweep(
         output.runs,
         workers,
         cost=lambda job: estimate_work(job, prepared.data),
-        watcher=SweepProgress(),
+        watcher=SweepProgress(output.progress),
     )
     tabulate, schema = _TABLES[sweep.kind]
     table = tabulate(sweep.points, output.runs)

@@ -66,6 +66,10 @@ DryRunOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", help="Worker processes on CPUs. [default: one per core]")
 ]
+LogOption = Annotated[
+    str | None,
+    typer.Option("--log", help="Also log to tensorboard or wandb (or both: tensorboard,wandb)."),
+]
 
 
 def run_app(app: typer.Typer) -> NoReturn:

@@ -38,8 +38,12 @@ def train_hierarchy(
     gpus: Sequence[int] | None,
     threads: int | None,
     duplicate: Literal["layer", "ffn"] = "layer",
+    loggers: Sequence[str] = (),
 ) -> tuple[str, RunResult]:
     """Train HMNet on a study's tasks, in this process; return the run's id and result.
+
+    Args:
+        loggers: see `hmnet.loggers`.
 
     Raises:
         InputError: if the groups do not hold the study's tasks, or the hierarchy does not sum to
@@ -57,12 +61,18 @@ def train_hierarchy(
         duplicate=duplicate,
         keep_model=True,
     )
-    return job.spec.run_id, execute(job, output.runs, _choose_machine(gpus, threads))
+    return job.spec.run_id, execute(job, output.runs, _choose_machine(gpus, threads, loggers))
 
 
-def _choose_machine(gpus: Sequence[int] | None, threads: int | None) -> Machine:
-    workers = Workers.choose(gpus, workers=threads)
-    return Machine(device=workers.devices[0], threads=workers.count if not gpus else 1)
+def _choose_machine(
+    gpus: Sequence[int] | None, threads: int | None, loggers: Sequence[str]
+) -> Machine:
+    workers = Workers.choose(gpus, workers=threads, loggers=loggers)
+    return Machine(
+        device=workers.devices[0],
+        threads=workers.count if not gpus else 1,
+        loggers=workers.loggers,
+    )
 
 
 def read_run(output: Output, run: str) -> tuple[str, RunResult]:

@@ -11,6 +11,7 @@ from hmnet.terminal import (
     DataOption,
     GpusOption,
     JobsPerGpuOption,
+    LogOption,
     MaxDevOption,
     MaxTrainOption,
     ModelOption,
@@ -68,6 +69,7 @@ def pairwise(
     gpus: GpusOption = None,
     jobs_per_gpu: Annotated[int, typer.Option(help="Runs that share a GPU.")] = 1,
     workers: WorkersOption = None,
+    log: LogOption = None,
     seeds: Annotated[
         str | None,
         typer.Option(help="5 for seeds 0 to 4, or a list: 0,3,7. [default: the study's]"),
@@ -80,6 +82,10 @@ def pairwise(
     ] = False,
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Keep every trained model.")
+    ] = False,
+    drop_collapsed: Annotated[
+        bool,
+        typer.Option("--drop-collapsed", help="Leave runs that did not learn out of the means."),
     ] = False,
     tasks: TasksOption = None,
     data: DataOption = None,
@@ -102,16 +108,27 @@ def pairwise(
         rows__max_dev=max_dev,
         seeds=parse_seeds(seeds),
     )
+    from analysis.gains import make_measure
+    from analysis.gains_text import format_matrix
     from hmnet.jobs import Workers
     from relevance.sweep import print_plan, run_sweep
 
-    chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
+    chosen = Workers.choose(
+        parse_integers(gpus, "gpus"), jobs_per_gpu, workers, loggers=split_names(log) or ()
+    )
     singles = parse_seeds(single_seeds, "single_seeds")
     if dry_run:
         print_plan(output, plan, chosen, single_seeds=singles, keep_models=keep_models)
         return
-    matrix = run_sweep(output, plan, chosen, single_seeds=singles, keep_models=keep_models)
-    typer.echo(matrix.to_frame().mul(100).round(2).to_string())
+    matrix = run_sweep(
+        output,
+        plan,
+        chosen,
+        single_seeds=singles,
+        keep_models=keep_models,
+        measure=make_measure(typer.echo, drop_collapsed=drop_collapsed),
+    )
+    typer.echo(format_matrix(matrix))
     typer.echo(f"wrote {output.pairwise}")
 
 
@@ -170,7 +187,7 @@ def attention(
 
 @app.command()
 def cluster(
-    k: Annotated[int, typer.Option("--k", help="Number of groups.")] = 3,
+    k: Annotated[str, typer.Option("--k", help="Number of groups, or auto.")] = "3",
     matrix: Annotated[
         str | None,
         typer.Option(
@@ -185,10 +202,10 @@ def cluster(
     study: StudyOption = None,
     out: OutOption = None,
 ) -> None:
-    """Group the tasks by a relevance matrix; write clusters.parquet and groups.json."""
-    from relevance.grouping import group_tasks
+    """Group the tasks by a relevance matrix; write groups.json and how stable the groups are."""
+    from analysis.grouping import group_with_doubt, parse_k
 
-    groups, written = group_tasks(out, study, matrix, k, method, seed)
+    groups, written = group_with_doubt(out, study, matrix, parse_k(k), method, seed, typer.echo)
     for name, members in groups.groups.items():
         typer.echo(f"{name}: {', '.join(members)}")
     typer.echo(f"wrote {' and '.join(str(path) for path in written)}")
@@ -219,6 +236,16 @@ def tasks(
     from hmnet.prepared import describe_tasks, prepare_study
 
     typer.echo(describe_tasks(prepare_study(plan, output.data)).to_string(index=False))
+
+
+@app.command()
+def status(out: OutOption = None) -> None:
+    """Say what the output folder holds and how far its runs are; works while a sweep runs."""
+    from hmnet.outputs import open_output
+    from hmnet.status import describe_status
+
+    for line in describe_status(open_output(out, create=False)):
+        typer.echo(line)
 
 
 @app.command()
@@ -269,10 +296,11 @@ def demo(
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("demo-out"),
 ) -> None:
     """Run the whole chain on planted tasks, without a network, and write its report."""
+    from analysis.gains import make_measure
     from relevance.demo import run_demo
     from reports.html import write_report
 
-    output = run_demo(out, seed, workers, say=typer.echo)
+    output = run_demo(out, seed, workers, typer.echo, make_measure(typer.echo))
     typer.echo(f"open {write_report(output.folder)}")
 
 

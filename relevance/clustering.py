@@ -179,13 +179,13 @@ def _compare_with_optimum(matrix: RelevanceMatrix, groups: Groups, k: int) -> di
 
 
 def _cluster_spectrum(matrix: RelevanceMatrix, k: int, seed: int, n_init: int) -> Groups:
-    embedded = _embed_spectrum(read_values(matrix, diagonal=False), k)
+    embedded = embed_spectrum(read_values(matrix, diagonal=False), k)
     runs = run_kmeans(embedded, k, n_init, seed)
     groups = _to_groups(runs, matrix, k)
     return Groups(groups.groups, {**_describe("spectral", matrix, k, seed), "n_init": n_init})
 
 
-def _embed_spectrum(values: Floats, k: int) -> Floats:
+def embed_spectrum(values: Floats, k: int) -> Floats:
     """Return unit rows of the k leading eigenvectors of the normalised affinity, shape [T, k].
 
     The affinity of two tasks is the mean of both directions, less the matrix' lowest one: gains

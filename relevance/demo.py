@@ -22,7 +22,7 @@ from relevance.corpus import measure_study_vocabulary
 from relevance.grouping import CLUSTERS_SCHEMA
 from relevance.manual import manual_groups
 from relevance.matrix import RelevanceMatrix
-from relevance.sweep import run_sweep
+from relevance.sweep import Measure, run_sweep
 
 PLANTED_SCHEMA = "planted/1"
 METHOD = "exact"
@@ -54,13 +54,18 @@ class PlantedRecord:
 
 
 def run_demo(
-    out: Path, seed: int, workers: int | None, say: Callable[[str], None] = print
+    out: Path,
+    seed: int,
+    workers: int | None,
+    say: Callable[[str], None] = print,
+    measure: Measure | None = None,
 ) -> Output:
     """Plant tasks, measure their relevance, group them, train HMNet, and compare.
 
     Args:
         seed: decides texts, encoder and training.
         workers: processes; None for one per core.
+        measure: how the matrix is computed; see `relevance.sweep.run_sweep`.
     """
     output = open_output(out)
     say("planting 13 synthetic tasks")
@@ -72,7 +77,7 @@ def run_demo(
     vocabulary = measure_study_vocabulary(study, None, "wordpiece", 2)
     vocabulary.write(output.vocab)
     say("fine-tuning every task and every pair")
-    gains = run_sweep(output, study, chosen)
+    gains = run_sweep(output, study, chosen, measure=measure)
     k = len(planted.truth.groups)
     groups = cluster(gains, k, METHOD, seed)
     write_table(output.clusters, to_table(groups, gains), CLUSTERS_SCHEMA, dict(groups.origin))

@@ -160,13 +160,16 @@ def solve_sets(values: Floats, k: int) -> Floats:
     """Return F, the best total of any set of tasks in 0 to k groups, shape [2^T, k + 1].
 
     Only the sets without the last task, and the set of all, are solved: no others are needed.
+
+    Args:
+        values: shape [2^T], or [2^T, M] for M matrices at once, which adds an axis to the result.
     """
     everything = len(values) - 1
-    best = np.full((len(values), k + 1), -np.inf)
+    best = np.full((len(values), k + 1, *values.shape[1:]), -np.inf)
     best[0, 0] = 0.0
     for tasks in (*range(1, (everything + 1) // 2), everything):
         rest = _list_subsets(tasks ^ _last(tasks))
-        best[tasks, 1:] = (values[tasks ^ rest, None] + best[rest, :-1]).max(axis=0)
+        best[tasks, 1:] = (values[tasks ^ rest][:, None] + best[rest, :-1]).max(axis=0)
     return best
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -28,6 +29,11 @@ from relevance.pairwise import (
 
 SCORES_SCHEMA = "pairwise-scores/1"
 
+Measure: TypeAlias = Callable[
+    [PreparedStudy, PairwisePlan, Output], tuple[RelevanceMatrix, pd.DataFrame]
+]
+"""From a sweep's finished runs to its matrix and the scores behind it."""
+
 
 def plan_sweep(
     output: Output,
@@ -49,8 +55,12 @@ def run_sweep(
     *,
     single_seeds: Sequence[int] | None = None,
     keep_models: bool = False,
+    measure: Measure | None = None,
 ) -> RelevanceMatrix:
     """Run what is missing of the sweep; write the matrix and the scores behind it.
+
+    Args:
+        measure: how the matrix is computed; None for the values alone, `measure_sweep`.
 
     Raises:
         RunsFailedError: if runs failed, after the matrix of the others is written.
@@ -61,9 +71,9 @@ def run_sweep(
         output.runs,
         workers,
         cost=lambda job: estimate_work(job, prepared.data),
-        watcher=SweepProgress(),
+        watcher=SweepProgress(output.progress),
     )
-    matrix, scores = measure_sweep(prepared, plan, output)
+    matrix, scores = (measure or measure_sweep)(prepared, plan, output)
     matrix.write(output.pairwise)
     write_table(output.scores, scores, SCORES_SCHEMA, describe_study(prepared))
     raise_failures(summary)

@@ -87,7 +87,7 @@ def test_a_large_gain_is_significant_and_a_small_one_is_not() -> None:
 
 
 def test_the_test_is_the_t_test_of_both_arms_when_examples_say_nothing() -> None:
-    """With 4 million dev examples only seeds make noise: a t-test with pooled variance."""
+    """With 200,000 dev examples it is seeds that make the noise: a t-test with pooled variance."""
     rng = np.random.default_rng(1)
     size = 200_000
     shares = np.array([[0.70, 0.72, 0.71], [0.73, 0.74, 0.72]])

@@ -117,7 +117,7 @@ def test_the_draws_spread_as_a_share_of_n_examples_does() -> None:
     np.testing.assert_allclose(drawn.std(axis=0), np.sqrt(scores * (1 - scores) / SIZE), rtol=0.06)
 
 
-def test_more_runs_do_not_change_the_draws_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_runs_do_not_change_the_draws_of_others() -> None:
     predictions = make_predictions("f1_macro")
     values = predictions.single.values
     whole = resample_scores(predictions, values, 30, np.random.default_rng(2))

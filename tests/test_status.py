@@ -1,0 +1,122 @@
+"""`relevance status`: true while a sweep runs, after it is over, and after it was killed."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hmnet.jobs import Outcome
+from hmnet.outputs import Output, open_output
+from hmnet.progress import SweepProgress
+from hmnet.progress_record import PROGRESS_SCHEMA, ProgressRecord
+from hmnet.runs import FAILURE_SCHEMA, RUNNING_MARK, RunFailure
+from hmnet.status import describe_status, find_states
+from hmnet.storage import write_document
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Output:
+    return open_output(tmp_path / "out")
+
+
+def say(output: Output) -> str:
+    return "\n".join(describe_status(output))
+
+
+def make_run(output: Output, name: str, *files: str) -> Path:
+    folder = output.runs.folder / name
+    folder.mkdir(parents=True)
+    for file in ("spec.json", *files):
+        (folder / file).touch()
+    return folder
+
+
+def find_ended_pid() -> int:
+    """Return the number of a process that has been and gone."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_an_empty_folder_names_the_commands_that_fill_it(output: Output) -> None:
+    text = say(output)
+    assert "not yet: relevance pairwise" in text
+    assert "0 done, 0 begun, 0 failed, 0 unfinished" in text
+    assert "last sweep" not in text
+
+
+def test_runs_are_sorted_by_what_their_folders_hold(output: Output) -> None:
+    make_run(output, "a-done", "result.json")
+    make_run(output, "b-begun", RUNNING_MARK)
+    make_run(output, "c-left")
+    failed = make_run(output, "d-failed")
+    write_document(failed / "failure.json", FAILURE_SCHEMA, RunFailure("The loss is not finite."))
+    (output.runs.folder / "not-a-run").mkdir()
+    states = find_states(output.runs.folder)
+    assert (states.done, states.running) == (("a-done",), ("b-begun",))
+    assert (states.unfinished, states.failed) == (("c-left",), ("d-failed",))
+    assert "failed: d-failed: The loss is not finite." in say(output)
+
+
+def test_a_sweep_under_way_is_counted(output: Output) -> None:
+    stream = io.StringIO()
+    progress = SweepProgress(output.progress, stream)
+    progress.start(total=10, cached=4, total_cost=6.0)
+    assert "last sweep: 4 of 10 runs done" in say(output)
+    progress.recorded -= 10  # the record is written at most once a second
+    progress.finish(Outcome("one", "done", train_tokens=1000), cost=1.0)
+    record = ProgressRecord.read(output.progress)
+    assert (record.done, record.failed, record.is_over) == (1, 0, False)
+    assert record.is_alive()
+    assert record.tokens_per_s > 0
+    assert record.seconds_left is not None
+    assert "last sweep: 5 of 10 runs done" in say(output)
+    progress.finish(Outcome("two", "failed", error="no memory"), cost=1.0)
+    progress.stop()
+    assert not ProgressRecord.read(output.progress).is_over  # four runs have not ended
+    assert "1 failed" in say(output)
+    assert "failed: two: no memory" in stream.getvalue()
+
+
+def test_a_sweep_that_ended_is_over(output: Output) -> None:
+    progress = SweepProgress(output.progress, io.StringIO())
+    progress.start(total=1, cached=0, total_cost=1.0)
+    progress.finish(Outcome("one", "done"), cost=1.0)
+    progress.stop()
+    assert "last sweep: 1 of 1 runs done; it is over" in say(output)
+
+
+def test_a_killed_sweep_is_told_from_one_that_runs(output: Output) -> None:
+    ProgressRecord(total=9, cached=0, done=3).write(output.progress)
+    record = ProgressRecord.read(output.progress)
+    killed = replace(record, pid=find_ended_pid())
+    assert record.is_alive() is True
+    assert killed.is_alive() is False
+    write_document(output.progress, PROGRESS_SCHEMA, killed)
+    assert f"process {killed.pid} is gone: the same command goes on" in say(output)
+    elsewhere = replace(killed, host="another-host")
+    assert elsewhere.is_alive() is None
+    write_document(output.progress, PROGRESS_SCHEMA, elsewhere)
+    assert "on another-host" in say(output)
+
+
+def test_a_record_of_another_version_is_passed_over(output: Output) -> None:
+    output.progress.write_text('{"schema": "progress/99"}')
+    assert "last sweep" not in say(output)
+
+
+def test_a_terminal_gets_one_live_line(output: Output) -> None:
+    stream = io.StringIO()
+    progress = SweepProgress(output.progress, stream)
+    progress.console = Console(file=stream, force_terminal=True, width=100)
+    progress.start(total=2, cached=0, total_cost=2.0)
+    progress.finish(Outcome("one", "done", train_tokens=10), cost=1.0)
+    progress.finish(Outcome("two", "done", train_tokens=10), cost=1.0)
+    progress.stop()
+    assert "2 of 2 runs done" in stream.getvalue()
