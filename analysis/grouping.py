@@ -113,6 +113,14 @@ def group_matrix(
     return groups, written
 
 
+def group_measured(
+    output: Output, matrix: RelevanceMatrix, k: int, method: str, seed: int, say: Say = print
+) -> Groups:
+    """Group the tasks of the output folder's own matrix of gains."""
+    draws = read_draws(output.draws, matrix)
+    return group_matrix(output, matrix, k, method, seed, draws, say)[0]
+
+
 def choose_k(
     matrix: RelevanceMatrix, method: str, draws: Floats | None, seed: int = 0
 ) -> Structure:
@@ -128,7 +136,8 @@ def choose_k(
     cluster(matrix, 2, method, seed)  # says what is wrong with the matrix or the method
     if draws is None:
         column = "ci_low" if method == "exact-lower-bound" else "value"
-        return find_structure(read_values(matrix, column, diagonal=True), method, seed=seed)
+        plain = read_values(matrix, column, diagonal=column == "value")
+        return find_structure(plain, method, seed=seed)
     values, shifted = _see_as(method, matrix, draws)
     return find_structure(values, method, shifted, seed=seed)
 

@@ -161,6 +161,24 @@ def load(path: Path, task: Task) -> TaskData:
     return TaskData(task, splits, record.fingerprint, path)
 
 
+def verify_folder(path: Path) -> None:
+    """Read every array of a folder that `prepare` made.
+
+    Raises:
+        InputError: if something is missing, damaged, or not what the fingerprint stands for.
+    """
+    record = read_document(path / "data.json", DATA_SCHEMA, TaskDataRecord)
+    splits = {
+        split: _load_split_data(path, split, summary) for split, summary in record.splits.items()
+    }
+    found = _fingerprint(splits, record.tokenizer, record.settings.max_length)
+    if found != record.fingerprint:
+        raise InputError(
+            f"{path}: the arrays should have the fingerprint {record.fingerprint}. Found {found}: "
+            "a file was altered. Delete the folder; the rows are tokenised again when needed."
+        )
+
+
 def describe(data: TaskData) -> dict[str, dict[str, Any]]:
     """Return what each split holds (Table 4): split to rows, labels and token lengths.
 

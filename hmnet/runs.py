@@ -26,13 +26,14 @@ from filelock import FileLock
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from hmnet.errors import InputError
+from hmnet.errors import InputError, raise_problems
 from hmnet.hierarchy import HierarchySpec
 from hmnet.settings import STRICT, TrainingSettings
 from hmnet.skills import find_skills
 from hmnet.storage import (
     canonical_json,
     digest,
+    digest_file,
     read_document,
     read_table,
     to_plain,
@@ -188,6 +189,7 @@ class RunResult:
         parameters: `overall` and `activated` (one task's path, the largest).
         final_loss: task to its mean training loss over the last epoch.
         versions: package name to version.
+        files: file of the run's folder to the digest of its content (`RunStore.finish` adds it).
     """
 
     scores: Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -200,6 +202,7 @@ class RunResult:
     final_loss: Mapping[str, float]
     versions: Mapping[str, str]
     status: Literal["done"] = "done"
+    files: Mapping[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -209,6 +212,37 @@ class RunFailure:
     error: str
     traceback: str = ""
     context: Mapping[str, Any] = Field(default_factory=dict)
+
+
+KEPT_FILES = ("spec.json", "metrics.jsonl", "predictions/*.parquet", "model/**/*")
+"""Files of a finished run, as patterns; their digests stand in its result."""
+
+
+def digest_files(folder: Path) -> dict[str, str]:
+    """Return each kept file of a run's folder with the digest of its content."""
+    paths = sorted({path for pattern in KEPT_FILES for path in folder.glob(pattern)})
+    return {
+        path.relative_to(folder).as_posix(): digest_file(path) for path in paths if path.is_file()
+    }
+
+
+def check_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Raise an `InputError` that names every file that is missing or not what it was.
+
+    Args:
+        files: file to its digest; an empty digest asks for the file alone.
+    """
+    problems = []
+    for name, expected in files.items():
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"{path}: the file does not exist.")
+        elif expected and digest_file(path) != expected:
+            problems.append(
+                f"{path}: the file should be as its run wrote it. It was altered or cut short; "
+                "`relevance verify --redo` has the run done again."
+            )
+    raise_problems(problems)
 
 
 class RunStore:
@@ -266,14 +300,20 @@ class RunStore:
         write_table(path, predictions, PREDICTIONS_SCHEMA, {"run": spec.run_id})
 
     def predictions(self, spec: RunSpec, task: str) -> pd.DataFrame:
-        """Read a task's dev predictions; see `write_predictions` for the columns."""
-        path = self.path(spec) / "predictions" / f"{task}.parquet"
-        return read_table(path, PREDICTIONS_SCHEMA)[0]
+        """Read a task's dev predictions; see `write_predictions` for the columns.
+
+        Raises:
+            InputError: if the file is missing, or is not the one that the run wrote.
+        """
+        name = f"predictions/{task}.parquet"
+        check_files(self.path(spec), {name: self.result(spec).files.get(name, "")})
+        return read_table(self.path(spec) / name, PREDICTIONS_SCHEMA)[0]
 
     def finish(self, spec: RunSpec, result: RunResult) -> None:
         """Write `result.json`, last of all, and remove what only an unfinished run needs."""
         path = self.path(spec)
-        write_document(path / "result.json", RESULT_SCHEMA, result)
+        whole = dataclasses.replace(result, files=digest_files(path))
+        write_document(path / "result.json", RESULT_SCHEMA, whole)
         (path / "failure.json").unlink(missing_ok=True)
         shutil.rmtree(path / "checkpoint", ignore_errors=True)
 

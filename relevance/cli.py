@@ -65,6 +65,48 @@ def vocab(
 
 
 @app.command()
+def plan(
+    budget: Annotated[
+        int | None,
+        typer.Option(help="Runs to split between single and pair seeds. [default: as planned]"),
+    ] = None,
+    gpus: GpusOption = None,
+    jobs_per_gpu: JobsPerGpuOption = 1,
+    workers: WorkersOption = None,
+    seeds: SeedsOption = None,
+    single_seeds: Annotated[
+        str | None, typer.Option(help="Seeds of the single runs. [default: as --seeds]")
+    ] = None,
+    tasks: TasksOption = None,
+    data: DataOption = None,
+    model: ModelOption = None,
+    max_train: MaxTrainOption = None,
+    max_dev: MaxDevOption = None,
+    study: StudyOption = None,
+    settings: SetOption = None,
+    out: OutOption = None,
+) -> None:
+    """Say what the sweep will cost and which gains it can detect; after it, where to add seeds."""
+    output, resolved = open_study(
+        out,
+        study,
+        settings,
+        tasks=split_names(tasks),
+        data=data,
+        model=model,
+        rows__max_train=max_train,
+        rows__max_dev=max_dev,
+        seeds=parse_seeds(seeds),
+    )
+    from analysis.planning import print_study_plan
+    from hmnet.jobs import Workers
+
+    chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
+    singles = parse_seeds(single_seeds, "single_seeds")
+    print_study_plan(output, resolved, chosen, single_seeds=singles, budget=budget, say=typer.echo)
+
+
+@app.command()
 def pairwise(
     gpus: GpusOption = None,
     jobs_per_gpu: Annotated[int, typer.Option(help="Runs that share a GPU.")] = 1,
@@ -87,6 +129,10 @@ def pairwise(
         bool,
         typer.Option("--drop-collapsed", help="Leave runs that did not learn out of the means."),
     ] = False,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Add seeds where they may change a decision.")
+    ] = False,
+    budget: Annotated[int, typer.Option(help="Most runs that --refine adds.")] = 40,
     tasks: TasksOption = None,
     data: DataOption = None,
     model: ModelOption = None,
@@ -110,6 +156,7 @@ def pairwise(
     )
     from analysis.gains import make_measure
     from analysis.gains_text import format_matrix
+    from analysis.second_round import refine_sweep
     from hmnet.jobs import Workers
     from relevance.sweep import print_plan, run_sweep
 
@@ -120,14 +167,15 @@ def pairwise(
     if dry_run:
         print_plan(output, plan, chosen, single_seeds=singles, keep_models=keep_models)
         return
-    matrix = run_sweep(
-        output,
-        plan,
-        chosen,
-        single_seeds=singles,
-        keep_models=keep_models,
-        measure=make_measure(typer.echo, drop_collapsed=drop_collapsed),
-    )
+    options: dict[str, Any] = {
+        "single_seeds": singles,
+        "keep_models": keep_models,
+        "measure": make_measure(typer.echo, drop_collapsed=drop_collapsed),
+    }
+    if refine:
+        matrix = refine_sweep(output, plan, chosen, budget, say=typer.echo, **options)
+    else:
+        matrix = run_sweep(output, plan, chosen, **options)
     typer.echo(format_matrix(matrix))
     typer.echo(f"wrote {output.pairwise}")
 
@@ -249,6 +297,27 @@ def status(out: OutOption = None) -> None:
 
 
 @app.command()
+def verify(
+    redo: Annotated[
+        bool, typer.Option("--redo", help="Have runs with damaged files done again.")
+    ] = False,
+    out: OutOption = None,
+) -> None:
+    """Check every file of the output folder; the exit code is not zero if one is damaged."""
+    from hmnet.errors import InputError
+    from hmnet.outputs import open_output
+    from hmnet.verify import redo as redo_runs
+    from hmnet.verify import verify as find_problems
+
+    problems = list(find_problems(open_output(out, create=False)))
+    if redo and (again := redo_runs(problems)):
+        typer.echo(f"to be done again by the next command: {', '.join(again)}")
+    if problems:
+        raise InputError(*(problem.text for problem in problems))
+    typer.echo("every file is whole")
+
+
+@app.command()
 def report(
     focus: Annotated[
         str | None, typer.Option(help="Task that the influence chart shows first.")
@@ -296,11 +365,15 @@ def demo(
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("demo-out"),
 ) -> None:
     """Run the whole chain on planted tasks, without a network, and write its report."""
+    from functools import partial
+
     from analysis.gains import make_measure
+    from analysis.grouping import group_measured
     from relevance.demo import run_demo
     from reports.html import write_report
 
-    output = run_demo(out, seed, workers, typer.echo, make_measure(typer.echo))
+    group = partial(group_measured, say=typer.echo)
+    output = run_demo(out, seed, workers, typer.echo, make_measure(typer.echo), group)
     typer.echo(f"open {write_report(output.folder)}")
 
 

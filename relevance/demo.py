@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic.dataclasses import dataclass
 from sklearn.metrics import adjusted_rand_score
@@ -25,6 +26,9 @@ from relevance.matrix import RelevanceMatrix
 from relevance.sweep import Measure, run_sweep
 
 PLANTED_SCHEMA = "planted/1"
+
+Group: TypeAlias = Callable[[Output, RelevanceMatrix, int, str, int], Groups]
+"""From a matrix, k, method and seed to groups that are written."""
 METHOD = "exact"
 OTHER_METHODS = ("kmeans", "spectral")
 
@@ -59,6 +63,7 @@ def run_demo(
     workers: int | None,
     say: Callable[[str], None] = print,
     measure: Measure | None = None,
+    group: Group | None = None,
 ) -> Output:
     """Plant tasks, measure their relevance, group them, train HMNet, and compare.
 
@@ -66,6 +71,7 @@ def run_demo(
         seed: decides texts, encoder and training.
         workers: processes; None for one per core.
         measure: how the matrix is computed; see `relevance.sweep.run_sweep`.
+        group: how its tasks are grouped, and the groups written; None for the groups alone.
     """
     output = open_output(out)
     say("planting 13 synthetic tasks")
@@ -79,9 +85,7 @@ def run_demo(
     say("fine-tuning every task and every pair")
     gains = run_sweep(output, study, chosen, measure=measure)
     k = len(planted.truth.groups)
-    groups = cluster(gains, k, METHOD, seed)
-    write_table(output.clusters, to_table(groups, gains), CLUSTERS_SCHEMA, dict(groups.origin))
-    groups.write(output.groups)
+    groups = (group or _group)(output, gains, k, METHOD, seed)
     found = _compare_methods(gains, groups, planted.truth, seed)
     say(f"groups found: {describe_groups(groups)}")
     say(f"groups planted: {describe_groups(planted.truth)}")
@@ -101,6 +105,13 @@ def run_demo(
     for name, score in averages.items():
         say(f"average score of {name}: {score:.4f}")
     return output
+
+
+def _group(output: Output, gains: RelevanceMatrix, k: int, method: str, seed: int) -> Groups:
+    groups = cluster(gains, k, method, seed)
+    write_table(output.clusters, to_table(groups, gains), CLUSTERS_SCHEMA, dict(groups.origin))
+    groups.write(output.groups)
+    return groups
 
 
 def _make_study(planted: Planted, seed: int) -> Study:

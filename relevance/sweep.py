@@ -26,6 +26,7 @@ from relevance.pairwise import (
     read_results,
     tabulate_scores,
 )
+from relevance.refined import extend_plan, read_refinement
 
 SCORES_SCHEMA = "pairwise-scores/1"
 
@@ -42,10 +43,11 @@ def plan_sweep(
     *,
     keep_models: bool = False,
 ) -> tuple[PreparedStudy, PairwisePlan]:
-    """Tokenise the study's rows and plan its single and pair runs."""
+    """Tokenise the study's rows and plan its single and pair runs, with further seeds of some."""
     prepared = prepare_study(study, output.data)
     plan = plan_pairwise(prepared, study.seeds, single_seeds, keep_models=keep_models)
-    return prepared, plan
+    refinement = read_refinement(output)
+    return prepared, extend_plan(plan, prepared, refinement, keep_models=keep_models)
 
 
 def run_sweep(

@@ -1,4 +1,4 @@
-"""Groups that admit doubt: how many there are, whether draws repeat them, what chance would give."""
+"""Groups that admit doubt: how many there are, and whether draws repeat them more than chance."""
 
 from __future__ import annotations
 

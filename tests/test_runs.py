@@ -222,7 +222,9 @@ def test_a_run_is_done_when_its_result_is_there(tmp_path: Path) -> None:
         assert not store.is_done(SPEC)
         store.finish(SPEC, RESULT)
     assert store.is_done(SPEC)
-    assert store.result(SPEC) == RESULT
+    found = store.result(SPEC)
+    assert dataclasses.replace(found, files={}) == RESULT
+    assert sorted(found.files) == ["predictions/cb.parquet", "spec.json"]
     pd.testing.assert_frame_equal(store.predictions(SPEC, "cb"), PREDICTIONS)
 
 

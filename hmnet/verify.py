@@ -1,0 +1,99 @@
+"""Whether an output folder is whole: every file is read, and compared with its digest.
+
+    for problem in verify(output): print(problem.text)
+
+Nothing is changed, but for `redo`: a run with a problem loses its `result.json`, so that the next
+command that needs it trains it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hmnet.data import verify_folder
+from hmnet.errors import InputError
+from hmnet.hierarchy import Groups
+from hmnet.outputs import Output
+from hmnet.runs import RESULT_SCHEMA, SPEC_SCHEMA, RunResult, RunSpec, check_files
+from hmnet.storage import read_document, read_json
+from hmnet.study import load_study
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it was written.
+
+    Attributes:
+        text: a sentence that names the file.
+        run: the folder of the run that it belongs to, if any.
+    """
+
+    text: str
+    run: Path | None = None
+
+
+def verify(output: Output) -> Iterator[Problem]:
+    """Yield every problem of an output folder."""
+    for path in sorted(output.folder.iterdir()):
+        yield from _try(_find_check(path), path)
+    if output.runs.folder.is_dir():
+        for path in sorted(output.runs.folder.iterdir()):
+            if (path / "result.json").exists():
+                yield from _try(_check_run, path, run=path)
+    if output.data.is_dir():
+        for path in sorted(output.data.iterdir()):
+            if path.is_dir() and not path.name.startswith("."):
+                yield from _try(verify_folder, path)
+
+
+def redo(problems: list[Problem]) -> list[str]:
+    """Have the runs with problems done again; return their ids."""
+    runs = sorted({problem.run for problem in problems if problem.run is not None})
+    for path in runs:
+        (path / "result.json").unlink(missing_ok=True)
+    return [path.name for path in runs]
+
+
+def _try(check: Callable[[Path], object], path: Path, run: Path | None = None) -> Iterator[Problem]:
+    try:
+        check(path)
+    except InputError as error:
+        yield from (Problem(text, run) for text in error.problems)
+
+
+def _find_check(path: Path) -> Callable[[Path], object]:
+    """Return how a file of the output folder itself is read."""
+    if path.name == "groups.json":
+        return Groups.read
+    if path.name == "study.toml":
+        return load_study
+    return {".json": read_json, ".parquet": _read_parquet}.get(path.suffix, _accept)
+
+
+def _accept(path: Path) -> None:
+    """Leave a file alone that is not read by any command."""
+
+
+def _read_parquet(path: Path) -> None:
+    try:
+        with pq.ParquetFile(path) as file:
+            file.read()
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: the file should be parquet. Found: {error}.") from None
+
+
+def _check_run(path: Path) -> None:
+    spec = read_document(path / "spec.json", SPEC_SCHEMA, RunSpec)
+    if spec.run_id != path.name:
+        raise InputError(
+            f"{path}: the folder should have the name of its run, {spec.run_id}. Its spec.json "
+            "was altered, or the folder was renamed."
+        )
+    result = read_document(path / "result.json", RESULT_SCHEMA, RunResult)
+    expected = {f"predictions/{name}.parquet": "" for name in spec.names}
+    check_files(path, {**expected, **result.files})
