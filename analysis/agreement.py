@@ -12,9 +12,13 @@ import numpy.typing as npt
 from sklearn.metrics import adjusted_rand_score
 
 from hmnet.hierarchy import Groups
+from relevance.reference import PUBLISHED, published_groups
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Labels: TypeAlias = npt.NDArray[np.int64]
+
+LEAST_COMPARED = 4
+"""Below this many tasks, an index says nothing."""
 
 
 def compare_groups(one: Groups, other: Groups) -> float:
@@ -27,6 +31,29 @@ def compare_groups(one: Groups, other: Groups) -> float:
     tasks = sorted(one.tasks)
     names = [[groups.group_of(task) for task in tasks] for groups in (one, other)]
     return float(adjusted_rand_score(*names))
+
+
+def compare_with_published(groups: Groups) -> dict[str, float]:
+    """Return the adjusted Rand index with each of the paper's groupings, by its name.
+
+    The published groups count as far as they hold these tasks; none are compared where a task is
+    not the paper's, or there are fewer than `LEAST_COMPARED`.
+    """
+    tasks = groups.tasks
+    if len(tasks) < LEAST_COMPARED or not set(tasks) <= set(
+        published_groups("manual_design").tasks
+    ):
+        return {}
+    return {
+        name: compare_groups(groups, _restrict(published_groups(name), tasks)) for name in PUBLISHED
+    }
+
+
+def _restrict(groups: Groups, tasks: tuple[str, ...]) -> Groups:
+    kept = {
+        name: tuple(t for t in members if t in tasks) for name, members in groups.groups.items()
+    }
+    return Groups({name: members for name, members in kept.items() if members})
 
 
 def to_labels(groups: Groups, tasks: tuple[str, ...]) -> Labels:

@@ -66,7 +66,8 @@ def refine_sweep(
     extra = plan_extra(found, budget)
     for line in describe_extra(extra):
         say(line)
-    add_refinement(output, choose_seeds(plan, {entry.tasks: entry.seeds for entry in extra}))
+    if extra:
+        add_refinement(output, choose_seeds(plan, {entry.tasks: entry.seeds for entry in extra}))
     return run()
 
 

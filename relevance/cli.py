@@ -251,11 +251,15 @@ def cluster(
     out: OutOption = None,
 ) -> None:
     """Group the tasks by a relevance matrix; write groups.json and how stable the groups are."""
+    from analysis.agreement import compare_with_published
     from analysis.grouping import group_with_doubt, parse_k
 
     groups, written = group_with_doubt(out, study, matrix, parse_k(k), method, seed, typer.echo)
     for name, members in groups.groups.items():
         typer.echo(f"{name}: {', '.join(members)}")
+    if published := compare_with_published(groups):
+        shown = ", ".join(f"{index:.2f} with {name}" for name, index in published.items())
+        typer.echo(f"adjusted Rand index of agreement with the paper's groups: {shown}")
     typer.echo(f"wrote {' and '.join(str(path) for path in written)}")
 
 

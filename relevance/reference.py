@@ -22,6 +22,9 @@ REFERENCES = {
 }
 """Reference name to its measure and what its values are; sources are rows, targets columns."""
 
+PUBLISHED = ("table2_data_property", "manual_design", "table3_model_based")
+"""The groupings of the paper's appendix A."""
+
 _NAMES = {"SST-2": "sst2", "STS-B": "stsb"}
 
 
@@ -53,7 +56,7 @@ def published_groups(name: str) -> Groups:
     """Return groups that the paper gives in its appendix A.
 
     Args:
-        name: `table2_data_property`, `table3_model_based` or `manual_design`.
+        name: one of `PUBLISHED`.
 
     Raises:
         InputError: for an unknown name, with the closest known ones.

@@ -16,7 +16,8 @@ from relevance.matrix import RelevanceMatrix
 LEVEL = 0.05
 """The false discovery rate at which a gain counts as beyond noise."""
 
-Verdict = Literal["beyond noise", "within noise", "not tested"]
+Verdict = Literal["beyond noise", "within noise", "not tested", "no baseline"]
+"""`no baseline`: alone, the target learned nothing, so there was nothing to gain on."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Gain:
         q: the Benjamini-Hochberg adjusted p-value; NaN where there is none.
         runs: joint runs behind it.
         dev: dev examples of the target.
+        undefined: whether the target's single runs are no better than a constant answer.
     """
 
     source: str
@@ -39,10 +41,13 @@ class Gain:
     q: float
     runs: float
     dev: float
+    undefined: bool = False
 
     @property
     def verdict(self) -> Verdict:
         """Whether the gain differs from zero by more than noise explains."""
+        if self.undefined:
+            return "no baseline"
         if math.isnan(self.q) or math.isnan(self.value):
             return "not tested"
         return "beyond noise" if self.q < LEVEL else "within noise"
@@ -74,8 +79,9 @@ class PairGains:
     def verdict(self) -> str:
         """Which of the two gains are beyond noise, in words."""
         verdicts = (self.one.verdict, self.other.verdict)
-        if "not tested" in verdicts:
-            return "not tested"
+        for verdict in ("no baseline", "not tested"):
+            if verdict in verdicts:
+                return verdict
         if verdicts[0] == verdicts[1]:
             return "both beyond noise" if verdicts[0] == "beyond noise" else "within noise"
         return "one beyond noise"
@@ -97,7 +103,17 @@ class GainTable:
     @property
     def is_tested(self) -> bool:
         """Whether any cell says how likely noise would explain it."""
-        return any(gain.verdict != "not tested" for gain in self.gains)
+        return any(gain.verdict in ("beyond noise", "within noise") for gain in self.gains)
+
+    @property
+    def sound(self) -> tuple[Gain, ...]:
+        """The gains of targets that learned something alone."""
+        return tuple(gain for gain in self.gains if not gain.undefined)
+
+    @property
+    def unlearned(self) -> list[str]:
+        """The targets that learned nothing alone, so that gains over it say nothing."""
+        return list(dict.fromkeys(gain.target for gain in self.gains if gain.undefined))
 
     @property
     def least_runs(self) -> int | None:
@@ -107,8 +123,8 @@ class GainTable:
 
     @property
     def limit(self) -> float:
-        """The largest absolute gain, the end of the colour scale."""
-        return max((abs(gain.value) for gain in self.gains), default=0.0)
+        """The largest absolute gain that says something, the end of the colour scale."""
+        return max((abs(gain.value) for gain in self.sound or self.gains), default=0.0)
 
     @property
     def pairs(self) -> list[PairGains]:
@@ -121,13 +137,18 @@ class GainTable:
                 found.append(PairGains(*sorted(both, key=lambda gain: gain.value)))
         return sorted(found, key=lambda pair: (pair.mean, pair.tasks))
 
+    @property
+    def sound_pairs(self) -> list[PairGains]:
+        """The pairs of which both tasks learned something alone."""
+        return [pair for pair in self.pairs if pair.verdict != "no baseline"]
+
     def strongest(self, sign: int, verdict: Verdict | None = None) -> list[Gain]:
-        """Return the gains (`sign` 1) or losses (-1), the strongest first.
+        """Return the gains (`sign` 1) or losses (-1) that say something, the strongest first.
 
         Args:
             verdict: only those with this verdict.
         """
-        kept = [g for g in self.gains if g.value * sign > 0 and verdict in (None, g.verdict)]
+        kept = [g for g in self.sound if g.value * sign > 0 and verdict in (None, g.verdict)]
         return sorted(kept, key=lambda g: (-abs(g.value), g.source, g.target))
 
 
@@ -154,6 +175,7 @@ def _to_gain(row: object) -> Gain:
         str(getattr(row, "source", "")),
         str(getattr(row, "target", "")),
         *(_to_float(getattr(row, name)) for name in names),
+        undefined=bool(getattr(row, "undefined", False)),
     )
 
 

@@ -70,6 +70,7 @@ class HeatTable:
     rows: tuple[tuple[HeatCell, ...], ...]
     legend: tuple[LegendStep, ...]
     is_tested: bool
+    has_voids: bool
     is_grouped: bool
     is_dense: bool
 
@@ -80,10 +81,10 @@ def build_heat(matrix: RelevanceMatrix, groups: Groups | None) -> HeatTable:
     if holds_gains(matrix):
         table = tabulate_gains(matrix)
         cells = {pair: _gain_cell(gain, table.limit) for pair, gain in table.cells.items()}
-        legend, is_tested = _gain_legend(table), table.is_tested
+        legend, is_tested, has_voids = _gain_legend(table), table.is_tested, bool(table.unlearned)
     else:
         cells = _share_cells(matrix)
-        legend, is_tested = _share_legend(), False
+        legend, is_tested, has_voids = _share_legend(), False, False
     rows = tuple(
         tuple(cells.get((source, target), _OWN) for target in order.tasks) for source in order.tasks
     )
@@ -92,6 +93,7 @@ def build_heat(matrix: RelevanceMatrix, groups: Groups | None) -> HeatTable:
         rows,
         legend,
         is_tested,
+        has_voids,
         is_grouped=len(order.labels) > 1,
         is_dense=len(order.tasks) > MOST_NUMBERED,
     )
@@ -113,10 +115,11 @@ def _gain_cell(gain: Gain, limit: float) -> HeatCell:
     story = "\n".join(tell_gain(gain))
     if math.isnan(gain.value):
         return HeatCell(MISSING, "none", story)
-    classes = f"g{bin_gain(gain.value, limit) + SIDE_STEPS}"
-    if gain.verdict != "not tested":
-        classes += " sure" if gain.verdict == "beyond noise" else " unsure"
-    return HeatCell(format_percent(gain.value, signed=True, unit=""), classes, story)
+    step = f"g{bin_gain(gain.value, limit) + SIDE_STEPS}"
+    classes = {"beyond noise": f"{step} sure", "within noise": f"{step} unsure"}
+    classes |= {"not tested": step, "no baseline": "void"}
+    text = format_percent(gain.value, signed=True, unit="")
+    return HeatCell(text, classes[gain.verdict], story)
 
 
 def tell_gain(gain: Gain) -> list[str]:
@@ -127,7 +130,9 @@ def tell_gain(gain: Gain) -> list[str]:
     lines = [f"{gain.target} trained with {gain.source}: {value}"]
     interval = format_interval(gain.low, gain.high, 2)
     lines += [f"95 % interval {interval}"] if interval else ["no interval"]
-    if gain.verdict == "not tested":
+    if gain.undefined:
+        lines.append(f"says nothing: alone, {gain.target} is no better than a constant answer")
+    elif gain.verdict == "not tested":
         lines.append("not tested against noise")
     else:
         lines.append(f"{gain.verdict}, q {format_probability(gain.q)}")

@@ -20,7 +20,7 @@ class Bar:
         left, width: the bar's place.
         from_, span: the interval's place; `span` is 0 where there is none.
         tone: `help` or `hurt`.
-        verdict: `sure`, `unsure` or `untested`.
+        verdict: `sure`, `unsure`, `untested` or `void`.
     """
 
     name: str
@@ -51,7 +51,12 @@ class Influence:
     given: tuple[Bar, ...]
 
 
-_VERDICTS = {"beyond noise": "sure", "within noise": "unsure", "not tested": "untested"}
+_VERDICTS = {
+    "beyond noise": "sure",
+    "within noise": "unsure",
+    "not tested": "untested",
+    "no baseline": "void",
+}
 
 
 def build_influences(table: GainTable, tasks: Sequence[str]) -> list[Influence]:
@@ -109,5 +114,5 @@ def _bar(gain: Gain, name: str, low: float, high: float) -> Bar:
 
 def choose_focus(table: GainTable) -> str | None:
     """Return the task to show first: the one that loses most in the pair that hurts most."""
-    pairs = table.pairs
+    pairs = table.sound_pairs or table.pairs
     return pairs[0].one.target if pairs else next((g.target for g in table.gains), None)

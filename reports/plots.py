@@ -72,7 +72,7 @@ def plot_groups(inputs: ReportInputs) -> Plot | None:
     )
     caption = sentence(
         "How alike the tasks are, by their rows of the {} matrix (average linkage of Euclidean "
-        "distances): branches that join further right are more alike.{}",
+        "distances): branches that join further left are more alike.{}",
         measured.measure,
         " Dots show the groups." if inputs.groups is not None else "",
     )

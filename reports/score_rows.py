@@ -58,7 +58,7 @@ def build_scores(scores: ScoreTable) -> ScoreRows:
         tuple(_build_row(scores, task) for task in scores.tasks),
         _build_row(scores, AVERAGE),
         tuple(
-            (title, tuple(_format_millions(scores.parameters(s, column)) for s in scores.systems))
+            (title, tuple(_format_parameters(scores.parameters(s, column)) for s in scores.systems))
             for title, column in (
                 ("Parameters activated", "params_activated"),
                 ("Parameters overall", "params_overall"),
@@ -111,5 +111,8 @@ def _tell_seeds(score: Score) -> str:
     return f"{seeds}, standard deviation {format_number(100 * score.spread, 2)} points"
 
 
-def _format_millions(count: float) -> str:
-    return MISSING if math.isnan(count) else f"{count / 1e6:,.1f} M"
+def _format_parameters(count: float) -> str:
+    """Return `22.7 M`, or `37 k` for a small model."""
+    if math.isnan(count):
+        return MISSING
+    return f"{count / 1e6:,.1f} M" if count >= 999_500 else f"{count / 1e3:,.0f} k"

@@ -11,6 +11,7 @@ import pytest
 from made_predictions import make_sweep
 from tiny_study import write_study
 
+from analysis import refinement
 from analysis.bootstrap import bootstrap_gains
 from analysis.gains import make_measure
 from analysis.planning import describe_split, print_study_plan
@@ -46,11 +47,13 @@ def refined(
 ) -> tuple[Output, Study, list[str]]:
     """An output folder with two seeds of two tasks, and a second round of at most three runs."""
     output = open_output(tmp_path_factory.mktemp("refined") / "out")
-    changes = {"training.epochs": 4, "seeds": [0, 1], "tasks": ["tone", "grade"]}
+    changes = {"seeds": [0, 1], "tasks": ["match", "grade"]}
     study = resolve_study(output.folder, study_file, changes)
     said: list[str] = []
     measure = make_measure(lambda line: None, draws=40)
-    refine_sweep(output, study, WORKERS, 3, measure=measure, say=said.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refinement, "LEAST_VALUE", 0.0)  # any run is worth its while
+        refine_sweep(output, study, WORKERS, 3, measure=measure, say=said.append)
     return output, study, said
 
 
@@ -77,19 +80,19 @@ def test_unequal_seeds_are_counted_cell_by_cell(refined: tuple[Output, Study, li
     seeds = count_seeds(plan_sweep(output, study)[1])
     matrix = RelevanceMatrix.read(output.pairwise)
     table = matrix.table.set_index(["source", "target"])
-    for source, target in (("tone", "grade"), ("grade", "tone")):
-        assert table.loc[(source, target), "n_seeds"] == seeds["tone", "grade"]
+    for source, target in (("match", "grade"), ("grade", "match")):
+        assert table.loc[(source, target), "n_seeds"] == seeds["match", "grade"]
         assert table.loc[(source, target), "n_single_seeds"] == seeds[(target,)]
 
 
 def test_further_seeds_belong_to_the_sweep_from_then_on(
-    refined: tuple[Output, Study, list[str]], capsys: pytest.CaptureFixture[str]
+    refined: tuple[Output, Study, list[str]],
 ) -> None:
     output, study, _ = refined
-    before = output.pairwise.read_bytes()
+    before, runs = output.pairwise.read_bytes(), sorted(output.runs.folder.iterdir())
     run_sweep(output, study, WORKERS, measure=make_measure(lambda line: None, draws=40))
-    assert "0 to do" in capsys.readouterr().err
     assert output.pairwise.read_bytes() == before
+    assert sorted(output.runs.folder.iterdir()) == runs
 
 
 def test_a_plan_is_extended_by_what_is_recorded(
@@ -103,13 +106,13 @@ def test_a_plan_is_extended_by_what_is_recorded(
         singles={key: job for key, job in whole.singles.items() if key[1] < 2},
         pairs={key: job for key, job in whole.pairs.items() if key[2] < 2},
     )
-    runs = choose_seeds(plan, {("grade", "tone"): 2, ("tone",): 1})
-    assert runs == [ExtraSeeds(("grade", "tone"), (2, 3)), ExtraSeeds(("tone",), (2,))]
+    runs = choose_seeds(plan, {("grade", "match"): 2, ("match",): 1})
+    assert runs == [ExtraSeeds(("grade", "match"), (2, 3)), ExtraSeeds(("match",), (2,))]
     add_refinement(other, runs[:1])
     add_refinement(other, runs[1:])
     extended = extend_plan(plan, prepared, read_refinement(other))
-    assert count_seeds(extended) == {("tone",): 3, ("grade",): 2, ("tone", "grade"): 4}
-    unknown = Refinement((ExtraSeeds(("tone", "gone"), (9,)),))
+    assert count_seeds(extended) == {("match",): 3, ("grade",): 2, ("match", "grade"): 4}
+    unknown = Refinement((ExtraSeeds(("match", "gone"), (9,)),))
     assert extend_plan(plan, prepared, unknown) == plan
 
 

@@ -12,6 +12,7 @@ from analysis.agreement import (
     compare_groups,
     compare_labels,
     compare_members,
+    compare_with_published,
     count_together,
     to_labels,
 )
@@ -85,6 +86,17 @@ def test_groups_of_other_names_and_orders_agree() -> None:
     assert to_labels(one, ("c", "a", "b")).tolist() == [1, 0, 0]
     with pytest.raises(InputError):
         compare_groups(one, Groups({"1": ("a",)}, {}))
+
+
+def test_published_groups_are_compared_as_far_as_they_hold_the_tasks() -> None:
+    own = compare_with_published(published_groups("table3_model_based"))
+    assert own["table3_model_based"] == 1.0
+    assert own["manual_design"] < 0.5
+    # of these four, the manual design puts the inference tasks and the sentiment tasks together
+    some = compare_with_published(Groups({"1": ("rte", "mnli"), "2": ("sst2", "imdb")}))
+    assert some["manual_design"] == 1.0
+    assert compare_with_published(Groups({"1": ("rte", "mnli"), "2": ("sst2", "mine")})) == {}
+    assert compare_with_published(Groups({"1": ("rte", "mnli", "sst2")})) == {}
 
 
 def test_how_often_tasks_are_together_by_hand() -> None:

@@ -21,7 +21,7 @@ from reports.formatting import shorten
 from reports.palette import color
 from reports.runs import KINDS, Curve
 
-_PANEL_IN = 1.2
+_PANEL_IN = 1.45
 
 
 def draw_curves(curves: Mapping[str, Sequence[Curve]], width_in: float = TWO_COLUMNS_IN) -> Figure:
@@ -36,12 +36,17 @@ def draw_curves(curves: Mapping[str, Sequence[Curve]], width_in: float = TWO_COL
             for curve in found:
                 _draw_curve(axes, curve, labels.index(curve.label))
             _dress_panel(axes, task, is_lowest=i + columns >= len(curves))
+        panels[0].set_ylim(0, 1.05 * _find_highest(curves))  # of all panels, which share the axis
         for axes in panels[len(curves) :]:
             axes.set_visible(False)
         figure.supxlabel("share of the run's steps", fontsize=SMALL_PT, color=color("muted"))
         figure.supylabel("training loss", fontsize=SMALL_PT, color=color("muted"))
         _add_key(figure, labels)
     return figure
+
+
+def _find_highest(curves: Mapping[str, Sequence[Curve]]) -> float:
+    return max((float(c.loss.max()) for found in curves.values() for c in found), default=1.0) or 1
 
 
 def _order_labels(curves: Mapping[str, Sequence[Curve]]) -> list[str]:
@@ -57,7 +62,6 @@ def _draw_curve(axes: Axes, curve: Curve, number: int) -> None:
 def _dress_panel(axes: Axes, task: str, *, is_lowest: bool) -> None:
     axes.set_title(shorten(task, 16))
     axes.set_xlim(0, 1)
-    axes.set_ylim(bottom=0)
     axes.grid(axis="y")
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_locator(FixedLocator([0, 1]))

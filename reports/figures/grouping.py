@@ -49,7 +49,7 @@ def draw_dendrogram(
         trees.dendrogram(
             tree,
             ax=axes,
-            orientation="left",
+            orientation="right",
             color_threshold=0,
             above_threshold_color=color("edge"),
             no_labels=True,
@@ -62,7 +62,6 @@ def draw_dendrogram(
 
 
 def _name_leaves(axes: Axes, leaves: Sequence[str], order: TaskOrder) -> None:
-    axes.yaxis.tick_right()
     places = [_LEAF_STEP * i + _FIRST_LEAF for i in range(len(leaves))]
     axes.set_yticks(places, [shorten(name) for name in leaves])
     axes.tick_params(axis="y", length=0, pad=8)

@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, FuncNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from hmnet.hierarchy import Groups
 from relevance.matrix import RelevanceMatrix
@@ -44,7 +45,8 @@ def draw_heatmap(
     """Draw a relevance matrix: rows are sources, columns targets, numbers in percent.
 
     Gains have a diverging palette centred on zero that grows with the square root; other measures
-    a sequential one from 0 to 1. Cells beyond noise (q < 0.05) have a dot.
+    a sequential one from 0 to 1. Cells beyond noise (q < 0.05) have a dot; hatched ones belong to
+    targets that learned nothing alone.
 
     Args:
         groups: reorders the tasks group by group, with lines between the groups; None keeps the
@@ -61,6 +63,7 @@ def draw_heatmap(
             np.fill_diagonal(values, np.nan)
             _paint(axes, values, width_in, diverging_map(), _root_norm(limit), digits=1)
             _mark_sure(axes, matrix, order, limit)
+            _hatch_undefined(axes, matrix, order)
             ticks = [-limit, -limit / 4, 0, limit / 4, limit]
         else:
             _paint(axes, values, width_in, sequential_map(), Normalize(0, 1), digits=0)
@@ -129,6 +132,32 @@ def _mark_sure(axes: Axes, matrix: RelevanceMatrix, order: TaskOrder, limit: flo
         c=inks or None,
         linewidths=0,
     )
+
+
+def _hatch_undefined(axes: Axes, matrix: RelevanceMatrix, order: TaskOrder) -> None:
+    """Take the colour from cells that say nothing; their numbers stay."""
+    place = {task: i for i, task in enumerate(order.tasks)}
+    undefined = {
+        (place[gain.target], place[gain.source])
+        for gain in tabulate_gains(matrix).gains
+        if gain.undefined
+    }
+    for corner in sorted(undefined):
+        axes.add_patch(
+            Rectangle(
+                corner,
+                1,
+                1,
+                facecolor=color("wash"),
+                edgecolor=color("line"),
+                hatch="////",
+                linewidth=0,
+                zorder=1.5,
+            )
+        )
+    for text in axes.texts:
+        if tuple(int(part) for part in text.get_position()) in undefined:
+            text.set_color(color("muted"))
 
 
 def _name_values(matrix: RelevanceMatrix) -> str:

@@ -19,7 +19,7 @@ def draw_influence(matrix: RelevanceMatrix, task: str, width_in: float = TWO_COL
     """Draw what the other tasks do to one task (left) and what it does to them (right).
 
     Bars are relative gains in percent with their 95 % interval where there is one; a hollow bar
-    is within noise.
+    is within noise, a hatched one belongs to a target that learned nothing alone.
 
     Raises:
         InputError: if the matrix does not hold the task.
@@ -59,7 +59,10 @@ def _draw_bars(axes: Axes, gains: dict[str, Gain], title: str) -> None:
 
 def _draw_bar(axes: Axes, y: int, gain: Gain) -> None:
     shade = color("help" if gain.value > 0 else "hurt")
-    face = "none" if gain.verdict == "within noise" else shade
-    axes.barh(y, 100 * gain.value, height=0.68, color=face, edgecolor=shade, linewidth=0.7)
+    face = shade if gain.verdict in ("beyond noise", "not tested") else "none"
+    hatch = "/////" if gain.undefined else None
+    axes.barh(
+        y, 100 * gain.value, height=0.68, color=face, edgecolor=shade, linewidth=0.7, hatch=hatch
+    )
     if math.isfinite(gain.low) and math.isfinite(gain.high):
         axes.plot([100 * gain.low, 100 * gain.high], [y, y], color=color("ink"), linewidth=0.7)
