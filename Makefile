@@ -2,7 +2,7 @@
 # make test      what CI runs: offline, warnings are errors; `make test ONLY=tests/test_study.py`
 # make check     lint, format and types
 # make slow      the tests that are left out of `make test`
-# make bench     benchmarks/; `make bench ONLY=name` for one
+# make bench     speed and memory side by side; `make bench ONLY=vocab` for one part
 # make format    mend formatting and what the linter can mend
 # make install   .venv with the pinned versions (all targets do this first)
 
@@ -57,10 +57,9 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Each file of benchmarks/ is a program that prints its numbers and writes benchmarks/results/.
-bench: $(INSTALLED)
-	@for file in benchmarks/$(or $(ONLY),*).py; do \
-		echo "== $$file"; $(BIN)/python $$file || exit 1; done
+# Results go to benchmarks/results/latest.json; see benchmarks/__init__.py.
+bench: $(INSTALLED) $(ENCODER)
+	$(BIN)/python -m benchmarks $(ONLY)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-out

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.bootstrap import GainBootstrap
+from hmnet.outputs import Output
 from hmnet.storage import read_table, write_table
 from relevance.matrix import RelevanceMatrix
 
@@ -26,6 +27,12 @@ DRAWS_SCHEMA = "draws/1"
 def draws_path(path: Path) -> Path:
     """Return where the draws of a matrix' file lie."""
     return path.with_name(f"{path.stem}-draws.parquet")
+
+
+def find_draws(output: Output, source: str | None) -> Path:
+    """Return where the draws of a matrix lie that `relevance.grouping.find_matrix` finds."""
+    is_own = source in (None, "vocab", "pairwise", "manual") or str(source).startswith("paper:")
+    return output.draws if is_own else draws_path(Path(str(source)))
 
 
 def write_draws(path: Path, matrix: RelevanceMatrix, found: GainBootstrap) -> None:

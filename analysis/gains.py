@@ -35,7 +35,7 @@ from analysis.gains_text import (
     describe_significant,
     describe_unread,
 )
-from analysis.power import tabulate_power
+from analysis.power import find_level, tabulate_power
 from analysis.predictions import Predictions, read_predictions
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy
@@ -150,8 +150,12 @@ def _spread(values: Floats, own: tuple[str, ...], tasks: tuple[str, ...]) -> Flo
 
 
 def describe_targets(predictions: Mapping[str, Predictions], found: GainBootstrap) -> pd.DataFrame:
-    """Return a row per target: `compare_with_majority`'s columns, then `tabulate_power`'s."""
-    return compare_with_majority(predictions, found).merge(tabulate_power(found), on="task")
+    """Return a row per target: `compare_with_majority`'s columns, then `tabulate_power`'s.
+
+    Detectable is what would be significant after the correction for all cells.
+    """
+    power = tabulate_power(found, alpha=find_level(found))
+    return compare_with_majority(predictions, found).merge(power, on="task")
 
 
 def _find_all_collapsed(

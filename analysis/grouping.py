@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from analysis.agreement import to_labels
 from analysis.draw_clustering import measure_gain
-from analysis.draws import draws_path, read_draws
+from analysis.draws import find_draws, read_draws
 from analysis.stability import GroupStability, measure_stability, tabulate_together
 from analysis.structure import Structure, find_structure
 from hmnet.errors import InputError
@@ -75,13 +75,8 @@ def group_with_doubt(
         return group_tasks(out, study, source, k or 1, method, seed)
     output = open_output(out)
     matrix = find_matrix(output, study, source)
-    draws = read_draws(_find_draws(output, source, matrix), matrix)
+    draws = read_draws(find_draws(output, source), matrix)
     return group_matrix(output, matrix, k, method, seed, draws, say)
-
-
-def _find_draws(output: Output, source: str | None, matrix: RelevanceMatrix) -> Path:
-    is_file = source not in (None, "vocab", "pairwise") and not str(source).startswith("paper:")
-    return draws_path(Path(str(source))) if is_file else output.draws
 
 
 def group_matrix(

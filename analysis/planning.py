@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from analysis.bootstrap import GainBootstrap, bootstrap_gains
-from analysis.power import POWER, split_budget, tabulate_power, tabulate_prior_power
+from analysis.power import POWER, find_level, split_budget, tabulate_power, tabulate_prior_power
 from analysis.predictions import read_predictions
 from analysis.second_round import BUDGET, DRAWS, describe_extra, plan_extra
 from hmnet.jobs import Workers
@@ -65,8 +65,8 @@ def describe_power(
     table = tabulate_expected(prepared, plan)
     source = "expected from published fine-tuning runs"
     if found is not None and found.has_seed_noise.any():
-        table = tabulate_power(found)
-        source = "measured in the runs so far"
+        table = tabulate_power(found, alpha=find_level(found))
+        source = "measured in the runs so far, after correction for all cells"
     shown = table.assign(
         **{name: 100 * table[name] for name in ("seed_sd", "detectable", "per_example")}
     )

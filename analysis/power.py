@@ -180,6 +180,17 @@ def tabulate_prior_power(
     return pd.DataFrame(rows, columns=columns)
 
 
+def find_level(found: GainBootstrap, rate: float = ALPHA) -> float:
+    """Return the level of one cell's test that a false discovery rate comes to.
+
+    Benjamini and Hochberg's largest p-value that counts: the rate times the share of cells beyond
+    noise (of at least one).
+    """
+    q_values = found.q_values()
+    tested = int((~np.isnan(q_values)).sum())
+    return rate * max(int((q_values < rate).sum()), 1) / max(tested, 1)
+
+
 def tabulate_power(
     found: GainBootstrap, power: float = POWER, alpha: float = ALPHA
 ) -> pd.DataFrame:
@@ -189,6 +200,9 @@ def tabulate_power(
     score (the pooled estimate, NaN if unknown), `example_sd` of a partner's lasting change,
     `detectable` (points, as a fraction), `detectable_relative` (of the single score), and
     `per_example`, what one dev example is worth. Medians over the target's cells.
+
+    Args:
+        alpha: level of the test of one cell; `find_level` for cells that are judged by q-values.
     """
     rows = [_describe_target(found, target, power, alpha) for target in range(len(found.tasks))]
     return pd.DataFrame(rows)

@@ -264,6 +264,22 @@ def cluster(
 
 
 @app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A matrix: a file, vocab, pairwise...")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The one that A is judged by.")],
+    k: Annotated[int, typer.Option("--k", help="The k of regret@k.")] = 3,
+    out: OutOption = None,
+) -> None:
+    """Compare two relevance matrices: do they rank a task's partners alike, beyond chance?"""
+    from analysis.matrix_comparison import compare_sources, describe_comparison
+    from hmnet.outputs import Output, find_output_folder
+
+    found, names = compare_sources(Output(find_output_folder(out)), first, second, k)
+    for line in describe_comparison(found, names):
+        typer.echo(line)
+
+
+@app.command()
 def tasks(
     names: TasksOption = None,
     data: DataOption = None,

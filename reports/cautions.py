@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
+from reports.collapsed import Collapse, count_runs, list_collapses
 from reports.collect import ReportInputs
 from reports.commands import STAGES, WISHED_SEEDS, in_folder
 from reports.comparison import ScoreTable
 from reports.formatting import format_count, format_number
 from reports.gains import GainTable
 from reports.markup import bold, join, join_tasks, sentence
-from reports.runs import RunRecord
 from reports.stability import measure_stability
 
 SMALL_DEV = 300
@@ -26,6 +26,7 @@ def find_cautions(
     for problem in inputs.problems:
         yield sentence("A file could not be read: {}", problem)
     yield from _about_runs(inputs)
+    yield from _about_baselines(inputs, gains)
     if gains is not None:
         yield from _about_gains(inputs, gains)
     yield from _about_groups(inputs)
@@ -38,29 +39,46 @@ def _about_runs(inputs: ReportInputs) -> Iterator[Markup]:
     if runs.failed:
         count = format_count(len(runs.failed), "run")
         yield sentence('{} failed; <a href="#runs">they are listed below</a>.', count)
-    collapsed = [record for record in runs.done if collapsed_tasks(record)]
-    if collapsed:
-        names = sorted({task for record in collapsed for task in collapsed_tasks(record)})
+    yield from _about_collapsed(list_collapses(inputs))
+
+
+def _about_collapsed(found: Sequence[Collapse]) -> Iterator[Markup]:
+    if not found:
+        return
+    names = sorted({collapse.task for collapse in found})
+    counted = {collapse.in_means for collapse in found} - {None}
+    means = {
+        (True,): " The scores of such runs are in the means.",
+        (False,): " The scores of such runs are left out of the means.",
+        (False, True): " The scores of some of them are in the means.",
+    }
+    yield sentence(
+        "{} collapsed: nothing was learned of {}.{} "
+        '<a href="#collapsed-runs">All are listed below.</a>',
+        format_count(count_runs(found), "run"),
+        join_tasks(names),
+        means.get(tuple(sorted(bool(c) for c in counted)), ""),
+    )
+
+
+def _about_baselines(inputs: ReportInputs, gains: GainTable | None) -> Iterator[Markup]:
+    """Yield which targets learned nothing alone: there was nothing to gain on."""
+    if gains is not None and gains.unlearned:
         yield sentence(
-            "{} collapsed: one class predicted for every dev example of {}. The scores of such "
-            'runs are in the means (<a href="#runs">listed below</a>).',
-            format_count(len(collapsed), "run"),
-            join_tasks(names),
+            "Trained alone, {} {} no better than a constant answer. Gains over that say nothing: "
+            "they are striped in the tables, and no answer above counts them.",
+            join_tasks(gains.unlearned),
+            "is" if len(gains.unlearned) == 1 else "are",
         )
+        return
     undefined = tasks_at_majority(inputs)
     if undefined:
-        verb = "does" if len(undefined) == 1 else "do"
         yield sentence(
             "Trained alone, {} {} not beat the most frequent label. Relative gains of such a "
             "task say little.",
             join_tasks(undefined),
-            verb,
+            "does" if len(undefined) == 1 else "do",
         )
-
-
-def collapsed_tasks(record: RunRecord) -> list[str]:
-    """Return the tasks for which a run predicts one class only."""
-    return [name for name, check in record.checks.items() if check.predicted_classes == 1]
 
 
 def tasks_at_majority(inputs: ReportInputs) -> list[str]:

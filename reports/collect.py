@@ -20,7 +20,7 @@ from hmnet.errors import InputError, OutputFolderError
 from hmnet.hierarchy import Groups
 from hmnet.outputs import Output
 from hmnet.settings import STRICT
-from hmnet.storage import read_document, read_table
+from hmnet.storage import parse, read_document, read_json, read_table
 from relevance.matrix import RelevanceMatrix
 from reports.runs import Curve, RunIndex, RunRecord, read_curves, read_runs
 
@@ -41,6 +41,22 @@ CLUSTERS_SCHEMA = "clusters/1"
 CLUSTERS_COLUMNS = ("task", "group", "silhouette", "from_group", "from_others")
 STABILITY_SCHEMA = "stability/1"
 STABILITY_COLUMNS = ("task", "other", "together")
+TARGETS_SCHEMA = "targets/1"
+TARGETS_COLUMNS = (
+    "task",
+    "single",
+    "majority",
+    "beats",
+    "n_dev",
+    "n_single",
+    "n_joint",
+    "detectable",
+)
+COLLAPSED_SCHEMA = "collapsed/1"
+COLLAPSED_COLUMNS = ("task", "partner", "seed", "reason", "in_means")
+DECOMPOSITION_SCHEMA = "decomposition/1"
+LAYERS_SCHEMA = "attention-layers/1"
+LAYERS_COLUMNS = ("layer", "similarity", "with_gain", "with_loss", "spearman", "pairs")
 ATTENTION_SCHEMA = "attention/1"
 ATTENTION_COLUMNS = ("task", "partner", "layer", "head", "similarity")
 PLANTED_SCHEMA = "planted/1"
@@ -78,6 +94,22 @@ class Planted:
     found: Found
 
 
+@validated(frozen=True, config=STRICT)
+class Shares:
+    """What the variance of the gains is due to.
+
+    Attributes:
+        matrix: identity of the matrix that was taken apart.
+        shares: `row` (sources), `column` (targets) and `interaction` to their share; None where
+            all gains are equal.
+        noise_shares: how large each would be from noise alone; None where that is not known.
+    """
+
+    matrix: str
+    shares: Mapping[str, float] | None
+    noise_shares: Mapping[str, float] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class ReportInputs:
     """Everything that a report shows; None where a stage has not been run.
@@ -92,6 +124,10 @@ class ReportInputs:
         comparison: scores of several systems, with `COMPARISON_COLUMNS`.
         planted: what was planted, in a planted study.
         attention: similarity of attention maps, with `ATTENTION_COLUMNS`.
+        layers: how attention goes with gains, with `LAYERS_COLUMNS`.
+        targets: what is known of each target of a gain, with `TARGETS_COLUMNS`.
+        collapsed: runs of the sweep that did not learn a task, with `COLLAPSED_COLUMNS`.
+        shares: what the gains' variance is due to.
         runs: finished, failed and unfinished runs.
         curves: task to its loss curves.
         study: the study file's text.
@@ -108,6 +144,10 @@ class ReportInputs:
     comparison: pd.DataFrame | None = None
     planted: Planted | None = None
     attention: pd.DataFrame | None = None
+    layers: pd.DataFrame | None = None
+    targets: pd.DataFrame | None = None
+    collapsed: pd.DataFrame | None = None
+    shares: Shares | None = None
     runs: RunIndex = field(default_factory=RunIndex)
     curves: Mapping[str, list[Curve]] = field(default_factory=dict)
     study: str | None = None
@@ -161,10 +201,14 @@ def collect(out: Path) -> ReportInputs:
         pairwise=reader.read(output.pairwise, RelevanceMatrix.read),
         groups=reader.read(output.groups, Groups.read),
         clusters=reader.read(output.clusters, _read_clusters),
-        together=reader.read(out / "stability.parquet", _read_together),
+        together=reader.read(output.stability, _read_together),
         comparison=reader.read(output.compare, _read_comparison),
         planted=reader.read(out / "planted.json", _read_planted),
         attention=_read_attention(output.attention, reader),
+        layers=reader.read(out / "attention-layers.parquet", _read_layers),
+        targets=reader.read(output.targets, _read_targets),
+        collapsed=reader.read(output.collapsed, _read_collapsed),
+        shares=reader.read(output.decomposition, _read_shares),
         runs=runs,
         curves=read_curves(runs),
         study=reader.read(output.study_file, _read_text),
@@ -215,13 +259,38 @@ def _read_together(path: Path) -> pd.DataFrame:
     return wide
 
 
-_NAME_COLUMNS = ("system", "task", "group", "other", "partner")
+_NAME_COLUMNS = ("system", "task", "group", "other", "partner", "beats", "reason")
 
 
-def _read_columns(path: Path, schema: str, columns: tuple[str, ...]) -> pd.DataFrame:
+def _read_layers(path: Path) -> pd.DataFrame:
+    return _read_columns(path, LAYERS_SCHEMA, LAYERS_COLUMNS)
+
+
+def _read_targets(path: Path) -> pd.DataFrame:
+    return _read_columns(path, TARGETS_SCHEMA, TARGETS_COLUMNS)
+
+
+def _read_collapsed(path: Path) -> pd.DataFrame:
+    return _read_columns(path, COLLAPSED_SCHEMA, COLLAPSED_COLUMNS, may_be_empty=True)
+
+
+def _read_shares(path: Path) -> Shares:
+    content = read_json(path)
+    if content.get("schema") != DECOMPOSITION_SCHEMA:
+        raise InputError(
+            f"{path}: Parameter `schema` should be `{DECOMPOSITION_SCHEMA}`. "
+            f"Found `{content.get('schema')}`."
+        )
+    wanted = {name: content.get(name) for name in ("matrix", "shares", "noise_shares")}
+    return parse(Shares, wanted, str(path))
+
+
+def _read_columns(
+    path: Path, schema: str, columns: tuple[str, ...], *, may_be_empty: bool = False
+) -> pd.DataFrame:
     frame, _ = read_table(path, schema)
     missing = [column for column in columns if column not in frame.columns]
-    if missing or frame.empty:
+    if missing or (frame.empty and not may_be_empty):
         found = f"Missing: {missing}." if missing else "It has no row."
         raise InputError(f"{path}: the table should have the columns {list(columns)}. {found}")
     numbers = [c for c in columns if c not in _NAME_COLUMNS]

@@ -17,6 +17,7 @@ from reports.figures import (
     ONE_COLUMN_IN,
     TWO_COLUMNS_IN,
     draw_attention,
+    draw_attention_layers,
     draw_curves,
     draw_dendrogram,
     draw_heatmap,
@@ -131,6 +132,8 @@ def _draw_systems(inputs: ReportInputs) -> Iterator[Drawing]:
         yield "scores", partial(draw_scores, tabulate_comparison(inputs.comparison))
     if inputs.attention is not None:
         yield "attention", partial(draw_attention, inputs.attention)
+    if inputs.layers is not None:
+        yield "attention-layers", partial(draw_attention_layers, inputs.layers)
 
 
 def _draw_runs(inputs: ReportInputs) -> Iterator[Drawing]:

@@ -120,7 +120,8 @@ def _find_groups(inputs: ReportInputs) -> Finding:
     evidence = [*describe_stability(inputs, stability), _describe_origin(inputs)]
     if inputs.planted is not None:
         evidence += _describe_planted(inputs.planted.found)
-    is_certain = stability.is_steady or inputs.groups.origin.get("method") == "manual"
+    is_steady = stability.is_steady and not inputs.lacks_seed_noise
+    is_certain = is_steady or inputs.groups.origin.get("method") == "manual"
     tone: Tone = "good" if is_certain else "doubt"
     answer = Markup("; ").join(parts) + Markup(".")
     return Finding("groups", question, answer, tuple(evidence), tone)
@@ -173,7 +174,10 @@ def _find_losses(inputs: ReportInputs, gains: GainTable | None) -> Finding:
     if not pairs:
         answer = Markup("No pair of tasks has been measured in both directions.")
         return Finding("losses", question, answer, tone="missing")
-    worst = pairs[0]
+    sound = gains.sound_pairs
+    if not sound:
+        return _refuse_pairs(question, gains)
+    worst = sound[0]
     if worst.mean >= 0:
         answer = sentence(
             "No pair loses on balance. The least useful one is {}.", _describe_pair(worst)
@@ -181,11 +185,30 @@ def _find_losses(inputs: ReportInputs, gains: GainTable | None) -> Finding:
     else:
         answer = sentence("{}.", _describe_pair(worst))
     evidence = [_judge_pair(worst, gains, inputs)]
+    if len(sound) < len(pairs):
+        evidence.append(_count_left_out(len(pairs) - len(sound), gains))
     if gains.is_tested and worst.verdict == "within noise":
         evidence.append(_name_sure_loss(gains))
     is_sure = "beyond" in worst.verdict and not inputs.lacks_seed_noise
     tone: Tone = "bad" if is_sure else "doubt"
     return Finding("losses", question, answer, tuple(evidence), tone)
+
+
+def _refuse_pairs(question: str, gains: GainTable) -> Finding:
+    answer = sentence(
+        "No pair can be judged: trained alone, {} learned nothing that could be lost.",
+        join_tasks(gains.unlearned),
+    )
+    return Finding("losses", question, answer, tone="doubt")
+
+
+def _count_left_out(count: int, gains: GainTable) -> Markup:
+    return sentence(
+        "{} left out: trained alone, {} {} no better than a constant answer.",
+        format_count(count, "pair is", "pairs are"),
+        join_tasks(gains.unlearned),
+        "is" if len(gains.unlearned) == 1 else "are",
+    )
 
 
 def _describe_pair(pair: PairGains) -> Markup:
@@ -213,11 +236,7 @@ def _judge_pair(pair: PairGains, gains: GainTable, inputs: ReportInputs) -> Mark
         return _doubt(pair.one, gains, inputs)
     tests = (_test(pair.one), _test(pair.other))
     if inputs.lacks_seed_noise and pair.verdict != "within noise":
-        return sentence(
-            "<strong>Not known whether this is noise of seeds:</strong> for these very runs it is "
-            "more than their dev sets explain ({}; {}), but one seed says nothing about others.",
-            *tests,
-        )
+        return _judge_one_seed(pair)
     if pair.verdict == "both beyond noise":
         return sentence(
             "<strong>Not noise:</strong> both changes are significant ({}; {}).", *tests
@@ -235,6 +254,20 @@ def _judge_pair(pair: PairGains, gains: GainTable, inputs: ReportInputs) -> Mark
         _test(sure),
         bold(unsure.target),
         _test(unsure),
+    )
+
+
+def _judge_one_seed(pair: PairGains) -> Markup:
+    """Say which changes are more than the choice of dev examples explains."""
+    sure = [gain for gain in (pair.one, pair.other) if gain.verdict == "beyond noise"]
+    what = "both changes are" if len(sure) == 2 else f"the change of {sure[0].target} is"
+    return sentence(
+        "<strong>Not known whether this is noise of seeds:</strong> in these very runs {} more "
+        "than the choice of dev examples explains ({}; {}), but one seed says nothing about "
+        "others.",
+        what,
+        _test(pair.one),
+        _test(pair.other),
     )
 
 
@@ -312,32 +345,34 @@ def _find_help(inputs: ReportInputs, gains: GainTable | None) -> Finding:
     if not best:
         sure = " that is beyond noise" if gains.is_tested else ""
         answer = sentence("No task helps another by an amount{}.", sure)
-        return Finding("help", question, answer, tuple(_count_sure(gains)), "doubt")
+        return Finding("help", question, answer, tuple(_count_sure(gains, inputs)), "doubt")
     answer = sentence("{}.", join([_describe_gain(gain) for gain in best]))
-    evidence = (*_count_sure(gains), *_name_partners(gains))
+    evidence = (*_count_sure(gains, inputs), *_name_partners(gains))
     is_sure = gains.is_tested and not inputs.lacks_seed_noise
     return Finding("help", question, answer, evidence, "good" if is_sure else "doubt")
 
 
-def _count_sure(gains: GainTable) -> Iterator[Markup]:
+def _count_sure(gains: GainTable, inputs: ReportInputs) -> Iterator[Markup]:
     if not gains.is_tested:
         yield Markup("<strong>Not tested against noise:</strong> the order may change with seeds.")
         return
     sure = [gain for gain in gains.gains if gain.verdict == "beyond noise"]
     helpful = sum(gain.value > 0 for gain in sure)
     yield sentence(
-        "{} of {} gains are beyond noise (false discovery rate 5 %): {} helpful, {} harmful.",
+        "{} of {} gains are beyond {} (false discovery rate 5 %): {} helpful, {} harmful.{}",
         len(sure),
-        len(gains.gains),
+        len(gains.sound),
+        "the noise of dev examples" if inputs.lacks_seed_noise else "noise",
         helpful,
         len(sure) - helpful,
+        " That of seeds is not known." if inputs.lacks_seed_noise else "",
     )
 
 
 def _name_partners(gains: GainTable) -> Iterator[Markup]:
     """Name the sources that help and hurt most on average over their targets."""
     sums: dict[str, list[float]] = {}
-    for gain in gains.gains:
+    for gain in gains.sound:
         sums.setdefault(gain.source, []).append(gain.value)
     means = {source: sum(values) / len(values) for source, values in sums.items()}
     if len(means) < 3:

@@ -24,7 +24,7 @@ from hmnet.outputs import Output
 from hmnet.storage import write_bytes
 from hmnet.version import VERSION
 from relevance.matrix import RelevanceMatrix
-from reports.cautions import collapsed_tasks
+from reports.collapsed import count_collapses, list_collapses
 from reports.collect import ReportInputs, collect
 from reports.commands import STAGES, in_folder
 from reports.comparison import tabulate_comparison
@@ -36,9 +36,17 @@ from reports.heat import build_heat
 from reports.influence import build_influences, choose_focus
 from reports.ordering import order_tasks
 from reports.palette import write_cell_rules, write_variables
-from reports.plots import plot_attention, plot_curves, plot_groups, plot_scores, plot_sweeps
+from reports.plots import (
+    plot_attention,
+    plot_attention_layers,
+    plot_curves,
+    plot_groups,
+    plot_scores,
+    plot_sweeps,
+)
 from reports.provenance import list_commands, list_data, list_documents, list_facts, sum_costs
 from reports.score_rows import build_scores
+from reports.targets import describe_shares, list_targets
 
 _TEMPLATES = files("reports") / "templates"
 MOST_LISTED_PAIRS = 5
@@ -93,6 +101,7 @@ def _template() -> jinja2.Template:
         loader=jinja2.FunctionLoader(_read),
     )
     environment.filters["percent"] = format_percent
+    environment.filters["decimal"] = format_number
     environment.filters["csv"] = link_csv
     environment.filters["numbers"] = _list_numbers
     return environment.get_template("report.html")
@@ -149,7 +158,7 @@ def _build_groups(inputs: ReportInputs) -> dict[str, Any]:
 
 def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
     if inputs.pairwise is None:
-        return {"gain_heat": None, "gains": None, "influences": [], "focus": None, "pairs": None}
+        return {"gain_heat": None, "gains": None, "influences": [], "focus": None}
     table = tabulate_gains(inputs.pairwise)
     return {
         "gain_heat": build_heat(inputs.pairwise, inputs.groups),
@@ -157,12 +166,14 @@ def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
         "influences": build_influences(table, inputs.pairwise.tasks),
         "focus": inputs.focus if inputs.focus in inputs.pairwise.tasks else choose_focus(table),
         "pairs": _list_pairs(table),
+        "parts": list(describe_shares(inputs)),
+        "target_rows": list_targets(inputs),
     }
 
 
 def _list_pairs(table: GainTable) -> tuple[list[Any], list[Any]]:
     """Return the pairs that hurt each other most, and those that help each other most."""
-    pairs = table.pairs
+    pairs = table.sound_pairs
     losing = [pair for pair in pairs if pair.mean < 0][:MOST_LISTED_PAIRS]
     winning = [pair for pair in reversed(pairs) if pair.mean > 0][:MOST_LISTED_PAIRS]
     return losing, winning
@@ -192,14 +203,13 @@ def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:
 
 
 def _build_training(inputs: ReportInputs) -> dict[str, Any]:
+    collapses = list_collapses(inputs)
     return {
         "costs": sum_costs(inputs.runs),
-        "collapsed": [
-            (record.run_id, collapsed_tasks(record))
-            for record in inputs.runs.done
-            if collapsed_tasks(record)
-        ],
+        "collapses": collapses,
+        "collapse_counts": count_collapses(inputs, collapses),
         "curve_plot": plot_curves(inputs),
         "sweeps": list(plot_sweeps(inputs)),
         "attention_plot": plot_attention(inputs),
+        "layers_plot": plot_attention_layers(inputs),
     }

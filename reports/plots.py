@@ -16,6 +16,7 @@ from reports.downloads import link_csv
 from reports.figures import (
     TWO_COLUMNS_IN,
     draw_attention,
+    draw_attention_layers,
     draw_curves,
     draw_dendrogram,
     draw_layer_combinations,
@@ -86,8 +87,9 @@ def _plot_together(inputs: ReportInputs, together: pd.DataFrame) -> Plot:
         "0, never, to 1, always. The tasks of a group lie side by side."
     )
     caption = sentence(
-        "How often two tasks fall into one group when seeds and dev examples are resampled "
-        "(1 is always). Strong colours along the diagonal, inside the lines, are stable groups."
+        "How often two tasks fall into one group when {} resampled (1 is always). Strong colours "
+        "along the diagonal, inside the lines, are stable groups.",
+        "dev examples are" if inputs.lacks_seed_noise else "seeds and dev examples are",
     )
     figure = draw_together(together, inputs.groups, 4.6 if len(together) <= 20 else TWO_COLUMNS_IN)
     frame = together.reset_index(names="task")
@@ -152,6 +154,26 @@ def plot_attention(inputs: ReportInputs) -> Plot | None:
     )
     figure = draw_attention(inputs.attention)
     return _plot("attention", figure, description, caption, inputs.attention)
+
+
+def plot_attention_layers(inputs: ReportInputs) -> Plot | None:
+    """Return how the similarity of attention maps goes with the pairs' gains, layer by layer."""
+    if inputs.layers is None:
+        return None
+    told = [
+        f"layer {row.layer:.0f}: {format_number(row.similarity, 3)}"
+        for row in inputs.layers.itertuples()
+    ]
+    pairs = format_number(float(inputs.layers["pairs"].max()), 0)
+    caption = sentence(
+        "Left: how alike the attention maps of a task's own model and of its pair's model are, "
+        "averaged over {} ordered pairs and over those in which the task gains or loses. Right: "
+        "rank correlation of that similarity with the gain; around 0, attention does not tell who "
+        "gains.",
+        pairs,
+    )
+    figure = draw_attention_layers(inputs.layers)
+    return _plot("attention-layers", figure, "; ".join(told), caption, inputs.layers)
 
 
 def plot_sweeps(inputs: ReportInputs) -> Iterator[Plot]:

@@ -35,10 +35,15 @@ from relevance.matrix import RelevanceMatrix
 from reports.collect import (
     ATTENTION_SCHEMA,
     CLUSTERS_SCHEMA,
+    COLLAPSED_COLUMNS,
+    COLLAPSED_SCHEMA,
     COMPARISON_COLUMNS,
     COMPARISON_SCHEMA,
+    DECOMPOSITION_SCHEMA,
+    LAYERS_SCHEMA,
     PLANTED_SCHEMA,
     STABILITY_SCHEMA,
+    TARGETS_SCHEMA,
     Found,
     Planted,
 )
@@ -116,6 +121,8 @@ def write_everything(made: Made) -> None:
     write_runs(made)
     write_failures(made)
     write_attention(made)
+    write_layers(made)
+    write_doubts(made, matrix)
     write_study_file(made)
 
 
@@ -247,6 +254,41 @@ def write_attention(made: Made) -> None:
         ]
         path = made.out / "attention" / f"{source}-{target}.parquet"
         write_table(path, pd.concat(frames), ATTENTION_SCHEMA, {})
+
+
+def write_layers(made: Made) -> None:
+    """Write how attention goes with gains, as `relevance attention --all-pairs` does."""
+    layer = np.arange(1, 7)
+    frame = pd.DataFrame(
+        {
+            "layer": layer,
+            "similarity": 1 - 0.03 * layer,
+            "with_gain": 1 - 0.02 * layer,
+            "with_loss": 1 - 0.04 * layer,
+            "spearman": 0.1 * layer - 0.2,
+            "pairs": len(made.tasks) * (len(made.tasks) - 1),
+        }
+    )
+    write_table(made.out / "attention-layers.parquet", frame, LAYERS_SCHEMA, {})
+
+
+def write_doubts(made: Made, matrix: RelevanceMatrix) -> None:
+    """Write what the sweep says of targets, of collapsed runs, and of the gains' variance."""
+    targets = [
+        (task, made.single(task), 0.5, "not shown" if task == "wnli" else "yes", made.n_dev(task))
+        for task in made.tasks
+    ]
+    frame = pd.DataFrame(targets, columns=["task", "single", "majority", "beats", "n_dev"])
+    frame = frame.assign(n_single=3, n_joint=3, detectable=0.011)
+    write_table(made.out / "pairwise-targets.parquet", frame, TARGETS_SCHEMA, {})
+    collapsed = [("wnli", "rte", 1, "one class predicted; loss at chance", True)]
+    frame = pd.DataFrame(collapsed, columns=list(COLLAPSED_COLUMNS))
+    write_table(made.out / "pairwise-collapsed.parquet", frame, COLLAPSED_SCHEMA, {})
+    shares = {"row": 0.2, "column": 0.3, "interaction": 0.5}
+    noise = {"row": 0.01, "column": 0.02, "interaction": 0.07}
+    content = {"schema": DECOMPOSITION_SCHEMA, "matrix": matrix.identity, "mean": 0.01}
+    content |= {"shares": shares, "noise_shares": noise}
+    (made.out / "pairwise-decomposition.json").write_text(json.dumps(content))
 
 
 def _similarities(made: Made, task: str, partner: str) -> pd.DataFrame:

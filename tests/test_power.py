@@ -14,6 +14,7 @@ from analysis.power import (
     best_ratio,
     detectable_gain,
     expect_seed_sd,
+    find_level,
     find_noncentrality,
     split_budget,
     tabulate_power,
@@ -127,6 +128,18 @@ def test_after_a_round_the_measured_noise_takes_the_prior_s_place() -> None:
     assert table["detectable_relative"].to_numpy() == pytest.approx(
         (table["detectable"] / found.single).to_numpy()
     )
+
+
+def test_the_level_of_a_cell_is_that_of_the_correction() -> None:
+    gains = np.zeros((4, 4))
+    gains[0, 1] = gains[1, 2] = 0.2
+    found = bootstrap_gains(make_sweep(gains, 500, 4), draws=60)
+    # 2 of 12 cells are beyond noise: the largest p that counts is .05 * 2 / 12
+    assert find_level(found) == pytest.approx(0.05 * 2 / 12)
+    strict = tabulate_power(found, alpha=find_level(found))["detectable"]
+    assert (strict > tabulate_power(found)["detectable"]).all()
+    nothing = bootstrap_gains(make_sweep(np.zeros((3, 3)), 500, 4), draws=60)
+    assert find_level(nothing) == pytest.approx(0.05 / 6)
 
 
 def test_one_seed_says_nothing_about_what_seeds_could_detect() -> None:

@@ -11,13 +11,14 @@
 | `draw_shared_layers` | scores against the number of shared layers | Figure 3 |
 | `draw_layer_combinations` | average score of each {x,y,z} and grouping | Figure 4 |
 | `draw_attention` | similarity of attention maps per layer and head | Figures 5, 6 |
+| `draw_attention_layers` | the same beside the pairs' gains, per layer | |
 
 Widths are in inches, `ONE_COLUMN_IN` and `TWO_COLUMNS_IN` for papers; `reports.svg` makes files.
 """
 
 from __future__ import annotations
 
-from reports.figures.attention import draw_attention
+from reports.figures.attention import draw_attention, draw_attention_layers
 from reports.figures.curves import draw_curves
 from reports.figures.grouping import draw_dendrogram, draw_together
 from reports.figures.heatmap import draw_heatmap
@@ -30,6 +31,7 @@ __all__ = [
     "ONE_COLUMN_IN",
     "TWO_COLUMNS_IN",
     "draw_attention",
+    "draw_attention_layers",
     "draw_curves",
     "draw_dendrogram",
     "draw_heatmap",

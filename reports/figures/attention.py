@@ -10,7 +10,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, styled
+from reports.figures.style import (
+    LEAST_WIDE_IN,
+    TWO_COLUMNS_IN,
+    new_figure,
+    strip_axes,
+    styled,
+)
 from reports.formatting import shorten
 from reports.palette import color, sequential_map
 
@@ -38,6 +44,37 @@ def draw_attention(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN) -> Fig
             axes.set_visible(False)
         bar = figure.colorbar(grid[0].collections[0], ax=grid, fraction=0.025, aspect=30)
         bar.set_label("cosine similarity")
+    return figure
+
+
+def draw_attention_layers(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN) -> Figure:
+    """Draw, per layer, the similarity of attention maps and its rank correlation with gains.
+
+    Args:
+        frame: columns `layer`, `similarity`, `with_gain`, `with_loss`, `spearman`.
+    """
+    shape = (1, 2) if width_in >= LEAST_WIDE_IN else (2, 1)
+    with styled():
+        figure = new_figure(width_in, 2.1 * shape[0] + 0.3)
+        panels = figure.subplots(*shape)
+        lines = {"similarity": "all pairs", "with_gain": "the task gains", "with_loss": "it loses"}
+        shades = ("neutral", "help", "hurt")
+        for (column, label), shade, marker in zip(lines.items(), shades, "so^", strict=True):
+            panels[0].plot(
+                frame["layer"], frame[column], f"{marker}-", color=color(shade), label=label
+            )
+        panels[0].set_ylabel("cosine similarity of attention")
+        panels[0].legend(loc="best")
+        panels[1].bar(frame["layer"], frame["spearman"], width=0.6, color=color("neutral"))
+        panels[1].axhline(0, color=color("edge"), linewidth=0.6)
+        panels[1].set_ylim(-1, 1)
+        panels[1].set_ylabel("rank correlation with the gain")
+        for axes in panels:
+            axes.set_xticks(frame["layer"].astype(int))
+            axes.set_xlabel("layer")
+            axes.grid(axis="y")
+            axes.set_axisbelow(True)
+            strip_axes(axes)
     return figure
 
 

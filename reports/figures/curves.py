@@ -25,28 +25,26 @@ _PANEL_IN = 1.45
 
 
 def draw_curves(curves: Mapping[str, Sequence[Curve]], width_in: float = TWO_COLUMNS_IN) -> Figure:
-    """Draw each task's training loss against the share of its run's steps."""
+    """Draw each task's training loss against the share of its run's steps.
+
+    Each panel has a scale of its own: the loss of a regression is no match for that of classes.
+    """
     columns = max(min(len(curves), round(width_in / _PANEL_IN + 0.3)), 1)
     rows = math.ceil(len(curves) / columns)
     labels = _order_labels(curves)
     with styled():
         figure = new_figure(width_in, 0.95 * rows + 0.6)
-        panels = list(figure.subplots(rows, columns, sharey=True, squeeze=False).ravel())
+        panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
         for i, (axes, (task, found)) in enumerate(zip(panels, curves.items(), strict=False)):
             for curve in found:
                 _draw_curve(axes, curve, labels.index(curve.label))
             _dress_panel(axes, task, is_lowest=i + columns >= len(curves))
-        panels[0].set_ylim(0, 1.05 * _find_highest(curves))  # of all panels, which share the axis
         for axes in panels[len(curves) :]:
             axes.set_visible(False)
         figure.supxlabel("share of the run's steps", fontsize=SMALL_PT, color=color("muted"))
         figure.supylabel("training loss", fontsize=SMALL_PT, color=color("muted"))
         _add_key(figure, labels)
     return figure
-
-
-def _find_highest(curves: Mapping[str, Sequence[Curve]]) -> float:
-    return max((float(c.loss.max()) for found in curves.values() for c in found), default=1.0) or 1
 
 
 def _order_labels(curves: Mapping[str, Sequence[Curve]]) -> list[str]:
@@ -62,8 +60,9 @@ def _draw_curve(axes: Axes, curve: Curve, number: int) -> None:
 def _dress_panel(axes: Axes, task: str, *, is_lowest: bool) -> None:
     axes.set_title(shorten(task, 16))
     axes.set_xlim(0, 1)
+    axes.set_ylim(bottom=0)
     axes.grid(axis="y")
-    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_locator(MaxNLocator(3))
     axes.xaxis.set_major_locator(FixedLocator([0, 1]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:.0f} %"))
     axes.tick_params(axis="x", labelbottom=is_lowest)

@@ -1,0 +1,58 @@
+"""`python -m benchmarks [PART ...]`: measure, print a table, write the results."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from benchmarks.attention import measure_attention
+from benchmarks.entries import RESULTS, Entry, format_entries, write_entries
+from benchmarks.rows import Material, find_material
+from benchmarks.sweep import measure_growth, measure_memory, measure_sweep
+from benchmarks.training import measure_evaluation, measure_long, measure_short
+from benchmarks.vocabulary import measure_vocabulary
+
+Part: TypeAlias = Callable[[Material, int, float], list[Entry]]
+
+PARTS: Mapping[str, Part] = {
+    "train_short": measure_short,
+    "train_long": measure_long,
+    "evaluate": measure_evaluation,
+    "vocab": measure_vocabulary,
+    "attention": measure_attention,
+    "memory": measure_memory,
+    "sweep": measure_sweep,
+    "growth": measure_growth,
+}
+QUICK = 0.02
+
+
+def run(
+    parts: Annotated[list[str] | None, typer.Argument(help="Parts. [default: all]")] = None,
+    repeats: Annotated[int, typer.Option(help="Turns of each side.", min=1)] = 3,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run at all?")] = False,
+    out: Annotated[Path, typer.Option(help="Where the list of results is kept.")] = RESULTS,
+) -> None:
+    """Measure speed and memory side by side with the strongest stock setting."""
+    warnings.filterwarnings("ignore")  # the other side's
+    unknown = [part for part in parts or () if part not in PARTS]
+    if unknown:
+        raise typer.BadParameter(f"parts should be among {', '.join(PARTS)}. Found {unknown}.")
+    material = find_material()
+    entries: list[Entry] = []
+    for part in parts or PARTS:
+        typer.echo(f"measuring {part}", err=True)
+        found = PARTS[part](material, repeats, QUICK if quick else 1.0)
+        write_entries(found, out)
+        entries += found
+    typer.echo(format_entries(entries))
+
+
+if __name__ == "__main__":
+    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    app.command()(run)
+    app()

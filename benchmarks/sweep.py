@@ -1,0 +1,162 @@
+"""A whole small sweep against a loop over Trainer in fresh processes; memory; growth with tasks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from benchmarks.entries import Entry
+from benchmarks.rows import Material
+from benchmarks.stock import make_trainer, predict_stock, train_stock
+from benchmarks.training import prepare, prepare_named
+from hmnet.data import load
+from hmnet.execute import Job, Machine, execute
+from hmnet.jobs import Workers, count_cores, run_jobs
+from hmnet.planted import planted_tasks
+from hmnet.prepared import PreparedStudy
+from hmnet.runs import RunStore
+from hmnet.settings import DataSettings, TrainingSettings
+from hmnet.tasks import PAPER_TASKS, Task
+from relevance.pairwise import plan_pairwise
+
+SWEPT = ("rte", "mrpc", "cb", "stsb", "sst2", "qnli")
+SETTINGS = TrainingSettings(epochs=1, batch_size=16, precision="bf16")
+LENGTH = 128
+
+
+def measure_sweep(material: Material, repeats: int, scale: float) -> list[Entry]:
+    """Run 6 single and 15 pair runs over 1,000 rows a task, and evaluate each."""
+    tasks = SWEPT if scale >= 1 else SWEPT[:3]
+    count = max(round(1000 * scale), 32)
+    prepared = prepare(material, tasks, DataSettings(LENGTH, count, count), SETTINGS)
+    ours = _run_ours(prepared, material.folder / "swept")
+    other = _run_stock(prepared, material)
+    runs = len(plan_pairwise(prepared, (0,), None).jobs)
+    return [
+        Entry(
+            "sweep",
+            ours,
+            other,
+            other / ours,
+            "s",
+            f"{runs} runs of {len(tasks)} tasks, at most {count:,} training and dev rows each, "
+            f"with evaluation, {count_cores()} cores, against a loop over Trainer in fresh "
+            f"processes, as many at a time, one thread each, with the tokenised rows cached (a "
+            f"pair trains one model after the other); once each; "
+            f"{material.words}",
+        )
+    ]
+
+
+def _run_ours(prepared: PreparedStudy, folder: Path) -> float:
+    began = time.perf_counter()
+    plan = plan_pairwise(prepared, (0,), None)
+    summary = run_jobs(plan.jobs, RunStore(folder), Workers.choose())
+    if summary.failed:
+        raise RuntimeError(f"runs failed: {summary.failed}")
+    return time.perf_counter() - began
+
+
+def _run_stock(prepared: PreparedStudy, material: Material) -> float:
+    names = list(prepared.data)
+    runs = [(name,) for name in names] + list(itertools.combinations(names, 2))
+    began = time.perf_counter()
+    with ThreadPoolExecutor(count_cores()) as pool:
+        list(pool.map(lambda run: _run_fresh(prepared, material, run), runs))
+    return time.perf_counter() - began
+
+
+def _run_fresh(prepared: PreparedStudy, material: Material, names: tuple[str, ...]) -> None:
+    folders = [f"{name}={prepared.folders[name]}" for name in names]
+    command = [sys.executable, "-m", "benchmarks.sweep", str(material.encoder), *folders]
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=one_thread)
+
+
+def run_stock_once(encoder: Path, tasks: Sequence[tuple[Task, Path]]) -> None:
+    """Train one Trainer per task, as a loop over it would; a pair's shared encoder is left out.
+
+    The Trainer has no notion of two heads. Training one after the other with as many steps costs
+    what a multi-task loop around it would.
+    """
+    torch.set_num_threads(1)
+    for task, folder in tasks:
+        data = load(folder, task)
+        trainer = make_trainer(encoder, task, data.train, SETTINGS, folder / "trainer")
+        train_stock(trainer)
+        for split in task.dev_splits:
+            predict_stock(trainer, data.splits[split])
+
+
+def measure_memory(material: Material, repeats: int, scale: float) -> list[Entry]:
+    """Compare a worker's peak memory with few and with many rows a task, over as many steps."""
+    few, many = (max(round(count * scale), 64) for count in (1_000, 20_000))
+    peaks = [_measure_worker(material, count, few) for count in (few, many)]
+    return [
+        Entry(
+            "memory",
+            peaks[1],
+            peaks[0],
+            peaks[1] / peaks[0],
+            "MiB",
+            f"peak memory of one run's process with {many:,} rows (ours) against {few:,} (other) "
+            f"of MNLI; the ratio should be 1; {material.words}",
+        )
+    ]
+
+
+def _measure_worker(material: Material, rows: int, cap: int) -> float:
+    """Return the peak MiB of a fresh process that runs as many steps, however many rows."""
+    settings = TrainingSettings(
+        epochs=1, batch_size=16, precision="bf16", sampling="capped", cap=min(cap, rows)
+    )
+    prepared = prepare(material, ("mnli",), DataSettings(LENGTH, rows, 200), settings)
+    job = prepared.single(next(iter(prepared.data)), 0)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_run_and_measure, job, material.folder / f"memory-{rows}").result()
+
+
+def _run_and_measure(job: Job, folder: Path) -> float:
+    execute(job, RunStore(folder), Machine(threads=1))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure_growth(material: Material, repeats: int, scale: float) -> list[Entry]:
+    """Time sweeps of 4, 8 and 13 tasks, and the time per run in each."""
+    entries = []
+    for tasks in (4, 8, 13):
+        names = list(PAPER_TASKS if material.is_real else planted_tasks())[:tasks]
+        count = max(round(100 * scale), 16)
+        settings = DataSettings(LENGTH, count, count)
+        prepared = prepare_named(material, names, settings, SETTINGS)
+        seconds = _run_ours(prepared, material.folder / f"growth-{tasks}")
+        runs = len(plan_pairwise(prepared, (0,), None).jobs)
+        per_task = seconds / (2 * runs - tasks)  # a pair trains two tasks
+        entries.append(
+            Entry(
+                f"growth_{tasks}",
+                seconds,
+                per_task,
+                seconds / per_task,
+                "s",
+                f"a sweep of {tasks} tasks ({runs} runs) with {count} rows each (ours), and the "
+                f"same per trained task (other); {material.words}",
+            )
+        )
+    return entries
+
+
+if __name__ == "__main__":
+    known = {**planted_tasks(), **PAPER_TASKS}
+    pairs = [argument.split("=", 1) for argument in sys.argv[2:]]
+    run_stock_once(Path(sys.argv[1]), [(known[name], Path(folder)) for name, folder in pairs])

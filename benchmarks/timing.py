@@ -1,0 +1,65 @@
+"""Two sides in turns, their medians, and what the machine's matrix product can do."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Seconds of both sides.
+
+    Attributes:
+        ours, other: medians.
+        spread: largest over smallest, the worse of the two sides.
+    """
+
+    ours: float
+    other: float
+    spread: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster ours is."""
+        return self.other / self.ours
+
+
+def time_pair(
+    ours: Callable[[], float | None], other: Callable[[], float | None], repeats: int
+) -> Pair:
+    """Run both sides in turns; each returns its own seconds, or None to be timed as a whole."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for number in range(repeats):
+        order = (0, 1) if number % 2 == 0 else (1, 0)  # neither side always comes first
+        for side in order:
+            seconds[side].append(_time((ours, other)[side]))
+    medians = [statistics.median(values) for values in seconds]
+    return Pair(*medians, spread=max(max(values) / min(values) for values in seconds))
+
+
+def _time(run: Callable[[], float | None]) -> float:
+    began = time.perf_counter()
+    own = run()
+    return time.perf_counter() - began if own is None else own
+
+
+def measure_peak(dtype: torch.dtype, size: int = 2048, repeats: int = 5) -> float:
+    """Return the floating-point operations per second of a large square matrix product."""
+    one, other = (torch.randn(size, size).to(dtype) for _ in range(2))
+    one @ other
+    times = [_time(lambda: torch.mm(one, other) is None or None) for _ in range(repeats)]
+    return float(2 * size**3 / statistics.median(times))
+
+
+def count_operations(model: torch.nn.Module, tokens: float) -> float:
+    """Return the operations of a training step on so many tokens: 6 per parameter and token.
+
+    Embeddings are looked up, not multiplied; attention's own products are left out.
+    """
+    layers = [p.numel() for name, p in model.named_parameters() if "embeddings" not in name]
+    return 6.0 * sum(layers) * tokens
