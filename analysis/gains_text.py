@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,14 +63,17 @@ def describe_significant(matrix: RelevanceMatrix) -> Iterator[str]:
     )
     strongest = sure.sort_values("value", key=np.abs, ascending=False, kind="stable")
     for row in strongest.head(SHOWN).itertuples():
-        yield (
-            f"  {row.source} -> {row.target}: {row.value:+.1%} "
-            f"({row.ci_low:+.1%} to {row.ci_high:+.1%})"
-        )
+        yield f"  {row.source} -> {row.target}: {row.value:+.1%} ({_show_interval(row)})"
     if len(sure) > SHOWN:
         yield f"  and {len(sure) - SHOWN} more"
     if odd := int((tested["q_value"] < LEVEL).sum()) - len(sure):
         yield f"  not counted: {odd} over single runs that are no better than a constant answer"
+
+
+def _show_interval(row: Any) -> str:
+    if math.isnan(row.ci_low):
+        return "no interval: the single score is 0 or less in some draws"
+    return f"{row.ci_low:+.1%} to {row.ci_high:+.1%}"
 
 
 def describe_majority(targets: pd.DataFrame) -> Iterator[str]:

@@ -69,10 +69,11 @@ def main() -> None:
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"{options.draws} draws, {options.tasks} tasks, {options.seeds} seeds, dev sets of "
-        f"{options.dev}: {seconds:.1f} s (limit {LIMIT_S:.0f}), {work:.1f} s of work, "
+        f"{options.dev}: {seconds:.1f} s, {work:.1f} s of processor time (limit {LIMIT_S:.0f}), "
         f"peak {peak_gib:.2f} GiB of memory (limit {LIMIT_GIB:.0f})"
     )
-    assert seconds < LIMIT_S
+    # Processor time of all threads: what it takes on a machine that does nothing else, at most.
+    assert work < LIMIT_S
     assert peak_gib < LIMIT_GIB
 
 

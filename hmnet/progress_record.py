@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +29,7 @@ class ProgressRecord:
         seconds_left: expected; None before the first run ends.
         host, pid: the process that schedules the runs.
         is_over: whether it ended by itself.
+        command: what was typed; empty where that is not known.
     """
 
     total: int
@@ -38,10 +41,11 @@ class ProgressRecord:
     host: str = ""
     pid: int = 0
     is_over: bool = False
+    command: str = ""
 
     def write(self, path: Path) -> None:
         """Write the record, as one of this process."""
-        own = replace(self, host=socket.gethostname(), pid=os.getpid())
+        own = replace(self, host=socket.gethostname(), pid=os.getpid(), command=find_command())
         write_document(path, PROGRESS_SCHEMA, own)
 
     @classmethod
@@ -62,3 +66,10 @@ class ProgressRecord:
         except PermissionError:  # another user's
             return True
         return True
+
+
+def find_command() -> str:
+    """Return the command of this process as it was typed; empty if it is none of ours."""
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    return shlex.join([name, *sys.argv[1:]]) if name in ("relevance", "hmnet") else ""

@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
+import shlex
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from hmnet.errors import InputError
-from hmnet.outputs import Output
+from hmnet.errors import InputError, shorten
+from hmnet.outputs import Output, find_output_folder
 from hmnet.progress import format_seconds
 from hmnet.progress_record import ProgressRecord
 from hmnet.runs import FAILURE_SCHEMA, RUNNING_MARK, RunFailure
 from hmnet.storage import read_document
 
 MOST_FAILURES = 20
+MOST_BEGUN = 8
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,13 @@ def describe_status(output: Output) -> Iterator[str]:
         f"runs: {len(states.done)} done, {len(states.running)} begun, "
         f"{len(states.failed)} failed, {len(states.unfinished)} unfinished"
     )
-    if (record := _read_progress(output)) is not None:
-        yield _describe_sweep(record)
+    record = _read_progress(output)
+    if record is not None:
+        age_s = max(time.time() - output.progress.stat().st_mtime, 0.0)
+        yield _describe_sweep(record, age_s)
+        yield from _describe_begun(record, states.running)
     yield from _describe_failures(output, states.failed)
+    yield f"next: {_find_next(output, stages, states, record)}"
 
 
 def _list_stages(output: Output) -> list[tuple[Path, str]]:
@@ -87,23 +94,77 @@ def _read_progress(output: Output) -> ProgressRecord | None:
         return None
 
 
-def _describe_sweep(record: ProgressRecord) -> str:
+def _find_next(
+    output: Output,
+    stages: list[tuple[Path, str]],
+    states: RunStates,
+    record: ProgressRecord | None,
+) -> str:
+    """Return what to do now, in words or as a command."""
+    if record is not None and record.is_alive():
+        return "wait; the sweep is running"
+    again = (record.command if record is not None else "") or "the same command again"
+    if record is not None and not record.is_over:
+        return f"{again} (goes on where the sweep was stopped)"
+    if states.failed:
+        return f"{again} (tries the failed runs again)"
+    missing = [command for path, command in stages if not path.exists()]
+    if missing:
+        return missing[0] + _name_folder(output)
+    if _is_stale(output.report, [path for path, _ in stages]):
+        return f"relevance report{_name_folder(output)} (the report is older than the numbers)"
+    return f"open {output.report}"
+
+
+def _is_stale(report: Path, stages: list[Path]) -> bool:
+    written = report.stat().st_mtime
+    return any(path.stat().st_mtime > written for path in stages if path != report)
+
+
+def _name_folder(output: Output) -> str:
+    """Return the option that names the folder, where it is not the default one."""
+    is_default = output.folder == find_output_folder()
+    return "" if is_default else f" --out {shlex.quote(str(output.folder))}"
+
+
+def _describe_sweep(record: ProgressRecord, age_s: float) -> str:
+    missing = record.total - record.cached - record.done - record.failed
     line = f"last sweep: {record.cached + record.done} of {record.total} runs done"
     if record.failed:
         line += f", {record.failed} failed"
+    if missing:
+        line += f", {missing} to come"
     if record.is_over:
         return f"{line}; it is over"
     if record.is_alive() is False:
         return f"{line}; its process {record.pid} is gone: the same command goes on"
     line += f", {record.tokens_per_s:,.0f} tokens/s"
     if record.seconds_left is not None:
-        line += f", about {format_seconds(record.seconds_left)} left"
+        line += f", about {format_seconds(max(record.seconds_left - age_s, 0.0))} left"
     return f"{line} (process {record.pid} on {record.host})"
+
+
+def _describe_begun(record: ProgressRecord, begun: tuple[str, ...]) -> Iterator[str]:
+    """Yield the runs that bear a worker's mark: under way, or cut off with the sweep."""
+    if begun:
+        word = "cut off" if record.is_alive() is False else "under way"
+        more = f" and {len(begun) - MOST_BEGUN} more" if len(begun) > MOST_BEGUN else ""
+        yield f"{word}: {', '.join(begun[:MOST_BEGUN])}{more}"
 
 
 def _describe_failures(output: Output, failed: tuple[str, ...]) -> Iterator[str]:
     for run_id in failed[:MOST_FAILURES]:
         path = output.runs.folder / run_id / "failure.json"
-        yield f"failed: {run_id}: {read_document(path, FAILURE_SCHEMA, RunFailure).error}"
+        yield f"failed: {run_id}: {_read_reason(path)}"
     if len(failed) > MOST_FAILURES:
         yield f"and {len(failed) - MOST_FAILURES} more"
+
+
+def _read_reason(path: Path) -> str:
+    """Return an error as one line that no terminal takes for a command."""
+    try:
+        error = read_document(path, FAILURE_SCHEMA, RunFailure).error
+    except InputError as problem:
+        error = str(problem)
+    line = " ".join(error.split()) or "no reason given"
+    return shorten("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line))

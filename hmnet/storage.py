@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from hmnet.errors import InputError
+from hmnet.errors import InputError, first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,7 +185,7 @@ def write_table(
     footer = canonical_json({"schema": schema, "provenance": provenance}).encode()
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _FOOTER_KEY: footer})
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     write_bytes(path, sink.getvalue().to_pybytes())
 
 
@@ -195,21 +195,33 @@ def read_table(path: Path, schema: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     Raises:
         InputError: if the file is missing, is no parquet, or has another schema.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    frame, metadata = read_parquet(path)
     try:
-        with pq.ParquetFile(path) as file:  # `read_table` would take `a=1/` in a path for a column
-            table = file.read()
-    except FileNotFoundError:
-        raise InputError(f"{path}: the file does not exist.") from None
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: the file should be parquet. Found: {error}.") from None
-    try:
-        footer = json.loads((table.schema.metadata or {})[_FOOTER_KEY])
+        footer = json.loads(metadata[_FOOTER_KEY])
         found, provenance = footer["schema"], dict(footer["provenance"])
     except (KeyError, ValueError, TypeError):
         found, provenance = None, {}
     if found != schema:
         raise InputError(f"{path}: the table's schema should be `{schema}`. Found `{found}`.")
-    return table.to_pandas(), provenance
+    return frame, provenance
+
+
+def read_parquet(path: Path) -> tuple[pd.DataFrame, Mapping[bytes, bytes]]:
+    """Read a parquet file, its pages' checksums verified; return it with its metadata.
+
+    Raises:
+        InputError: if the file is missing, is no parquet, or is damaged.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        # `pq.read_table` would take `a=1/` in a path for a column
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
+        return table.to_pandas(), table.schema.metadata or {}
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file does not exist.") from None
+    except Exception as error:  # noqa: BLE001 (a damaged footer raises nearly anything)
+        raise InputError(
+            f"{path}: the file should be parquet. Found: {first_line(error)}"
+        ) from None

@@ -12,15 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from hmnet.data import verify_folder
 from hmnet.errors import InputError
 from hmnet.hierarchy import Groups
 from hmnet.outputs import Output
 from hmnet.runs import RESULT_SCHEMA, SPEC_SCHEMA, RunResult, RunSpec, check_files
-from hmnet.storage import read_document, read_json
+from hmnet.storage import read_document, read_json, read_parquet
 from hmnet.study import load_study
 
 
@@ -72,19 +69,11 @@ def _find_check(path: Path) -> Callable[[Path], object]:
         return Groups.read
     if path.name == "study.toml":
         return load_study
-    return {".json": read_json, ".parquet": _read_parquet}.get(path.suffix, _accept)
+    return {".json": read_json, ".parquet": read_parquet}.get(path.suffix, _accept)
 
 
 def _accept(path: Path) -> None:
     """Leave a file alone that is not read by any command."""
-
-
-def _read_parquet(path: Path) -> None:
-    try:
-        with pq.ParquetFile(path) as file:
-            file.read()
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: the file should be parquet. Found: {error}.") from None
 
 
 def _check_run(path: Path) -> None:

@@ -359,8 +359,11 @@ def report(
 def figures(
     folder: Annotated[Path, typer.Option("--out", help="Folder for the figures.")],
     kind: Annotated[str, typer.Option("--format", help="pdf, svg or png.")] = "pdf",
+    width: Annotated[
+        str | None, typer.Option(help="one-column or two-columns. [default: both]")
+    ] = None,
     focus: Annotated[
-        str | None, typer.Option(help="Tasks with an influence chart. [default: all]")
+        str | None, typer.Option(help="Tasks with an influence chart. [default: one]")
     ] = None,
     store: Annotated[
         Path | None,
@@ -373,7 +376,11 @@ def figures(
 
     source = open_output(store, create=False).folder
     paths = write_figures(
-        source, folder, kind=cast(Any, kind), focus=tuple(split_names(focus) or ())
+        source,
+        folder,
+        kind=cast(Any, kind),
+        focus=tuple(split_names(focus) or ()),
+        columns=None if width is None else [width],
     )
     typer.echo(f"wrote {len(paths)} files to {folder}")
 

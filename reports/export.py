@@ -43,28 +43,29 @@ def write_figures(
     folder: Path,
     kind: Format = "pdf",
     focus: Iterable[str] = (),
-    columns: Iterable[str] = tuple(COLUMNS),
+    columns: Iterable[str] | None = None,
 ) -> list[Path]:
     """Write every figure that an output folder has data for; return the files.
 
     Args:
-        folder: where to write `<figure>.<columns>.<kind>`.
+        folder: where to write `<figure>.<columns>.<kind>`, or `<figure>.<kind>` for one width.
         kind: `pdf` and `svg` are vectors; `png` has 300 dots per inch.
         focus: tasks of which Figure 2 is drawn; the one that loses most if empty.
-        columns: widths, of `COLUMNS`.
+        columns: widths, of `COLUMNS`; None for all.
 
     Raises:
         OutputFolderError: if there is no such output folder.
         InputError: for an unknown format, width or task.
     """
     _check(kind, FORMATS, "format")
-    columns = list(columns)
+    columns = list(COLUMNS if columns is None else columns)
     for name in columns:
-        _check(name, COLUMNS, "columns")
+        _check(name, COLUMNS, "width")
     written = []
     for figure, draw in list_drawings(collect(out), focus):
         for name in columns:
-            path = folder / f"{figure}.{name}.{kind}"
+            width = "" if len(columns) == 1 else f".{name}"
+            path = folder / f"{figure}{width}.{kind}"
             write_bytes(path, save_figure(draw(COLUMNS[name]), kind, figure))
             written.append(path)
     return written

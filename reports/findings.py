@@ -359,7 +359,7 @@ def _count_sure(gains: GainTable, inputs: ReportInputs) -> Iterator[Markup]:
     sure = [gain for gain in gains.gains if gain.verdict == "beyond noise"]
     helpful = sum(gain.value > 0 for gain in sure)
     yield sentence(
-        "{} of {} gains are beyond {} (false discovery rate 5 %): {} helpful, {} harmful.{}",
+        "{:,} of {:,} gains are beyond {} (false discovery rate 5 %): {} helpful, {} harmful.{}",
         len(sure),
         len(gains.sound),
         "the noise of dev examples" if inputs.lacks_seed_noise else "noise",

@@ -171,10 +171,16 @@ def holds_gains(matrix: RelevanceMatrix) -> bool:
 def _to_gain(row: object) -> Gain:
     """Read a row of the long table."""
     names = ("value", "ci_low", "ci_high", "q_value", "n_seeds", "n_dev")
+    value, low, high, q, runs, dev = (_to_float(getattr(row, name)) for name in names)
     return Gain(
-        str(getattr(row, "source", "")),
-        str(getattr(row, "target", "")),
-        *(_to_float(getattr(row, name)) for name in names),
+        source=str(getattr(row, "source", "")),
+        target=str(getattr(row, "target", "")),
+        value=value,
+        low=low,
+        high=high,
+        q=q,
+        runs=runs,
+        dev=dev,
         undefined=bool(getattr(row, "undefined", False)),
     )
 

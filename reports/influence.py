@@ -51,6 +51,9 @@ class Influence:
     given: tuple[Bar, ...]
 
 
+MOST_REACH = 1.6
+"""How far the scale of a chart follows intervals, in lengths of its longest bar."""
+
 _VERDICTS = {
     "beyond noise": "sure",
     "within noise": "unsure",
@@ -80,17 +83,22 @@ def _sort(gains: Iterable[Gain]) -> list[Gain]:
     return sorted(gains, key=lambda gain: (-gain.value, gain.source, gain.target))
 
 
-def _range(gains: Iterable[Gain]) -> tuple[float, float]:
-    """Return the ends of a scale that holds zero, every bar and every interval."""
+def _range(gains: Sequence[Gain]) -> tuple[float, float]:
+    """Return the ends of a scale that holds zero, every bar, and intervals of usual length.
+
+    One immense interval would press every bar against zero; it is cut at the frame.
+    """
+    reach = MOST_REACH * max((abs(gain.value) for gain in gains), default=0.0)
     ends = [0.0]
     for gain in gains:
-        ends += [end for end in (gain.value, gain.low, gain.high) if math.isfinite(end)]
+        sides = [end for end in (gain.low, gain.high) if math.isfinite(end)]
+        ends += [gain.value, *(min(max(end, -reach), reach) for end in sides)]
     low, high = min(ends), max(ends)
     return (low, high) if high > low else (-1.0, 1.0)
 
 
 def _place(value: float, low: float, high: float) -> float:
-    return round(100 * (value - low) / (high - low), 2)
+    return round(100 * (min(max(value, low), high) - low) / (high - low), 2)
 
 
 def _bar(gain: Gain, name: str, low: float, high: float) -> Bar:

@@ -160,10 +160,8 @@ def plot_attention_layers(inputs: ReportInputs) -> Plot | None:
     """Return how the similarity of attention maps goes with the pairs' gains, layer by layer."""
     if inputs.layers is None:
         return None
-    told = [
-        f"layer {row.layer:.0f}: {format_number(row.similarity, 3)}"
-        for row in inputs.layers.itertuples()
-    ]
+    means = zip(inputs.layers["layer"], inputs.layers["similarity"], strict=True)
+    told = [f"layer {layer:.0f}: {format_number(float(value), 3)}" for layer, value in means]
     pairs = format_number(float(inputs.layers["pairs"].max()), 0)
     caption = sentence(
         "Left: how alike the attention maps of a task's own model and of its pair's model are, "

@@ -23,6 +23,7 @@ from hmnet.runs import (
     RunSpec,
 )
 from hmnet.storage import read_document
+from reports.formatting import format_count
 
 Kind = Literal["single-task", "pair", "multi-task", "skillnet", "hierarchical"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -228,7 +229,8 @@ def label_run(record: RunRecord) -> str:
     if record.kind != "hierarchical":
         return record.kind
     suffix = "" if record.spec.duplicate == "layer" else f", {record.spec.duplicate}"
-    return f"hierarchical {{{record.spec.hierarchy}}}, {len(record.spec.groups)} groups{suffix}"
+    groups = format_count(len(record.spec.groups), "group")
+    return f"hierarchical {{{record.spec.hierarchy}}}, {groups}{suffix}"
 
 
 def _read_losses(

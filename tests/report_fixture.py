@@ -112,10 +112,10 @@ def make_many(out: Path, count: int) -> Made:
     return Made(out, tasks, tuple(tasks[i::size] for i in range(size)))
 
 
-def write_everything(made: Made) -> None:
+def write_everything(made: Made, undefined: Sequence[str] = ()) -> None:
     """Write every stage of a finished study, with a few failed and unfinished runs."""
     write_vocabulary(made)
-    matrix = write_pairwise(made)
+    matrix = write_pairwise(made, undefined=undefined)
     write_groups(made, matrix)
     write_comparison(made)
     write_runs(made)
@@ -137,8 +137,14 @@ def write_vocabulary(made: Made) -> RelevanceMatrix:
     return matrix
 
 
-def write_pairwise(made: Made, *, seeds: int = 3, tested: bool = True) -> RelevanceMatrix:
-    """Write gains with intervals and tests, or (one seed) without."""
+def write_pairwise(
+    made: Made, *, seeds: int = 3, tested: bool = True, undefined: Sequence[str] = ()
+) -> RelevanceMatrix:
+    """Write gains with intervals and tests, or (one seed) without.
+
+    Args:
+        undefined: targets that learned nothing alone.
+    """
     size = len(made.tasks)
     truth = np.zeros((size, size))
     noise = np.zeros_like(truth)
@@ -154,6 +160,8 @@ def write_pairwise(made: Made, *, seeds: int = 3, tested: bool = True) -> Releva
         "n_seeds": np.where(np.eye(size, dtype=bool), np.nan, seeds),
         "n_dev": np.tile([made.n_dev(task) for task in made.tasks], (size, 1)).astype(float),
     }
+    if undefined:
+        columns["undefined"] = np.tile([task in undefined for task in made.tasks], (size, 1))
     if tested:
         columns |= _test_gains(values, noise)
     matrix = RelevanceMatrix.from_array(

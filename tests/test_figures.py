@@ -209,6 +209,7 @@ def test_every_figure_is_drawn_as_vectors_at_the_width_asked_for(inputs: ReportI
         "together",
         "scores",
         "attention",
+        "attention-layers",
         "curves",
         "shared-layers-1",
         "layer-combinations-1",
@@ -233,9 +234,9 @@ def test_figures_are_written_by_name_width_and_format(tmp_path: Path) -> None:
     write_pairwise(made)
     written = write_figures(made.out, tmp_path / "figures", "svg", ["boolq"], ["one-column"])
     assert [path.name for path in written] == [
-        "pairwise.one-column.svg",
-        "influence-boolq.one-column.svg",
-        "dendrogram.one-column.svg",
+        "pairwise.svg",
+        "influence-boolq.svg",
+        "dendrogram.svg",
     ]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(
         path.name for path in written
@@ -246,7 +247,7 @@ def test_figures_are_written_by_name_width_and_format(tmp_path: Path) -> None:
     ("options", "said"),
     [
         ({"kind": "gif"}, "`format`.*Found `gif`"),
-        ({"columns": ["three"]}, "`columns`.*Found `three`"),
+        ({"columns": ["three"]}, "`width`.*Found `three`"),
         ({"focus": ["boolk"]}, "`focus`.*Found `boolk`.*boolq"),
     ],
 )

@@ -18,8 +18,9 @@ APPS = {"relevance": get_command(relevance_app), "hmnet": get_command(hmnet_app)
 
 
 def list_blocks(root: Path, language: str) -> list[str]:
-    """Return the code blocks of the README and of CONTRIBUTING in a language."""
-    text = "".join((root / name).read_text() for name in ("README.md", "CONTRIBUTING.md"))
+    """Return the code blocks of the README, CONTRIBUTING and the gallery in a language."""
+    names = ("README.md", "CONTRIBUTING.md", "docs/gallery.md")
+    text = "".join((root / name).read_text() for name in names)
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
@@ -74,3 +75,17 @@ def test_the_python_of_the_readme_compiles_and_its_imports_exist(root: Path) -> 
 def test_links_to_files_lead_somewhere(root: Path, name: str) -> None:
     for target in re.findall(r"[^!]\[[^\]]*\]\(([^)#]+)\)", (root / name).read_text()):
         assert target.startswith("https://") or (root / target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/gallery.md"])
+def test_pictures_are_there_and_have_a_text(root: Path, name: str) -> None:
+    pictures = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", (root / name).read_text())
+    assert pictures
+    for text, target in pictures:
+        assert len(text) > 20, target
+        assert ((root / name).parent / target).is_file(), target
+
+
+def test_pictures_are_small(root: Path) -> None:
+    pictures = list((root / "docs" / "pictures").iterdir())
+    assert sum(path.stat().st_size for path in pictures) < 1_500_000

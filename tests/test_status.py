@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,6 +106,76 @@ def test_a_killed_sweep_is_told_from_one_that_runs(output: Output) -> None:
     assert elsewhere.is_alive() is None
     write_document(output.progress, PROGRESS_SCHEMA, elsewhere)
     assert "on another-host" in say(output)
+
+
+def test_what_to_do_next_follows_from_what_is_there(output: Output) -> None:
+    def find_next() -> str:
+        return say(output).splitlines()[-1]
+
+    folder = output.folder
+    assert find_next() == f"next: relevance vocab --out {folder}"
+    for path in (output.vocab, output.pairwise, output.groups, output.compare):
+        path.touch()
+    assert find_next() == f"next: relevance report --out {folder}"
+    output.report.touch()
+    os.utime(output.report, (1, 1))
+    assert find_next().endswith("(the report is older than the numbers)")
+    os.utime(output.report)
+    assert find_next() == f"next: open {output.report}"
+    make_run(output, "d-failed", "failure.json")
+    assert find_next() == "next: the same command again (tries the failed runs again)"
+    ProgressRecord(total=9, cached=0, done=3).write(output.progress)
+    assert find_next() == "next: wait; the sweep is running"
+    record = replace(ProgressRecord.read(output.progress), pid=find_ended_pid(), command="hmnet x")
+    write_document(output.progress, PROGRESS_SCHEMA, record)
+    assert find_next() == "next: hmnet x (goes on where the sweep was stopped)"
+
+
+def test_marks_of_a_killed_sweep_are_no_runs_under_way(output: Output) -> None:
+    make_run(output, "b-begun", RUNNING_MARK)
+    ProgressRecord(total=9, cached=1, done=3, failed=1).write(output.progress)
+    assert "under way: b-begun" in say(output)
+    assert "4 of 9 runs done, 1 failed, 4 to come" in say(output)
+    record = replace(ProgressRecord.read(output.progress), pid=find_ended_pid())
+    write_document(output.progress, PROGRESS_SCHEMA, record)
+    assert "cut off: b-begun" in say(output)
+
+
+def test_time_left_runs_on_after_the_record_was_written(output: Output) -> None:
+    ProgressRecord(total=9, cached=0, done=3, seconds_left=1000.0).write(output.progress)
+    assert "about 16 min 40 s left" in say(output)
+    written = time.time() - 940  # of 1000 s, 60 are left
+    os.utime(output.progress, (written, written))
+    assert "about 1 min 0 s left" in say(output)
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        (["/x/bin/relevance", "pairwise", "--out", "a b"], "relevance pairwise --out 'a b'"),
+        (["/x/hmnet/__main__.py", "compare"], "hmnet compare"),
+        (["/x/bin/pytest"], ""),
+    ],
+)
+def test_the_command_is_recorded_as_it_was_typed(
+    output: Output, monkeypatch: pytest.MonkeyPatch, argv: list[str], command: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", argv)
+    ProgressRecord(total=1, cached=0).write(output.progress)
+    assert ProgressRecord.read(output.progress).command == command
+
+
+def test_a_reason_is_one_line_and_no_escape_of_a_terminal(output: Output) -> None:
+    failed = make_run(output, "d-failed")
+    error = "first line\n\x1b]0;owned\x07" + 100 * "x"
+    write_document(failed / "failure.json", FAILURE_SCHEMA, RunFailure(error))
+    make_run(output, "e-broken", "failure.json")
+    lines = say(output).splitlines()
+    assert all(line.isprintable() for line in lines)
+    (told,) = (line for line in lines if line.startswith("failed: d-failed"))
+    assert told.startswith("failed: d-failed: first line ")
+    assert len(told) <= len("failed: d-failed: ") + 80
+    assert any(line.startswith("failed: e-broken: ") for line in lines)
 
 
 def test_a_record_of_another_version_is_passed_over(output: Output) -> None:

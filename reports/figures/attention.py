@@ -61,7 +61,7 @@ def draw_attention_layers(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN)
         shades = ("neutral", "help", "hurt")
         for (column, label), shade, marker in zip(lines.items(), shades, "so^", strict=True):
             panels[0].plot(
-                frame["layer"], frame[column], f"{marker}-", color=color(shade), label=label
+                frame["layer"], frame[column], f"{marker}-", color=color(shade), label=label, ms=3.6
             )
         panels[0].set_ylabel("cosine similarity of attention")
         panels[0].legend(loc="best")

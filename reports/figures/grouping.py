@@ -21,7 +21,13 @@ from reports.figures.grid import (
     set_ink,
     size_numbers_pt,
 )
-from reports.figures.style import TWO_COLUMNS_IN, new_figure, strip_axes, styled
+from reports.figures.style import (
+    LEAST_WIDE_IN,
+    TWO_COLUMNS_IN,
+    new_figure,
+    strip_axes,
+    styled,
+)
 from reports.formatting import shorten
 from reports.ordering import TaskOrder, order_tasks
 from reports.palette import color, sequential_map
@@ -55,7 +61,10 @@ def draw_dendrogram(
             no_labels=True,
         )
         leaves = [matrix.tasks[i] for i in trees.leaves_list(tree)]
-        _name_leaves(axes, leaves, order_tasks(matrix.tasks, groups))
+        order = order_tasks(matrix.tasks, groups)
+        _name_leaves(axes, leaves, order)
+        if len(order.labels) > 1:
+            _add_key(figure, axes, order)
         axes.set_xlabel("distance between the tasks' rows")
         strip_axes(axes, keep="bottom")
     return figure
@@ -68,15 +77,13 @@ def _name_leaves(axes: Axes, leaves: Sequence[str], order: TaskOrder) -> None:
     for y, name in zip(places, leaves, strict=True):
         shade = color(f"series-{order.section_of(name)}" if len(order.labels) > 1 else "neutral")
         axes.plot([0], [y], "o", color=shade, markersize=4, clip_on=False)
-    if len(order.labels) > 1:
-        _add_key(axes, order)
 
 
-def _add_key(axes: Axes, order: TaskOrder) -> None:
+def _add_key(figure: Figure, axes: Axes, order: TaskOrder) -> None:
     for i, label in enumerate(order.labels):
         axes.plot([], [], "o", color=color(f"series-{i}"), markersize=4, label=name_group(label))
-    columns = min(len(order.labels), 4)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
+    columns = 5 if figure.get_figwidth() > LEAST_WIDE_IN else 3
+    figure.legend(loc="outside upper left", ncols=min(len(order.labels), columns))
 
 
 def name_group(label: str) -> str:

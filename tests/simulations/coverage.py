@@ -1,6 +1,6 @@
 """Do nominal 95 % intervals cover the truth 95 times in 100? Simulated sweeps with a known truth.
 
-    python tests/simulations/coverage.py            # about a minute: seeds 3, 5 and 10
+    python tests/simulations/coverage.py            # two minutes: seeds 3, 5 and 10
     python tests/simulations/coverage.py --sweeps 400
 
 A run is right about a dev example where
