@@ -161,7 +161,7 @@ def _describe_planted(found: Found) -> Iterator[Markup]:
         )
     if "kmeans" in found.by_method:
         yield sentence(
-            "By k-means on the rows, the paper's method, it is {}.",
+            "By k-means on the rows, the paper's method, the adjusted Rand index is {}.",
             format_number(found.by_method["kmeans"], 2),
         )
 

@@ -89,7 +89,7 @@ def test_a_planted_import_is_judged(tmp_path: Path, file: str, line: str, is_upw
 
 def list_distributions(files: list[Path]) -> set[str]:
     """Return the distributions that files import, without Python's own and the project's."""
-    own = {*FLOORS, *(file.stem for file in files)} | set(sys.stdlib_module_names)
+    own = {*FLOORS, "benchmarks", *(file.stem for file in files)} | set(sys.stdlib_module_names)
     imported = {
         name.split(".")[0]
         for file in files
