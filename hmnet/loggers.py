@@ -9,6 +9,7 @@ logged again.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -50,8 +51,7 @@ class WandbLogger:
     """A Weights & Biases run of the same id, in the project `task-relevance` or WANDB_PROJECT."""
 
     def __init__(self, folder: Path, run_id: str, settings: Mapping[str, Any]) -> None:
-        import wandb
-
+        wandb: Any = importlib.import_module("wandb")  # an extra: not there for type checkers
         folder.mkdir(parents=True, exist_ok=True)
         self._run = wandb.init(
             project=wandb.Settings().project or "task-relevance",
@@ -87,7 +87,7 @@ def check_loggers(names: Sequence[str]) -> None:
                 f"{suggest(name, LOGGERS)}"
             )
         try:
-            __import__(name)
+            importlib.import_module(name)
         except ImportError:
             raise InputError(
                 f"Parameter `log` should name a logger that is installed. Found `{name}`, which "

@@ -164,8 +164,8 @@ def test_the_table_holds_every_system_task_and_seed_and_their_means(output: Outp
     means = table[table["seed"].isna()].set_index(["system", "task"])
     seeded = table[table["seed"].notna()].groupby(["system", "task"])["score"].mean()
     for key, row in means.iterrows():
-        # correlations of the same predictions by two formulas
-        assert row["score"] == pytest.approx(seeded[key], abs=1e-6)
+        # correlations of the same predictions by two formulas, one of them in single precision
+        assert row["score"] == pytest.approx(seeded[key], abs=1e-4)
         assert row["ci_low"] <= row["score"] <= row["ci_high"]
     difference = seeded["skillnet", "tone"] - seeded["multi-task", "tone"]
     assert means.loc[("skillnet", "tone"), "vs_multi"] == pytest.approx(difference, abs=1e-6)
