@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from hmnet.attention import ATTENTION, attend, make_window_mask
 from hmnet.encoder import find_layers, quiet
 from hmnet.errors import InputError
 from hmnet.first_token import read_every_token
 from hmnet.forward import compute_logits
-from hmnet.packing import ATTENTION, Batch, Packing, attend, make_window_mask
+from hmnet.packing import Batch, Packing
 
 WATCHED = "packed-watched"
 

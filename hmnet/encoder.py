@@ -17,11 +17,12 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers import logging as transformers_logging
 
+from hmnet.attention import ATTENTION
 from hmnet.dropout import replace_dropout
 from hmnet.errors import InputError, SourceError, first_line
 from hmnet.first_token import read_first_tokens_only
 from hmnet.forward import packs_exactly
-from hmnet.packing import ATTENTION, keep_first_tokens
+from hmnet.packing import keep_first_tokens
 from hmnet.runs import ModelRef
 from hmnet.storage import digest, digest_file
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from hmnet.checkpoint import Checkpoint
 from hmnet.data import TaskData
+from hmnet.embedding_gradients import EmbeddingGradients
 from hmnet.errors import RelevanceError
 from hmnet.model import PathModel
 from hmnet.packing import pack
@@ -139,6 +140,7 @@ class Trainer:
         counts = count_batches(sizes, settings)
         self.steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed, counts)
         self.optimizer = make_optimizer(model, settings)
+        self.embeddings = EmbeddingGradients(model) if device.type == "cpu" else None
 
     def update(self, position: int) -> tuple[float, int]:
         """Take one optimiser step; return the loss and the tokens of the batch.
@@ -153,6 +155,8 @@ class Trainer:
             outputs = self.model(step.task, batch)
         loss = compute_loss(outputs.float(), batch.labels)
         (loss * self.settings.loss_weights.get(step.task, 1.0)).backward()
+        if self.embeddings:
+            self.embeddings.densify()
         value = self._check(float(loss.detach()), position)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm, foreach=True)
         for group in self.optimizer.param_groups:

@@ -14,7 +14,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hmnet.packing import active_packing, attend_spans
+from hmnet.attention import attend_packed
+from hmnet.packing import active_packing
 
 _PARTS = (
     "attention.self.query",
@@ -43,7 +44,7 @@ class _FirstTokenLayer(nn.Module):
         key = attention.key(hidden_states[0]).view(split).transpose(0, 1)
         value = attention.value(hidden_states[0]).view(split).transpose(0, 1)
         dropout = attention.dropout.p if layer.training else 0.0
-        context = attend_spans(query, key, value, packing, attention.scaling, dropout)
+        context = attend_packed(query, key, value, packing, attention.scaling, dropout)
         attended = layer.attention.output(context.flatten(1), first)
         return layer.output(layer.intermediate(attended), attended)[:, None]
 

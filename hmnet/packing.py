@@ -1,13 +1,12 @@
 """Padding-free batches on stock models: one row [1, M] that holds all sequences of a batch.
 
-- Sequences are ordered by length, so those of equal length lie side by side and their attention
-  is one dense product per length, without a mask.
-- The attention function is registered with transformers under `ATTENTION`; it reads the lengths
-  from the packing that is active around the forward pass, and is plain SDPA outside of one.
+- Sequences are ordered by length, so those of equal or similar length lie side by side, and their
+  attention is a few dense products (`hmnet.attention`), which read the lengths from the packing
+  that is active around the forward pass.
 - After the last layer only each sequence's first token is kept ([B, 1, width]), so poolers and
   heads see an ordinary batch of sequences of one token. `hmnet.first_token` goes further.
 
-Legend: B sequences, M tokens in all, H heads, L tokens of a sequence, D width of a head.
+Legend: B sequences, M tokens in all, H heads, L tokens of a bucket's sequences, D width of a head.
 """
 
 from __future__ import annotations
@@ -23,14 +22,69 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
-from hmnet.dropout import draw_keep_mask
 from hmnet.tokens import SplitData
 
-ATTENTION = "packed"
+BUCKET_TOKENS = 32
+"""Sequences are padded to a multiple of this for their attention: the softmax of a CPU takes two
+to four times as long over rows that its vectors do not fill."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Sequences that lie side by side in the row, padded to one length for their attention.
+
+    Attributes:
+        begin, end: the tokens of the row that are theirs.
+        count: number of sequences.
+        length: tokens of each, padding included (L).
+        take: the row's token at each place of the padded sequences, from `begin`, int64
+            [count * L], any of them at places of padding; None where there is no padding.
+        filled: the places that hold tokens, int64 [end - begin]; None where all do.
+        padding: the other places, bool [count, 1, L]; None where there are none.
+    """
+
+    begin: int
+    end: int
+    count: int
+    length: int
+    take: Tensor | None = None
+    filled: Tensor | None = None
+    padding: Tensor | None = None
+
+    def gather(self, row: Tensor) -> Tensor:
+        """Copy the bucket's part of a row, [M, H, D], into sequences, [count * H, L, D]."""
+        part = row[self.begin : self.end]
+        if self.take is not None:
+            part = part.flatten(1).index_select(0, self.take).unflatten(1, part.shape[1:])
+        parts = part.unflatten(0, (self.count, self.length)).transpose(1, 2)
+        return parts.clone(memory_format=torch.contiguous_format).flatten(0, 1)
+
+    def scatter(self, sequences: Tensor, row: Tensor) -> None:
+        """Copy sequences, [count * H, L, D], to their place in a row, [M, H, D], in place."""
+        part = sequences.unflatten(0, (self.count, -1)).transpose(1, 2).flatten(0, 1)
+        if self.filled is not None:
+            part = part.flatten(1).index_select(0, self.filled).unflatten(1, part.shape[1:])
+        row[self.begin : self.end] = part
+
+
+def _make_bucket(begin: int, lengths: np.ndarray[Any, np.dtype[np.int64]], length: int) -> Bucket:
+    """Return the bucket of sequences of these lengths, padded to `length`."""
+    count, size = len(lengths), int(lengths.sum())
+    if size == count * length:
+        return Bucket(begin, begin + size, count, length)
+    is_filled = np.arange(length) < lengths[:, None]
+    take = np.zeros(is_filled.shape, dtype=np.int64)
+    take[is_filled] = np.arange(size)
+    return Bucket(
+        begin,
+        begin + size,
+        count,
+        length,
+        take=torch.from_numpy(take.ravel()),
+        filled=torch.from_numpy(np.flatnonzero(is_filled)),
+        padding=torch.from_numpy(~is_filled)[:, None],
+    )
 
 
 @dataclass(frozen=True)
@@ -50,6 +104,22 @@ class Packing:
         """Number of sequences and length of each run of equal lengths."""
         runs = itertools.groupby(self.lengths)
         return [(sum(1 for _ in run), length) for length, run in runs]
+
+    @functools.cached_property
+    def buckets(self) -> list[Bucket]:
+        """The sequences by their length, rounded up to a multiple of `BUCKET_TOKENS`."""
+        buckets, begin = [], 0
+        for steps, run in itertools.groupby(self.lengths, lambda n: -(-n // BUCKET_TOKENS)):
+            lengths = np.fromiter(run, dtype=np.int64)
+            buckets.append(_make_bucket(begin, lengths, steps * BUCKET_TOKENS))
+            begin += int(lengths.sum())
+        return buckets
+
+    @functools.cached_property
+    def first_tokens(self) -> list[Bucket]:
+        """The same sequences in a row of their first tokens alone."""
+        ends = np.cumsum([bucket.count for bucket in self.buckets]).tolist()
+        return [Bucket(e - b.count, e, b.count, 1) for b, e in zip(self.buckets, ends, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -132,102 +202,3 @@ def keep_first_tokens(module: nn.Module, args: Any, output: Any) -> Any:
         return None
     first = hidden[0, packing.starts][:, None]
     return (first, *output[1:]) if isinstance(output, tuple) else first
-
-
-def attend(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    sliding_window: int | None = None,
-    **kwargs: Any,
-) -> tuple[Tensor, None]:
-    """Attention within each sequence of a packed row.
-
-    Args:
-        query, key, value: shape [1, H, M, D].
-        sliding_window: tokens attend to those at a smaller distance (ModernBERT's local layers).
-
-    Returns:
-        The outputs, shape [1, M, H, D], and None in place of the weights.
-    """
-    packing = _ACTIVE.get()
-    if packing is None:
-        options = {"scaling": scaling, "dropout": dropout, "is_causal": False, **kwargs}
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    out = attend_spans(query[0], key[0], value[0], packing, scale, dropout, sliding_window)
-    return out[None], None
-
-
-def attend_spans(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    packing: Packing,
-    scale: float,
-    dropout: float,
-    sliding_window: int | None = None,
-) -> Tensor:
-    """Attention within each sequence, for all its tokens or for its first token alone.
-
-    Args:
-        query: shape [H, M, D]; or [H, B, D], the queries of first tokens.
-        key, value: shape [H, M, D].
-
-    Returns:
-        Shape [M, H, D], or [B, H, D].
-    """
-    spans = packing.spans
-    is_first = query.shape[1] == len(packing.lengths) != key.shape[1]
-    sizes = [count * length for count, length in spans]
-    queries = query.split([count for count, _ in spans] if is_first else sizes, dim=1)
-    outputs = []
-    # `split`, unlike slices, has a backward pass of one concatenation
-    for (count, length), q, k, v in zip(
-        spans, queries, key.split(sizes, dim=1), value.split(sizes, dim=1), strict=True
-    ):
-        mask = None if is_first else make_window_mask(length, sliding_window, query)
-        each = (count, 1 if is_first else length)
-        k, v = k.unflatten(1, (count, length)), v.unflatten(1, (count, length))
-        out = _attend_dense(q.unflatten(1, each), k, v, mask, scale, dropout)  # [H, count, ., D]
-        outputs.append(out.flatten(1, 2).transpose(0, 1))
-    return torch.cat(outputs)
-
-
-def make_window_mask(length: int, sliding_window: int | None, like: Tensor) -> Tensor | None:
-    """Return the additive mask [L, L] of a local layer, or None where every token is in reach."""
-    if sliding_window is None or length <= sliding_window:
-        return None
-    position = torch.arange(length, device=like.device)
-    far = (position[:, None] - position[None, :]).abs() >= sliding_window
-    return torch.zeros(length, length, dtype=like.dtype, device=like.device).masked_fill(
-        far, float("-inf")
-    )
-
-
-def _attend_dense(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float, dropout: float
-) -> Tensor:
-    """Attention over sequences of equal length; q, k and v have shape [H, count, L, D]."""
-    if dropout == 0.0 or q.device.type != "cpu":
-        return nn.functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
-        )
-    with torch.autocast("cpu", enabled=False):  # bf16 weights: autocast would widen the softmax
-        scores = torch.matmul(q * scale, k.transpose(-1, -2))
-        weights = (scores if mask is None else scores + mask).softmax(-1)
-        keep, up = draw_keep_mask(weights, dropout)
-        return torch.matmul(weights * keep, v * up)
-
-
-def _make_mask(*args: Any, **kwargs: Any) -> Tensor | None:
-    """No mask inside a packing; SDPA's own mask outside of one."""
-    return None if _ACTIVE.get() is not None else sdpa_mask(*args, **kwargs)
-
-
-AttentionInterface.register(ATTENTION, attend)
-AttentionMaskInterface.register(ATTENTION, _make_mask)

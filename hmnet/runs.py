@@ -45,7 +45,7 @@ from hmnet.tasks import Task
 if TYPE_CHECKING:
     import pandas as pd
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Bumped by hand when a change of the engine changes numbers; part of every run's identity."""
 
 SPEC_SCHEMA = "run-spec/1"

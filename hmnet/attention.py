@@ -1,0 +1,212 @@
+"""Attention within each sequence of a packed row.
+
+- Without dropout, and on a GPU: sequences of equal length are one dense product, without a mask.
+- With dropout on a CPU: sequences of similar length are padded together, for the attention alone,
+  so that a batch takes a few large products instead of many small ones; the backward pass is
+  written out, as autograd's bookkeeping costs more than the arithmetic of such small products.
+- Registered with transformers under `ATTENTION`; outside of a packing it is plain SDPA.
+
+Legend: B sequences, M tokens in all, H heads, L tokens of a sequence, D width of a head.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from hmnet.dropout import draw_keep_mask
+from hmnet.packing import Bucket, Packing, active_packing
+
+ATTENTION = "packed"
+
+
+def attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention within each sequence of a packed row.
+
+    Args:
+        query, key, value: shape [1, H, M, D].
+        sliding_window: tokens attend to those at a smaller distance (ModernBERT's local layers).
+
+    Returns:
+        The outputs, shape [1, M, H, D], and None in place of the weights.
+    """
+    packing = active_packing()
+    if packing is None:
+        options = {"scaling": scaling, "dropout": dropout, "is_causal": False, **kwargs}
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    out = attend_packed(query[0], key[0], value[0], packing, scale, dropout, sliding_window)
+    return out[None], None
+
+
+def attend_packed(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packing: Packing,
+    scale: float,
+    dropout: float,
+    sliding_window: int | None = None,
+) -> Tensor:
+    """Attention within each sequence, for all its tokens or for its first token alone.
+
+    Args:
+        query: shape [H, M, D]; or [H, B, D], the queries of first tokens.
+        key, value: shape [H, M, D].
+
+    Returns:
+        Shape [M, H, D], or [B, H, D].
+    """
+    if dropout > 0.0 and query.device.type == "cpu":
+        out: Tensor = _AttendBuckets.apply(  # type: ignore[no-untyped-call]
+            query, key, value, packing, scale, dropout, sliding_window
+        )
+        return out
+    return _attend_spans(query, key, value, packing, scale, dropout, sliding_window)
+
+
+def _reads_first_tokens(query: Tensor, key: Tensor, packing: Packing) -> bool:
+    return query.shape[1] == len(packing.lengths) != key.shape[1]
+
+
+def _attend_spans(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packing: Packing,
+    scale: float,
+    dropout: float,
+    sliding_window: int | None,
+) -> Tensor:
+    """One dense product for each run of sequences of equal length; see `attend_packed`."""
+    spans = packing.spans
+    is_first = _reads_first_tokens(query, key, packing)
+    sizes = [count * length for count, length in spans]
+    queries = query.split([count for count, _ in spans] if is_first else sizes, dim=1)
+    outputs = []
+    # `split`, unlike slices, has a backward pass of one concatenation
+    for (count, length), q, k, v in zip(
+        spans, queries, key.split(sizes, dim=1), value.split(sizes, dim=1), strict=True
+    ):
+        mask = None if is_first else make_window_mask(length, sliding_window, query)
+        each = (count, 1 if is_first else length)
+        q = q.unflatten(1, each)
+        k, v = k.unflatten(1, (count, length)), v.unflatten(1, (count, length))
+        out = nn.functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
+        )  # [H, count, ., D]
+        outputs.append(out.flatten(1, 2).transpose(0, 1))
+    return torch.cat(outputs)
+
+
+def make_window_mask(length: int, sliding_window: int | None, like: Tensor) -> Tensor | None:
+    """Return the additive mask [L, L] of a local layer, or None where every token is in reach."""
+    if sliding_window is None or length <= sliding_window:
+        return None
+    position = torch.arange(length, device=like.device)
+    far = (position[:, None] - position[None, :]).abs() >= sliding_window
+    return torch.zeros(length, length, dtype=like.dtype, device=like.device).masked_fill(
+        far, float("-inf")
+    )
+
+
+class _AttendBuckets(torch.autograd.Function):
+    """Attention with dropout, a bucket of similar lengths at a time; see `attend_packed`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        packing: Packing,
+        scale: float,
+        dropout: float,
+        sliding_window: int | None,
+    ) -> Tensor:
+        is_first = _reads_first_tokens(query, key, packing)
+        query, key, value = (each.transpose(0, 1) for each in (query, key, value))  # [M, H, D]
+        out = query.new_empty(query.shape)
+        saved: list[Tensor] = []
+        with torch.autocast("cpu", enabled=False):  # it would widen the softmax
+            for bucket, of in _pair_buckets(packing, is_first):
+                q, k, v = of.gather(query).mul_(scale), bucket.gather(key), bucket.gather(value)
+                scores = torch.bmm(q, k.transpose(1, 2))
+                window = None if is_first else sliding_window
+                weights = _mask(scores, bucket, window).softmax(-1)
+                keep, up = draw_keep_mask(weights, dropout)
+                _ignore_padding(keep, of)
+                of.scatter(torch.bmm(weights * keep, v.mul_(up)), out)
+                saved += [q, k, v, weights, keep]
+        ctx.save_for_backward(*saved)
+        ctx.packing, ctx.is_first, ctx.tokens = packing, is_first, len(key)
+        ctx.scale, ctx.up = scale, up
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        d_query = torch.empty_like(grad)
+        d_key, d_value = (grad.new_empty(ctx.tokens, *grad.shape[1:]) for _ in range(2))
+        saved = iter(ctx.saved_tensors)
+        for bucket, of in _pair_buckets(ctx.packing, ctx.is_first):
+            q, k, v, weights, keep = itertools.islice(saved, 5)
+            d_out = of.gather(grad)
+            bucket.scatter(torch.bmm((weights * keep).transpose(1, 2), d_out), d_value)
+            d_kept = torch.bmm(d_out, v.transpose(1, 2)).mul_(keep)
+            d_scores = torch._softmax_backward_data(d_kept, weights, -1, weights.dtype)
+            of.scatter(torch.bmm(d_scores, k), d_query)
+            bucket.scatter(torch.bmm(d_scores.transpose(1, 2), q), d_key)
+        d_query.mul_(ctx.scale)
+        d_value.mul_(ctx.up)
+        return *(each.transpose(0, 1) for each in (d_query, d_key, d_value)), *[None] * 4
+
+
+def _pair_buckets(packing: Packing, is_first: bool) -> Iterator[tuple[Bucket, Bucket]]:
+    """Yield the buckets of keys, each with that of its queries."""
+    return zip(packing.buckets, packing.first_tokens if is_first else packing.buckets, strict=True)
+
+
+def _mask(scores: Tensor, bucket: Bucket, sliding_window: int | None) -> Tensor:
+    """Keep queries from keys that are padding or out of reach, in place."""
+    if (window := make_window_mask(bucket.length, sliding_window, scores)) is not None:
+        scores += window
+    if bucket.padding is not None:
+        by_sequence = scores.unflatten(0, (bucket.count, -1))  # [count, H, ., L]
+        lowest = torch.finfo(scores.dtype).min  # finite: some padding sees nothing else
+        by_sequence.masked_fill_(bucket.padding[:, None], lowest)
+    return scores
+
+
+def _ignore_padding(keep: Tensor, bucket: Bucket) -> None:
+    """Let queries that are padding attend to nothing, so that no gradient comes from them."""
+    if bucket.padding is not None:
+        by_sequence = keep.unflatten(0, (bucket.count, -1))
+        by_sequence.masked_fill_(bucket.padding[:, None].transpose(2, 3), 0)
+
+
+def _make_mask(*args: Any, **kwargs: Any) -> Tensor | None:
+    """No mask inside a packing; SDPA's own mask outside of one."""
+    return None if active_packing() is not None else sdpa_mask(*args, **kwargs)
+
+
+AttentionInterface.register(ATTENTION, attend)
+AttentionMaskInterface.register(ATTENTION, _make_mask)

@@ -1,0 +1,107 @@
+"""Attention with dropout over buckets of similar lengths, against one sequence at a time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hmnet import attention
+from hmnet.attention import attend_packed
+from hmnet.packing import BUCKET_TOKENS, Packing
+
+HEADS, WIDTH = 2, 4
+UP = 1.25
+
+
+def make_packing(lengths: list[int]) -> Packing:
+    lengths = sorted(lengths)
+    starts = torch.tensor([sum(lengths[:i]) for i in range(len(lengths))])
+    return Packing(tuple(lengths), starts)
+
+
+def pattern(*shape: int) -> Tensor:
+    """A keep mask that depends on the places of query and key alone, whatever the padding."""
+    rows, columns = torch.arange(shape[-2])[:, None], torch.arange(shape[-1])
+    return ((3 * rows + 7 * columns) % 5 != 0).double().expand(shape).clone()
+
+
+def attend_one(q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
+    """Attention of one sequence, written out; q has shape [H, L, D] or [H, 1, D]."""
+    scores = q @ k.transpose(1, 2) * 0.5
+    if window is not None:
+        place = torch.arange(k.shape[1])
+        scores = scores.masked_fill((place[:, None] - place).abs() >= window, float("-inf"))
+    weights = scores.softmax(-1)
+    return (weights * pattern(*weights.shape)) @ v * UP
+
+
+def attend_each(
+    q: Tensor, k: Tensor, v: Tensor, packing: Packing, is_first: bool, window: int | None
+) -> Tensor:
+    outputs = []
+    for i, (start, length) in enumerate(zip(packing.starts.tolist(), packing.lengths, strict=True)):
+        inside = slice(start, start + length)
+        query = q[:, i : i + 1] if is_first else q[:, inside]
+        outputs.append(attend_one(query, k[:, inside], v[:, inside], window).transpose(0, 1))
+    return torch.cat(outputs)
+
+
+def make_inputs(packing: Packing, is_first: bool) -> list[Tensor]:
+    torch.manual_seed(0)
+    total = sum(packing.lengths)
+    sizes = [len(packing.lengths) if is_first else total, total, total]
+    return [torch.randn(HEADS, n, WIDTH, dtype=torch.float64, requires_grad=True) for n in sizes]
+
+
+@pytest.fixture
+def known_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "draw_keep_mask", lambda w, p: (pattern(*w.shape), UP))
+
+
+@pytest.mark.usefixtures("known_masks")
+@pytest.mark.parametrize(
+    ("is_first", "window"), [(False, None), (False, 6), (False, 40), (True, None)]
+)
+@pytest.mark.parametrize(
+    "lengths",
+    [[7], [5, 5, 5], [BUCKET_TOKENS] * 2, [3, 9, 31, 32, 33, 64, 65, 65], [1, 2, 100, 101]],
+)
+def test_buckets_give_outputs_and_gradients_of_one_sequence_at_a_time(
+    lengths: list[int], window: int | None, is_first: bool
+) -> None:
+    packing = make_packing(lengths)
+    inputs = make_inputs(packing, is_first)
+    out = attend_packed(*inputs, packing, 0.5, 0.2, window)
+    expected = attend_each(*inputs, packing, is_first, window)
+    torch.testing.assert_close(out, expected, rtol=1e-10, atol=1e-12)
+    direction = torch.randn(out.shape, dtype=torch.float64)
+    found = torch.autograd.grad((out * direction).sum(), inputs)
+    wanted = torch.autograd.grad((expected * direction).sum(), inputs)
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 130), min_size=1, max_size=12))
+def test_buckets_hold_every_token_once_and_pad_less_than_one_step(lengths: list[int]) -> None:
+    packing = make_packing(lengths)
+    assert sum(bucket.count for bucket in packing.buckets) == len(lengths)
+    row = torch.arange(float(sum(lengths)))[:, None, None]
+    back = torch.zeros_like(row)
+    place = 0
+    for bucket in packing.buckets:
+        own = packing.lengths[place : place + bucket.count]
+        place += bucket.count
+        assert bucket.length - BUCKET_TOKENS < min(own) <= max(own) <= bucket.length
+        bucket.scatter(bucket.gather(row), back)
+    assert torch.equal(row, back)
+
+
+def test_inputs_are_left_as_they_are() -> None:
+    packing = make_packing([BUCKET_TOKENS])
+    inputs = make_inputs(packing, is_first=False)
+    before = [each.detach().clone() for each in inputs]
+    attend_packed(*inputs, packing, 0.5, 0.2)
+    assert all(torch.equal(one, other) for one, other in zip(inputs, before, strict=True))
