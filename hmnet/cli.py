@@ -249,21 +249,26 @@ def evaluate(run: RunArgument, out: OutOption = None) -> None:
 @app.command()
 def predict(
     run: RunArgument,
-    task: Annotated[str, typer.Option(help="Task whose path is used.")],
+    task: Annotated[str, typer.Option(help="Task whose path is used; all for every task at once.")],
     source: Annotated[
         Path,
-        typer.Option("--input", help="Rows with the task's text columns: jsonl, csv, parquet."),
+        typer.Option(
+            "--input",
+            help="Rows with the task's text columns, or text and text_pair: jsonl, csv, parquet.",
+        ),
     ],
     target: Annotated[
         Path | None, typer.Option("--output", help="Where to write jsonl. [default: the terminal]")
     ] = None,
     out: OutOption = None,
 ) -> None:
-    """Predict a task's label and probabilities for rows of a file."""
+    """Predict a task's label and probabilities for rows of a file; shared layers run once."""
     from hmnet.outputs import open_output
-    from hmnet.training import predict_file
+    from hmnet.prediction import predict_file, to_lines
 
-    lines = predict_file(open_output(out, create=False), run, task, source)
+    predictions = predict_file(open_output(out, create=False), run, task, source)
+    lines = to_lines(predictions, task)
+    say_aside(predictions.describe())
     if target is None:
         typer.echo("".join(lines), nl=False)
     else:

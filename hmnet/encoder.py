@@ -196,7 +196,9 @@ def find_layers(model: nn.Module) -> nn.ModuleList:
         InputError: if there is no such list (ALBERT reuses one layer) or more than one.
     """
     depth = int(model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
-    lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    found = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    inside = {id(m) for outer in found for m in outer.modules() if m is not outer}
+    lists = [m for m in found if id(m) not in inside]  # a layer may hold lists of its own
     if len(lists) != 1:
         kind = model.config.model_type  # type: ignore[union-attr]
         raise InputError(

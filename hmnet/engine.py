@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,10 @@ from hmnet.packing import pack
 from hmnet.sampler import Step, count_batches, plan_steps
 from hmnet.seeding import derive_seed
 from hmnet.settings import TrainingSettings
+from hmnet.shared_prefix import LayerPasses, share_prefix
 from hmnet.tokens import SplitData
+
+Logits = np.ndarray[Any, np.dtype[np.float32]]
 
 EVALUATION_TOKENS = 8192
 """Tokens of an evaluation batch; it does not change scores."""
@@ -235,25 +238,41 @@ def evaluate(
     return pd.concat(frames, ignore_index=True)
 
 
-@torch.inference_mode()
 def predict(
     model: PathModel, task: str, split: SplitData, precision: str, device: torch.device
-) -> np.ndarray[Any, np.dtype[np.float32]]:
+) -> Logits:
     """Return the outputs for every example of a split, float32 [N, C], in its order."""
+    return predict_tasks(model, [task], split, precision, device)[0][task]
+
+
+@torch.inference_mode()
+def predict_tasks(
+    model: PathModel, tasks: Sequence[str], split: SplitData, precision: str, device: torch.device
+) -> tuple[dict[str, Logits], LayerPasses]:
+    """Return each task's outputs for every example; what paths share is computed once.
+
+    Returns:
+        Task to float32 [N, C], in the split's order; and how many layers were run.
+
+    Raises:
+        DivergedError: if an output is not finite.
+    """
     model.to(device).eval()
-    rows: list[np.ndarray[Any, Any]] = [np.empty(0)] * len(split)
-    for index in cut_by_tokens(split, EVALUATION_TOKENS):
-        batch = pack(split, index).to(device)
-        with autocast(precision, device):
-            outputs = model(task, batch).float().cpu().numpy()
-        for i, values in zip(batch.index, outputs, strict=True):
-            rows[i] = values
-    return _check_outputs(np.stack(rows).astype(np.float32), task)
+    parts: dict[str, list[Tensor]] = {task: [] for task in tasks}
+    order: list[np.ndarray[Any, Any]] = []
+    with share_prefix(model, tasks) as passes:
+        for index in cut_by_tokens(split, EVALUATION_TOKENS):
+            batch = pack(split, index).to(device)
+            order.append(batch.index)
+            for task in tasks:
+                with autocast(precision, device):
+                    parts[task].append(model(task, batch).float().cpu())
+    back = np.argsort(np.concatenate(order))
+    outputs = {task: torch.cat(part).numpy()[back] for task, part in parts.items()}
+    return {task: _check_outputs(found, task) for task, found in outputs.items()}, passes
 
 
-def _check_outputs(
-    outputs: np.ndarray[Any, np.dtype[np.float32]], task: str
-) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _check_outputs(outputs: Logits, task: str) -> Logits:
     if np.isfinite(outputs).all():
         return outputs
     raise DivergedError(f"The outputs for task `{task}` are not finite: the training diverged.")

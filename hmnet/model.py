@@ -108,7 +108,8 @@ Memo = dict[int, Any]
 
 def copy_shared(encoder: Encoder, count: int) -> Memo:
     """Copy what all tasks share: embeddings and `count` bottom layers."""
-    return _copy_each([*_find_embeddings(encoder), *encoder.layers[:count]])
+    embeddings = find_embeddings(encoder.model, encoder.layers)
+    return _copy_each([*embeddings, *encoder.layers[:count]])
 
 
 def _copy_cluster(encoder: Encoder, layers: Iterable[nn.Module], duplicate: str) -> Memo:
@@ -131,10 +132,10 @@ def _copy_each(originals: Iterable[Any]) -> Memo:
     return {id(original): copy.deepcopy(original) for original in originals}
 
 
-def _find_embeddings(encoder: Encoder) -> Iterator[nn.Module]:
-    """Yield the outermost embedding modules (ELECTRA: also their projection)."""
-    inside = {id(module) for module in encoder.layers.modules()}
-    pending = [encoder.model.get_submodule(str(encoder.model.base_model_prefix))]
+def find_embeddings(path: nn.Module, layers: nn.ModuleList) -> Iterator[nn.Module]:
+    """Yield the outermost embedding modules of a classifier (ELECTRA: also their projection)."""
+    inside = {id(module) for module in layers.modules()}
+    pending = [path.get_submodule(str(path.base_model_prefix))]
     while pending:
         for name, child in pending.pop().named_children():
             if id(child) in inside:

@@ -105,11 +105,7 @@ def load_texts(task: Task, path: Path) -> RawSplit:
     Raises:
         InputError: if the file is missing or of no known format, or a text column is.
     """
-    if path.suffix not in SUFFIXES or not path.is_file():
-        raise InputError(
-            f"Parameter `input` should be a {', '.join(s[1:] for s in SUFFIXES)} file. "
-            f"Found `{path}`{'' if path.is_file() else ', which does not exist'}."
-        )
+    _check_input(path)
     rows = read_file(path, task, str(path))
     _check_rows(rows, str(path))
     problems: list[str] = []
@@ -122,6 +118,24 @@ def load_texts(task: Task, path: Path) -> RawSplit:
         np.arange(count, dtype=np.int64),
         np.full(count, -1, dtype=np.int64),
     )
+
+
+def list_columns(path: Path, task: Task) -> tuple[str, ...]:
+    """Return the names of all columns of a file, which need not be those of the task.
+
+    Raises:
+        InputError: if the file is missing or of no known format.
+    """
+    _check_input(path)
+    return read_file(path, task, str(path)).names
+
+
+def _check_input(path: Path) -> None:
+    if path.suffix not in SUFFIXES or not path.is_file():
+        raise InputError(
+            f"Parameter `input` should be a {', '.join(s[1:] for s in SUFFIXES)} file. "
+            f"Found `{path}`{'' if path.is_file() else ', which does not exist'}."
+        )
 
 
 def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:

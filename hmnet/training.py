@@ -1,19 +1,14 @@
-"""HMNet for use: train with groups, read scores, predict rows of a file, export a task's path."""
+"""HMNet for use: train with groups, read scores, export a task's path."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import pandas as pd
-import torch
-from scipy.special import softmax
 
 from hmnet.encoder import load_tokenizer
-from hmnet.engine import predict
 from hmnet.errors import InputError, suggest
 from hmnet.execute import Machine, describe_parameters, execute
 from hmnet.hierarchy import Groups, HierarchySpec
@@ -21,12 +16,10 @@ from hmnet.jobs import Workers
 from hmnet.outputs import Output
 from hmnet.prepared import prepare_study
 from hmnet.runs import RESULT_SCHEMA, RunResult, RunSpec
-from hmnet.saved import export_path, load_model, read_saved
-from hmnet.sources import load_texts
+from hmnet.saved import export_path, load_model
 from hmnet.storage import read_document
 from hmnet.study import Study
 from hmnet.tasks import Task
-from hmnet.tokens import tokenise
 
 
 def train_hierarchy(
@@ -106,23 +99,8 @@ def describe_run(run_id: str, result: RunResult) -> str:
     )
 
 
-def predict_file(output: Output, run: str, task: str, source: Path) -> list[str]:
-    """Return a JSON line per row of a file: the label and the classes' probabilities, or a value.
-
-    Raises:
-        InputError: if the run lacks the task or its model, or the file lacks a text column.
-    """
-    folder, spec = output.runs.find(run)
-    definition = _find_task(spec, task)
-    rows = load_texts(definition, source)
-    model = load_model(folder / "model", spec)
-    tokenizer = load_tokenizer(str(folder / "model" / "encoder"))
-    split = tokenise(rows, tokenizer, read_saved(folder / "model").max_length)
-    logits = predict(model, task, split, spec.training.precision, torch.device("cpu"))
-    return [json.dumps(line) + "\n" for line in _describe_outputs(definition, logits)]
-
-
-def _find_task(spec: RunSpec, name: str) -> Task:
+def find_task(spec: RunSpec, name: str) -> Task:
+    """Return a run's task by its name."""
     found = next((task for task in spec.tasks if task.name == name), None)
     if found is None:
         raise InputError(
@@ -132,18 +110,6 @@ def _find_task(spec: RunSpec, name: str) -> Task:
     return found
 
 
-def _describe_outputs(
-    task: Task, logits: np.ndarray[Any, np.dtype[np.float32]]
-) -> Iterator[dict[str, Any]]:
-    if task.kind == "regression":
-        yield from ({"value": float(value)} for value in logits[:, 0])
-        return
-    for row in softmax(logits.astype(np.float64), axis=1):
-        label = task.labels[int(row.argmax())]
-        named = {str(name): float(p) for name, p in zip(task.labels, row, strict=True)}
-        yield {"label": label, "probabilities": named}
-
-
 def export_task(output: Output, run: str, task: str, folder: Path) -> None:
     """Write a task's path as an ordinary Hugging Face model folder.
 
@@ -151,7 +117,7 @@ def export_task(output: Output, run: str, task: str, folder: Path) -> None:
         InputError: if the run lacks the task or its model, or the folder holds other files.
     """
     path, spec = output.runs.find(run)
-    _find_task(spec, task)
+    find_task(spec, task)
     if spec.system != "hierarchy":
         raise InputError(
             "Parameter `run` should be one whose paths are ordinary models. Found "

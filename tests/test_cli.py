@@ -177,6 +177,27 @@ def test_predictions_of_a_file_are_those_of_the_run(
     assert all(sum(line["probabilities"].values()) == pytest.approx(1) for line in lines)
 
 
+def test_all_tasks_of_a_file_are_predicted_at_once(swept: Output, tmp_path: Path) -> None:
+    run = find_hmnet_run(swept)
+    source = tmp_path / "rows.csv"
+    pd.DataFrame({"left": ["bala kone", "miro"], "right": ["tusi", "bavu"]}).to_csv(source)
+    command = ["predict", run, "--input", source, "--out", swept.folder]
+    done = shell("hmnet", *command, "--task", "all")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [list(line) for line in lines] == [["grade", "match"]] * 2
+    groups = swept.runs.find(run)[1].groups
+    run_layers = 1 + len([group for group in groups if {"grade", "match"} & set(group)]) + 2
+    assert f"{run_layers} layers run where separate models run 6" in done.stderr  # {1,1,1}
+    assert "left out, as the file lacks their columns: tone" in done.stderr
+    alone = shell("hmnet", *command, "--task", "grade").stdout.splitlines()
+    assert [json.loads(line) for line in alone] == [line["grade"] for line in lines]
+    refused = shell("hmnet", *command, "--task", "tone")
+    assert refused.returncode != 0
+    assert "column" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 BAD_CALLS = {
     "unknown task": (
         ["relevance", "vocab", "--tasks", "tone,mach"],
