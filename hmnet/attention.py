@@ -1,7 +1,9 @@
 """Attention within each sequence of a packed row.
 
-- Without dropout, and on a GPU: sequences of equal length are one dense product, without a mask.
-- With dropout on a CPU: sequences of similar length are padded together, for the attention alone,
+- On a GPU all sequences of a batch are padded together, for the attention alone: launching a kernel
+  costs more than a small product.
+- On a CPU without dropout sequences of equal length are one dense product, without a mask.
+- On a CPU with dropout sequences of similar length are padded together, for the attention alone,
   so that a batch takes a few large products instead of many small ones; the backward pass is
   written out, as autograd's bookkeeping costs more than the arithmetic of such small products.
 - Registered with transformers under `ATTENTION`; outside of a packing it is plain SDPA.
@@ -75,16 +77,63 @@ def attend_packed(
     Returns:
         Shape [M, H, D], or [B, H, D].
     """
-    if dropout > 0.0 and query.device.type == "cpu":
+    if query.device.type != "cpu":
+        return attend_padded(query, key, value, packing, scale, dropout, sliding_window)
+    if dropout > 0.0:
         out: Tensor = _AttendBuckets.apply(  # type: ignore[no-untyped-call]
             query, key, value, packing, scale, dropout, sliding_window
         )
         return out
-    return _attend_spans(query, key, value, packing, scale, dropout, sliding_window)
+    return _attend_spans(query, key, value, packing, scale, sliding_window)
 
 
 def _reads_first_tokens(query: Tensor, key: Tensor, packing: Packing) -> bool:
     return query.shape[1] == len(packing.lengths) != key.shape[1]
+
+
+def attend_padded(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packing: Packing,
+    scale: float,
+    dropout: float,
+    sliding_window: int | None,
+) -> Tensor:
+    """All sequences at once, padded to the longest; see `attend_packed`."""
+    bucket = packing.whole
+    count = bucket.count
+    is_first = _reads_first_tokens(query, key, packing)
+    of = Bucket(0, count, count, 1) if is_first else bucket
+    q, k, v = (
+        b.gather(x.transpose(0, 1)).unflatten(0, (count, -1))
+        for b, x in ((of, query), (bucket, key), (bucket, value))
+    )  # [B, H, ., D]
+    mask = _reach(bucket, of, None if is_first else sliding_window, key.device)
+    out = nn.functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
+    )
+    row = out.transpose(1, 2).flatten(0, 1)  # [B L, H, D]
+    return row if of.filled is None else row.index_select(0, of.filled)
+
+
+def _reach(
+    keys: Bucket, queries: Bucket, sliding_window: int | None, device: torch.device
+) -> Tensor | None:
+    """Return which keys a query attends to, bool [B, 1, L or 1, L]; None for all of them.
+
+    Queries that are padding attend to everything: what attends to nothing is not a number.
+    """
+    parts = []
+    if keys.padding is not None:
+        parts.append(~keys.padding[:, None])
+    if sliding_window is not None and keys.length > sliding_window:
+        place = torch.arange(keys.length, device=device)
+        parts.append(((place[:, None] - place).abs() < sliding_window)[None, None])
+    if not parts:
+        return None
+    reach = parts[0] & parts[-1]
+    return reach if queries.padding is None else reach | queries.padding[:, None].mT
 
 
 def _attend_spans(
@@ -93,7 +142,6 @@ def _attend_spans(
     value: Tensor,
     packing: Packing,
     scale: float,
-    dropout: float,
     sliding_window: int | None,
 ) -> Tensor:
     """One dense product for each run of sequences of equal length; see `attend_packed`."""
@@ -110,10 +158,8 @@ def _attend_spans(
         each = (count, 1 if is_first else length)
         q = q.unflatten(1, each)
         k, v = k.unflatten(1, (count, length)), v.unflatten(1, (count, length))
-        out = nn.functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
-        )  # [H, count, ., D]
-        outputs.append(out.flatten(1, 2).transpose(0, 1))
+        out = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+        outputs.append(out.flatten(1, 2).transpose(0, 1))  # [H, count, ., D] to [., H, D]
     return torch.cat(outputs)
 
 

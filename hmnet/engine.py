@@ -45,6 +45,10 @@ class DivergedError(RelevanceError):
     """The training loss became NaN or infinite."""
 
 
+class OutOfMemoryError(RelevanceError):
+    """The device has no room for a single example."""
+
+
 @dataclass
 class TrainingLog:
     """What a training reports.
@@ -53,12 +57,14 @@ class TrainingLog:
         steps, tokens: optimiser steps and training tokens, of the whole run.
         seconds: time spent in this process.
         final_loss: task to its mean loss over the last epoch.
+        micro_batches: parts that a batch was cut into because the device ran out of memory.
     """
 
     steps: int = 0
     tokens: int = 0
     seconds: float = 0.0
     final_loss: dict[str, float] = field(default_factory=dict)
+    micro_batches: int = 1
 
 
 @dataclass
@@ -115,6 +121,7 @@ def train(
         tokens=progress.tokens,
         seconds=time.perf_counter() - began,
         final_loss={t: progress.loss_sum[t] / progress.loss_count[t] for t in progress.loss_sum},
+        micro_batches=trainer.micro_batches,
     )
 
 
@@ -124,6 +131,7 @@ class Trainer:
     Attributes:
         steps: every step of the run, in order.
         optimizer: AdamW over all parameters.
+        micro_batches: parts that a batch is cut into; more than one where memory ran out.
     """
 
     def __init__(
@@ -143,34 +151,68 @@ class Trainer:
         counts = count_batches(sizes, settings)
         self.steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed, counts)
         self.optimizer = make_optimizer(model, settings)
+        self.micro_batches = 1
         self.embeddings = EmbeddingGradients(model) if device.type == "cpu" else None
 
     def update(self, position: int) -> tuple[float, int]:
         """Take one optimiser step; return the loss and the tokens of the batch.
 
+        Where the device runs out of memory, the batch is cut into twice as many parts, whose
+        gradients are added up; so are all later ones. The step stays that of the whole batch.
+
         Raises:
             DivergedError: if the loss is not finite.
+            OutOfMemoryError: if there is no room for a single example.
         """
         step = self.steps[position]
-        torch.manual_seed(derive_seed(self.seed, "dropout", step.task, step.visit))
-        batch = pack(self.data[step.task].train, step.index).to(self.device)
-        with autocast(self.settings.precision, self.device):
-            outputs = self.model(step.task, batch)
-        loss = compute_loss(outputs.float(), batch.labels)
-        (loss * self.settings.loss_weights.get(step.task, 1.0)).backward()
-        if self.embeddings:
-            self.embeddings.densify()
-        value = self._check(float(loss.detach()), position)
+        while True:
+            try:
+                value, tokens = self._add_gradients(step)
+                break
+            except torch.OutOfMemoryError as error:
+                self._halve(step, error)
+        self._check(value, position)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm, foreach=True)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(position, len(self.steps), self.settings)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return value, batch.tokens.numel()
+        return value, tokens
 
-    def _check(self, loss: float, position: int) -> float:
+    def _add_gradients(self, step: Step) -> tuple[float, int]:
+        """Compute the gradients of a step's batch; return its loss and its tokens."""
+        torch.manual_seed(derive_seed(self.seed, "dropout", step.task, step.visit))
+        parts = np.array_split(np.asarray(step.index), min(self.micro_batches, len(step.index)))
+        weight = self.settings.loss_weights.get(step.task, 1.0)
+        value, tokens = 0.0, 0
+        for index in parts:
+            batch = pack(self.data[step.task].train, index).to(self.device)
+            with autocast(self.settings.precision, self.device):
+                outputs = self.model(step.task, batch)
+            loss = compute_loss(outputs.float(), batch.labels) * (len(index) / len(step.index))
+            (loss * weight).backward()
+            value += float(loss.detach())
+            tokens += batch.tokens.numel()
+        if self.embeddings:
+            self.embeddings.densify()
+        return value, tokens
+
+    def _halve(self, step: Step, error: Exception) -> None:
+        """Go over to half as large parts of a batch, after the device ran out of memory."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.micro_batches >= len(step.index):
+            raise OutOfMemoryError(
+                f"Parameter `rows.max_length` should leave room for one example of `{step.task}` "
+                f"on {self.device}. Found `out of memory`: lower it, or run fewer jobs at once "
+                "(`--jobs-per-gpu`)."
+            ) from error
+        self.micro_batches *= 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _check(self, loss: float, position: int) -> None:
         if math.isfinite(loss):
-            return loss
+            return
         raise DivergedError(
             f"The training loss of `{self.steps[position].task}` became {loss} at step "
             f"{position + 1} of {len(self.steps)}. Try a lower learning rate or a warm-up."

@@ -169,6 +169,7 @@ def _evaluate_all(
         seconds={"train": log.seconds, "evaluate": time.perf_counter() - began},
         parameters=model.count_parameters(),
         final_loss=log.final_loss,
+        micro_batches=log.micro_batches,
         versions=find_versions(),
     )
 

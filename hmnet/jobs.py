@@ -111,6 +111,7 @@ class Outcome:
     seconds: float = 0.0
     train_tokens: int = 0
     error: str = ""
+    micro_batches: int = 1
 
 
 @dataclass
@@ -258,7 +259,13 @@ def _run_in_worker(job: Job, folder: Path, workers: Workers, slots: Path) -> Out
         mark.unlink(missing_ok=True)
         _release_memory()
     seconds = sum(result.seconds.values())
-    return Outcome(job.spec.run_id, "done", seconds, result.train_tokens)
+    return Outcome(
+        job.spec.run_id,
+        "done",
+        seconds,
+        result.train_tokens,
+        micro_batches=result.micro_batches,
+    )
 
 
 def _release_memory() -> None:

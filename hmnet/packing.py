@@ -68,7 +68,12 @@ class Bucket:
         row[self.begin : self.end] = part
 
 
-def _make_bucket(begin: int, lengths: np.ndarray[Any, np.dtype[np.int64]], length: int) -> Bucket:
+def _make_bucket(
+    begin: int,
+    lengths: np.ndarray[Any, np.dtype[np.int64]],
+    length: int,
+    device: torch.device,
+) -> Bucket:
     """Return the bucket of sequences of these lengths, padded to `length`."""
     count, size = len(lengths), int(lengths.sum())
     if size == count * length:
@@ -81,9 +86,9 @@ def _make_bucket(begin: int, lengths: np.ndarray[Any, np.dtype[np.int64]], lengt
         begin + size,
         count,
         length,
-        take=torch.from_numpy(take.ravel()),
-        filled=torch.from_numpy(np.flatnonzero(is_filled)),
-        padding=torch.from_numpy(~is_filled)[:, None],
+        take=torch.from_numpy(take.ravel()).to(device),
+        filled=torch.from_numpy(np.flatnonzero(is_filled)).to(device),
+        padding=torch.from_numpy(~is_filled)[:, None].to(device),
     )
 
 
@@ -111,9 +116,16 @@ class Packing:
         buckets, begin = [], 0
         for steps, run in itertools.groupby(self.lengths, lambda n: -(-n // BUCKET_TOKENS)):
             lengths = np.fromiter(run, dtype=np.int64)
-            buckets.append(_make_bucket(begin, lengths, steps * BUCKET_TOKENS))
+            length = steps * BUCKET_TOKENS
+            buckets.append(_make_bucket(begin, lengths, length, self.starts.device))
             begin += int(lengths.sum())
         return buckets
+
+    @functools.cached_property
+    def whole(self) -> Bucket:
+        """All sequences as one bucket, padded to the longest."""
+        lengths = np.array(self.lengths, dtype=np.int64)
+        return _make_bucket(0, lengths, int(lengths.max()), self.starts.device)
 
     @functools.cached_property
     def first_tokens(self) -> list[Bucket]:

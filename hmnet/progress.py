@@ -55,6 +55,10 @@ class SweepProgress(Watcher):
         else:
             self.failed += 1
             self.console.print(f"failed: {outcome.run_id}: {outcome.error}", markup=False)
+        if outcome.micro_batches > 1:
+            self.console.print(
+                f"{outcome.run_id}: {describe_micro_batches(outcome.micro_batches)}", markup=False
+            )
         if time.monotonic() - self.recorded >= RECORD_EVERY_S:
             self._record()
         if self.live is not None:
@@ -100,6 +104,13 @@ class SweepProgress(Watcher):
             seconds_left=self._seconds_left(),
             is_over=is_over,
         ).write(self.path)
+
+
+def describe_micro_batches(count: int) -> str:
+    """Say that batches were cut because the device ran out of memory."""
+    return (
+        f"ran out of memory; batches were computed in {count} parts, which changes no step's size"
+    )
 
 
 def format_seconds(seconds: float) -> str:

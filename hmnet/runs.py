@@ -188,6 +188,7 @@ class RunResult:
         seconds: `train` and `evaluate`.
         parameters: `overall` and `activated` (one task's path, the largest).
         final_loss: task to its mean training loss over the last epoch.
+        micro_batches: parts that a batch was cut into because the device ran out of memory.
         versions: package name to version.
         files: file of the run's folder to the digest of its content (`RunStore.finish` adds it).
     """
@@ -203,6 +204,7 @@ class RunResult:
     versions: Mapping[str, str]
     status: Literal["done"] = "done"
     files: Mapping[str, str] = Field(default_factory=dict)
+    micro_batches: int = 1
 
 
 @dataclass(frozen=True, config=STRICT)

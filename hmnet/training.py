@@ -15,6 +15,7 @@ from hmnet.hierarchy import Groups, HierarchySpec
 from hmnet.jobs import Workers
 from hmnet.outputs import Output
 from hmnet.prepared import prepare_study
+from hmnet.progress import describe_micro_batches
 from hmnet.runs import RESULT_SCHEMA, RunResult, RunSpec
 from hmnet.saved import export_path, load_model
 from hmnet.storage import read_document
@@ -88,12 +89,14 @@ def describe_run(run_id: str, result: RunResult) -> str:
     ]
     table = pd.DataFrame(rows).to_string(index=False, float_format=lambda value: f"{value:.4f}")
     mean = sum(result.primary.values()) / len(result.primary)
+    halved = [describe_micro_batches(result.micro_batches)] if result.micro_batches > 1 else []
     counts = ", ".join(f"{count:,} {name}" for name, count in result.parameters.items())
     return "\n".join(
         [
             table,
             f"mean of the primary metric: {mean:.4f}",
             f"{describe_parameters(result.parameters)} (exactly {counts})",
+            *halved,
             f"run {run_id}",
         ]
     )

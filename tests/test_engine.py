@@ -14,6 +14,7 @@ from made import make_data, make_encoder
 from hmnet.checkpoint import Checkpoint
 from hmnet.engine import (
     DivergedError,
+    OutOfMemoryError,
     compute_loss,
     cut_by_tokens,
     evaluate,
@@ -24,7 +25,7 @@ from hmnet.engine import (
 from hmnet.forward import compute_logits
 from hmnet.hierarchy import HierarchySpec
 from hmnet.model import HMNet
-from hmnet.packing import pack
+from hmnet.packing import Batch, pack
 from hmnet.settings import TrainingSettings
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
@@ -161,3 +162,39 @@ def test_the_loss_of_a_hand_made_batch() -> None:
     assert float(compute_loss(logits, torch.tensor([1]))) == pytest.approx(-np.log(0.75))
     values = torch.tensor([[1.0], [3.0]])
     assert float(compute_loss(values, torch.tensor([0.0, 1.0]))) == pytest.approx(2.5)
+
+
+def run_out_of_memory(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """Let batches of more than `most` examples fail; return the sizes that are computed."""
+    sizes: list[int] = []
+
+    def compute(model: torch.nn.Module, batch: Batch, *, is_packable: bool) -> torch.Tensor:
+        if len(batch.labels) > most:
+            raise torch.OutOfMemoryError
+        sizes.append(len(batch.labels))
+        return compute_logits(model, batch, is_packable=is_packable)
+
+    monkeypatch.setattr("hmnet.model.compute_logits", compute)
+    return sizes
+
+
+def test_out_of_memory_halves_the_parts_and_keeps_the_step(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make_model(folder)
+    whole_log = train(whole, DATA, SETTINGS, seed=0)
+    cut = make_model(folder)
+    sizes = run_out_of_memory(monkeypatch, 3)
+    cut_log = train(cut, DATA, SETTINGS, seed=0)
+    assert (whole_log.micro_batches, cut_log.micro_batches) == (1, 4)
+    assert set(sizes) == {1, 2, 3}  # of 8 in 4 parts, and of the last 6 of an epoch in 2 or 4
+    assert cut_log.tokens == whole_log.tokens
+    assert cut_log.final_loss == pytest.approx(whole_log.final_loss, rel=1e-4)
+    for one, other in zip(whole.parameters(), cut.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_no_room_for_one_example_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_out_of_memory(monkeypatch, 0)
+    with pytest.raises(OutOfMemoryError, match=r"`rows.max_length` should leave room for one"):
+        train(make_model(folder), DATA, SETTINGS, seed=0)

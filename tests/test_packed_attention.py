@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hmnet import attention
-from hmnet.attention import attend_packed
+from hmnet.attention import attend_packed, attend_padded
 from hmnet.packing import BUCKET_TOKENS, Packing
 
 HEADS, WIDTH = 2, 4
@@ -105,3 +105,21 @@ def test_inputs_are_left_as_they_are() -> None:
     before = [each.detach().clone() for each in inputs]
     attend_packed(*inputs, packing, 0.5, 0.2)
     assert all(torch.equal(one, other) for one, other in zip(inputs, before, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("is_first", "window"), [(False, None), (False, 6), (False, 40), (True, None)]
+)
+@pytest.mark.parametrize("lengths", [[7], [5, 5, 5], [3, 9, 31, 64, 65, 65], [1, 2, 100]])
+def test_the_way_for_a_gpu_gives_the_same(
+    lengths: list[int], window: int | None, is_first: bool
+) -> None:
+    packing = make_packing(lengths)
+    inputs = make_inputs(packing, is_first)
+    out = attend_padded(*inputs, packing, 0.5, 0.0, window)
+    expected = attend_packed(*inputs, packing, 0.5, 0.0, window)
+    torch.testing.assert_close(out, expected, rtol=1e-10, atol=1e-12)
+    direction = torch.randn(out.shape, dtype=torch.float64)
+    found = torch.autograd.grad((out * direction).sum(), inputs)
+    wanted = torch.autograd.grad((expected * direction).sum(), inputs)
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
