@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import gc
 import os
 import tempfile
@@ -46,6 +47,7 @@ class Workers:
         threads: threads per worker on a CPU.
         checkpoint_s: seconds between checkpoints of a run.
         loggers: further places that losses and scores go to (`hmnet.loggers`).
+        fills_gpus: whether there are to be as many per GPU as have room there (`fill`).
     """
 
     count: int
@@ -53,23 +55,27 @@ class Workers:
     threads: int = 1
     checkpoint_s: float = 300.0
     loggers: tuple[str, ...] = ()
+    fills_gpus: bool = False
 
     @classmethod
     def choose(
         cls,
         gpus: Sequence[int] | None = None,
-        jobs_per_gpu: int = 1,
+        jobs_per_gpu: int | None = None,
         workers: int | None = None,
         checkpoint_s: float = 300.0,
         loggers: Sequence[str] = (),
     ) -> Workers:
         """One worker per slot of the named GPUs, or one per CPU core.
 
+        Args:
+            jobs_per_gpu: None for as many as have room, which `fill` finds out.
+
         Raises:
             InputError: if a GPU is not there, a logger not installed, or a count not positive.
         """
         check_loggers(loggers)
-        if jobs_per_gpu < 1:
+        if jobs_per_gpu is not None and jobs_per_gpu < 1:
             raise InputError(
                 f"Parameter `jobs_per_gpu` should be at least 1. Found `{jobs_per_gpu}`."
             )
@@ -77,10 +83,24 @@ class Workers:
             raise InputError(f"Parameter `workers` should be at least 1. Found `{workers}`.")
         if gpus:
             _check_gpus(gpus)
-            slots = tuple(f"cuda:{gpu}" for _ in range(jobs_per_gpu) for gpu in gpus)
-            return cls(len(slots), slots, 1, checkpoint_s, tuple(loggers))
+            slots = tuple(f"cuda:{gpu}" for _ in range(jobs_per_gpu or 1) for gpu in gpus)
+            fills = jobs_per_gpu is None
+            return cls(len(slots), slots, 1, checkpoint_s, tuple(loggers), fills)
         count = workers or count_cores()
         return cls(count, ("cpu",) * count, 1, checkpoint_s, tuple(loggers))
+
+    def fill(self, jobs: Sequence[Job]) -> Workers:
+        """Return workers with a slot for each job that has room on a GPU, if that was left open."""
+        if not self.fills_gpus or not jobs:
+            return self
+        from hmnet.gpu_memory import choose_jobs_per_gpu
+
+        gpus = [int(device.removeprefix("cuda:")) for device in self.devices]
+        most_tokens = max(job.max_length for job in jobs)
+        count = choose_jobs_per_gpu(gpus, [job.spec for job in jobs], most_tokens, count_cores())
+        return dataclasses.replace(
+            self, count=count * len(gpus), devices=self.devices * count, fills_gpus=False
+        )
 
 
 def count_cores() -> int:
@@ -150,6 +170,7 @@ def run_jobs(
         cost: a job's expected cost; costlier jobs start first.
     """
     watcher = watcher or Watcher()
+    workers = workers.fill(jobs)
     by_id = {job.spec.run_id: job for job in jobs}
     summary = Summary()
     for run_id, job in by_id.items():

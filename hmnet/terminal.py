@@ -55,7 +55,9 @@ MaxDevOption = Annotated[
 GpusOption = Annotated[
     str | None, typer.Option("--gpus", help="GPUs by number, such as 0,1. [default: CPU cores]")
 ]
-JobsPerGpuOption = Annotated[int, typer.Option(help="Runs that share a GPU.")]
+JobsPerGpuOption = Annotated[
+    int | None, typer.Option(help="Runs that share a GPU. [default: as many as have room]")
+]
 SeedsOption = Annotated[
     str | None,
     typer.Option("--seeds", help="5 for seeds 0 to 4, or a list: 0,3,7. [default: the study's]"),

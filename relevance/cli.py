@@ -71,7 +71,7 @@ def plan(
         typer.Option(help="Runs to split between single and pair seeds. [default: as planned]"),
     ] = None,
     gpus: GpusOption = None,
-    jobs_per_gpu: JobsPerGpuOption = 1,
+    jobs_per_gpu: JobsPerGpuOption = None,
     workers: WorkersOption = None,
     seeds: SeedsOption = None,
     single_seeds: Annotated[
@@ -109,7 +109,7 @@ def plan(
 @app.command()
 def pairwise(
     gpus: GpusOption = None,
-    jobs_per_gpu: Annotated[int, typer.Option(help="Runs that share a GPU.")] = 1,
+    jobs_per_gpu: JobsPerGpuOption = None,
     workers: WorkersOption = None,
     log: LogOption = None,
     seeds: Annotated[
@@ -189,7 +189,7 @@ def attention(
         bool, typer.Option("--all-pairs", help="Every pair, beside its gain, layer by layer.")
     ] = False,
     gpus: GpusOption = None,
-    jobs_per_gpu: JobsPerGpuOption = 1,
+    jobs_per_gpu: JobsPerGpuOption = None,
     workers: WorkersOption = None,
     seeds: SeedsOption = None,
     tasks: TasksOption = None,

@@ -129,6 +129,7 @@ def _print_estimate(
         tokens for job in missing for tokens, _ in count_tokens(job, prepared.data).values()
     )
     say(f"{train / 1e6:,.1f} M training tokens")
+    workers = workers.fill(missing)
     seconds = estimate_sweep(prepared, missing, workers)
     say(
         f"about {format_seconds(seconds)} on {workers.count} workers ({', '.join(workers.devices)})"
