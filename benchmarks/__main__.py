@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
+import torch
 import typer
 
 from benchmarks.attention import measure_attention
 from benchmarks.entries import RESULTS, Entry, format_entries, write_entries
+from benchmarks.gpu import measure_gpu_sweep, measure_gpu_training
+from benchmarks.precision import measure_precision
 from benchmarks.rows import Material, find_material
 from benchmarks.sweep import measure_growth, measure_memory, measure_sweep
 from benchmarks.training import measure_evaluation, measure_long, measure_short
@@ -27,7 +30,12 @@ PARTS: Mapping[str, Part] = {
     "memory": measure_memory,
     "sweep": measure_sweep,
     "growth": measure_growth,
+    "precision": measure_precision,
+    "gpu_train": measure_gpu_training,
+    "gpu_sweep": measure_gpu_sweep,
 }
+ON_GPU = ("gpu_train", "gpu_sweep")
+"""Parts that say something on a GPU alone; elsewhere they are left out unless asked for."""
 QUICK = 0.02
 
 
@@ -44,7 +52,8 @@ def run(
         raise typer.BadParameter(f"parts should be among {', '.join(PARTS)}. Found {unknown}.")
     material = find_material()
     entries: list[Entry] = []
-    for part in parts or PARTS:
+    usual = [part for part in PARTS if part not in ON_GPU or torch.cuda.is_available()]
+    for part in parts or usual:
         typer.echo(f"measuring {part}", err=True)
         found = PARTS[part](material, repeats, QUICK if quick else 1.0)
         write_entries(found, out)

@@ -65,9 +65,20 @@ class _Collator(DataCollatorWithPadding):
 
 
 def make_trainer(
-    encoder: Path, task: Task, split: SplitData, settings: TrainingSettings, folder: Path
+    encoder: Path,
+    task: Task,
+    split: SplitData,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    use_cpu: bool = True,
+    loaders: int = 0,
 ) -> Trainer:
-    """Return a Trainer for one epoch over the rows of a split."""
+    """Return a Trainer for one epoch over the rows of a split.
+
+    Args:
+        loaders: worker processes of the data loader.
+    """
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
@@ -76,13 +87,13 @@ def make_trainer(
         learning_rate=settings.learning_rate,
         bf16=settings.precision == "bf16",
         bf16_full_eval=False,
-        use_cpu=True,
+        use_cpu=use_cpu,
         optim="adamw_torch_fused",
         train_sampling_strategy="group_by_length",
         length_column_name="length",
         remove_unused_columns=False,
-        dataloader_num_workers=0,
-        dataloader_pin_memory=False,
+        dataloader_num_workers=loaders,
+        dataloader_pin_memory=not use_cpu,
         logging_strategy="no",
         save_strategy="no",
         eval_strategy="no",

@@ -28,6 +28,7 @@ from hmnet.runs import RunStore
 from hmnet.settings import DataSettings, TrainingSettings
 from hmnet.tasks import PAPER_TASKS, Task
 from relevance.pairwise import plan_pairwise
+from relevance.sweep import estimate_sweep
 
 SWEPT = ("rte", "mrpc", "cb", "stsb", "sst2", "qnli")
 SETTINGS = TrainingSettings(epochs=1, batch_size=16, precision="bf16")
@@ -39,10 +40,21 @@ def measure_sweep(material: Material, repeats: int, scale: float) -> list[Entry]
     tasks = SWEPT if scale >= 1 else SWEPT[:3]
     count = max(round(1000 * scale), 32)
     prepared = prepare(material, tasks, DataSettings(LENGTH, count, count), SETTINGS)
+    jobs = plan_pairwise(prepared, (0,), None).jobs
+    foretold = estimate_sweep(prepared, jobs, Workers.choose())
     ours = _run_ours(prepared, material.folder / "swept")
     other = _run_stock(prepared, material)
-    runs = len(plan_pairwise(prepared, (0,), None).jobs)
+    runs = len(jobs)
     return [
+        Entry(
+            "estimate",
+            foretold,
+            ours,
+            foretold / ours,
+            "s",
+            f"what --dry-run foretells (ours) and what the sweep of {runs} runs took (other); the "
+            f"ratio should be within 25 % of 1; {material.words}",
+        ),
         Entry(
             "sweep",
             ours,
@@ -54,7 +66,7 @@ def measure_sweep(material: Material, repeats: int, scale: float) -> list[Entry]
             f"processes, as many at a time, one thread each, with the tokenised rows cached (a "
             f"pair trains one model after the other); once each; "
             f"{material.words}",
-        )
+        ),
     ]
 
 

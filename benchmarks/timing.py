@@ -48,11 +48,19 @@ def _time(run: Callable[[], float | None]) -> float:
     return time.perf_counter() - began if own is None else own
 
 
-def measure_peak(dtype: torch.dtype, size: int = 2048, repeats: int = 5) -> float:
+def measure_peak(dtype: torch.dtype, device: torch.device | None = None, repeats: int = 5) -> float:
     """Return the floating-point operations per second of a large square matrix product."""
-    one, other = (torch.randn(size, size).to(dtype) for _ in range(2))
-    one @ other
-    times = [_time(lambda: torch.mm(one, other) is None or None) for _ in range(repeats)]
+    is_gpu = device is not None and device.type == "cuda"
+    size = 8192 if is_gpu else 2048
+    one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+
+    def multiply() -> None:
+        torch.mm(one, other)
+        if is_gpu:
+            torch.cuda.synchronize()
+
+    multiply()
+    times = [_time(multiply) for _ in range(repeats)]
     return float(2 * size**3 / statistics.median(times))
 
 

@@ -14,6 +14,7 @@ from benchmarks.entries import Entry, format_entries, write_entries
 from benchmarks.timing import count_operations, time_pair
 
 PARTS = ("train_short", "train_long", "evaluate", "vocab", "attention", "memory", "sweep")
+MORE = ("gpu_train", "gpu_sweep")
 
 
 def make_entry(name: str, ratio: float = 2.0) -> Entry:
@@ -62,6 +63,6 @@ def test_operations_are_six_per_parameter_and_token() -> None:
 @pytest.mark.slow
 def test_every_part_runs_at_a_tiny_size(tmp_path: Path, root: Path) -> None:
     out = tmp_path / "latest.json"
-    command = [sys.executable, "-m", "benchmarks", *PARTS, "--quick", "--repeats", "1"]
+    command = [sys.executable, "-m", "benchmarks", *PARTS, *MORE, "--quick", "--repeats", "1"]
     subprocess.run([*command, "--out", str(out)], check=True, cwd=root)
-    assert {row["name"] for row in json.loads(out.read_text())} == set(PARTS)
+    assert {row["name"] for row in json.loads(out.read_text())} == {*PARTS, *MORE, "estimate"}
