@@ -4,6 +4,7 @@ RelevanceError                    exit code 1
  ├── InputError                   exit code 2: parameters, files or tables that were given
  ├── SourceError                  exit code 2: a data set or an encoder that could not be loaded
  ├── OutputFolderError            exit code 2: an output folder that cannot be used
+ ├── WriteError                   exit code 1: a file that could not be written
  └── RunsFailedError              exit code 1: some runs failed; the others are kept
 
 The grammar of a message: "Parameter `x` should be <what>. Found `<value>`."
@@ -43,6 +44,10 @@ class OutputFolderError(RelevanceError):
     exit_code = 2
 
 
+class WriteError(RelevanceError):
+    """A file that could not be written; what was there before is whole."""
+
+
 class RunsFailedError(RelevanceError):
     """Some runs of a sweep failed; the finished ones are stored."""
 
@@ -52,6 +57,15 @@ def raise_problems(problems: Iterable[str]) -> None:
     found = tuple(problems)
     if found:
         raise InputError(*found)
+
+
+def describe_write(error: OSError, path: object) -> str:
+    """Return one sentence for a write that failed: the disk is full, the folder read-only, ..."""
+    reason = error.strerror or str(error)
+    return (
+        f"File `{path}` should be writable. Found: {reason}. What is finished "
+        "is kept; once it can be written, the same command goes on."
+    )
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -68,17 +68,21 @@ class Machine:
     loggers: tuple[str, ...] = ()
 
 
-def execute(job: Job, store: RunStore, machine: Machine) -> RunResult:
+def execute(job: Job, store: RunStore, machine: Machine, *, waits: bool = True) -> RunResult:
     """Train, evaluate and store a run, or read its result where it is done.
 
     Resumes from the run's checkpoint if there is one. Holds the run's lock throughout.
 
+    Args:
+        waits: wait for a run that another process is doing.
+
     Raises:
+        BusyError: if another process is doing the run and this one is not to wait.
         DivergedError: if the loss is not finite.
         InputError: if the tokenised data is not what the spec says.
     """
     spec = job.spec
-    with store.locked(spec) as folder:
+    with store.locked(spec, waits=waits) as folder:
         if store.is_done(spec, with_model=job.keep_model):
             return store.result(spec)
         store.write_spec(spec)

@@ -6,12 +6,14 @@
 - On CPUs there is one single-threaded worker per core. On GPUs a worker takes a device slot when
   it starts its first job and keeps it.
 - The costliest jobs go first, so that the last ones to end are short.
+- A run that another command is doing is put off to the end, and then waited for.
 - A job that fails leaves `failure.json` and does not stop the others; one whose worker died is
   tried once more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import gc
@@ -27,9 +29,9 @@ from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from hmnet.errors import InputError, RelevanceError, RunsFailedError
+from hmnet.errors import InputError, RelevanceError, RunsFailedError, WriteError
 from hmnet.loggers import check_loggers
-from hmnet.runs import RUNNING_MARK, RunFailure, RunStore
+from hmnet.runs import BusyError, RunFailure, RunStore
 
 if TYPE_CHECKING:
     from hmnet.execute import Job
@@ -127,7 +129,7 @@ class Outcome:
     """How a job ended in a worker."""
 
     run_id: str
-    status: Literal["done", "failed"]
+    status: Literal["done", "failed", "busy"]
     seconds: float = 0.0
     train_tokens: int = 0
     error: str = ""
@@ -205,11 +207,14 @@ def raise_failures(summary: Summary) -> None:
 def _run_pending(pending: dict[str, Job], store: RunStore, workers: Workers) -> Iterator[Outcome]:
     """Yield outcomes as jobs end; start new workers when some died, until nothing is left."""
     attempts = dict.fromkeys(pending, 0)
+    waits = False
     while pending:
         try:
-            for outcome in _run_parallel(list(pending.values()), store, workers):
-                del pending[outcome.run_id]
-                yield outcome
+            for outcome in _run_parallel(list(pending.values()), store, workers, waits):
+                if outcome.status != "busy":
+                    del pending[outcome.run_id]
+                    yield outcome
+            waits = True  # what is left now, another command is doing
         except TerminatedWorkerError:
             for run_id in _find_victims(pending, store):
                 attempts[run_id] += 1
@@ -217,7 +222,9 @@ def _run_pending(pending: dict[str, Job], store: RunStore, workers: Workers) -> 
                     yield _give_up(pending.pop(run_id), store)
 
 
-def _run_parallel(jobs: list[Job], store: RunStore, workers: Workers) -> Iterator[Outcome]:
+def _run_parallel(
+    jobs: list[Job], store: RunStore, workers: Workers, waits: bool
+) -> Iterator[Outcome]:
     with tempfile.TemporaryDirectory(prefix="relevance-slots-") as slots:
         parallel = Parallel(
             n_jobs=min(workers.count, len(jobs)),
@@ -228,16 +235,15 @@ def _run_parallel(jobs: list[Job], store: RunStore, workers: Workers) -> Iterato
             inner_max_num_threads=workers.threads,
         )
         yield from parallel(
-            delayed(_run_in_worker)(job, store.folder, workers, Path(slots)) for job in jobs
+            delayed(_run_in_worker)(job, store.folder, workers, Path(slots), waits) for job in jobs
         )
 
 
 def _find_victims(pending: dict[str, Job], store: RunStore) -> list[str]:
-    """Return the runs that were under way when a worker died."""
-    marks = {run_id: _running_mark(store, job) for run_id, job in pending.items()}
-    victims = [run_id for run_id, mark in marks.items() if mark.exists()]
+    """Return the runs that were under way in a worker that died."""
+    victims = [run_id for run_id, job in pending.items() if store.was_cut_off(job.spec)]
     for run_id in victims:
-        marks[run_id].unlink(missing_ok=True)
+        store.unmark(pending[run_id].spec)
     return victims
 
 
@@ -250,16 +256,17 @@ def _give_up(job: Job, store: RunStore) -> Outcome:
     return Outcome(job.spec.run_id, "failed", error=message)
 
 
-def _running_mark(store: RunStore, job: Job) -> Path:
-    return store.path(job.spec) / RUNNING_MARK
+def _run_in_worker(
+    job: Job, folder: Path, workers: Workers, slots: Path, waits: bool = True
+) -> Outcome:
+    """Execute a job; a failure becomes an outcome and a file, never an exception.
 
-
-def _run_in_worker(job: Job, folder: Path, workers: Workers, slots: Path) -> Outcome:
-    """Execute a job; a failure becomes an outcome and a file, never an exception."""
+    Args:
+        waits: wait for a run that another process is doing; else say that it is busy.
+    """
     from hmnet.execute import Machine, execute
 
     store = RunStore(folder)
-    mark = _running_mark(store, job)
     try:
         machine = Machine(
             _take_device(slots, workers.devices),
@@ -267,17 +274,17 @@ def _run_in_worker(job: Job, folder: Path, workers: Workers, slots: Path) -> Out
             workers.checkpoint_s,
             workers.loggers,
         )
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
-        result = execute(job, store, machine)
+        result = execute(job, store, machine, waits=waits)
+    except BusyError:
+        return Outcome(job.spec.run_id, "busy")
     except Exception as error:  # noqa: BLE001 (one run's failure must not stop the others)
         message = (
             str(error) if isinstance(error, RelevanceError) else f"{type(error).__name__}: {error}"
         )
-        store.fail(job.spec, RunFailure(message, traceback.format_exc()))
+        with contextlib.suppress(WriteError, OSError):  # the disk may be what failed
+            store.fail(job.spec, RunFailure(message, traceback.format_exc()))
         return Outcome(job.spec.run_id, "failed", error=message)
     finally:
-        mark.unlink(missing_ok=True)
         _release_memory()
     seconds = sum(result.seconds.values())
     return Outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from hmnet.errors import WriteError
 from hmnet.jobs import Outcome, Watcher
-from hmnet.progress_record import ProgressRecord
+from hmnet.progress_record import ProgressRecord, claim_record
 
 PLAIN_EVERY_S = 15.0
 RECORD_EVERY_S = 1.0
@@ -36,6 +38,7 @@ class SweepProgress(Watcher):
     def start(self, total: int, cached: int, total_cost: float) -> None:
         """Begin: `total` runs, of which `cached` are done already."""
         self.total, self.cached, self.total_cost = total, cached, total_cost
+        self.path = claim_record(self.path)
         self.began = self.said = time.monotonic()
         missing = total - cached
         self.console.print(f"{total} runs: {cached} already done, {missing} to do")
@@ -95,7 +98,7 @@ class SweepProgress(Watcher):
 
     def _record(self, *, is_over: bool = False) -> None:
         self.recorded = time.monotonic()
-        ProgressRecord(
+        record = ProgressRecord(
             total=self.total,
             cached=self.cached,
             done=self.done,
@@ -103,7 +106,9 @@ class SweepProgress(Watcher):
             tokens_per_s=self.tokens / max(self.recorded - self.began, 1e-9),
             seconds_left=self._seconds_left(),
             is_over=is_over,
-        ).write(self.path)
+        )
+        with contextlib.suppress(WriteError):  # a record of progress must not stop it
+            record.write(self.path)
 
 
 def describe_micro_batches(count: int) -> str:

@@ -6,20 +6,27 @@ import os
 import shlex
 import socket
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic.dataclasses import dataclass
 
+from hmnet.errors import InputError
+from hmnet.processes import is_process_alive
 from hmnet.settings import STRICT
 from hmnet.storage import read_document, write_document
 
 PROGRESS_SCHEMA = "progress/1"
+SILENT_S = 3600.0
+"""A process of another host that has not written for so long counts as gone."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class ProgressRecord:
     """The document `progress.json`, of the sweep that ran last in an output folder.
+
+    A sweep that begins while another one is under way writes beside it, `progress-HOST-PID.json`.
 
     Attributes:
         total: runs of the sweep.
@@ -59,13 +66,38 @@ class ProgressRecord:
             return False
         if self.host != socket.gethostname():
             return None
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:  # another user's
-            return True
-        return True
+        return is_process_alive(self.pid)
+
+
+def claim_record(path: Path) -> Path:
+    """Return where this process is to record its sweep: `path`, or beside it if that is in use.
+
+    Records beside it of sweeps that are over, or whose process is gone, are removed.
+    """
+    for other in list_records(path)[1:]:
+        if not _is_in_use(other):
+            other.unlink(missing_ok=True)
+    if not _is_in_use(path):
+        return path
+    return path.with_name(f"{path.stem}-{socket.gethostname()}-{os.getpid()}{path.suffix}")
+
+
+def list_records(path: Path) -> list[Path]:
+    """Return `path` and the records beside it, whether or not the first is there."""
+    return [path, *sorted(path.parent.glob(f"{path.stem}-*{path.suffix}"))]
+
+
+def _is_in_use(path: Path) -> bool:
+    """Tell whether another process still writes a record; one of another host, if it is fresh."""
+    try:
+        record = ProgressRecord.read(path)
+        age_s = time.time() - path.stat().st_mtime
+    except (InputError, OSError):
+        return False
+    if (record.host, record.pid) == (socket.gethostname(), os.getpid()):
+        return False
+    alive = record.is_alive()
+    return age_s < SILENT_S if alive is None else alive
 
 
 def find_command() -> str:

@@ -15,19 +15,22 @@ its numbers, whoever asks and wherever it ran.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from hmnet.errors import InputError, raise_problems
+from hmnet.errors import InputError, RelevanceError, raise_problems
 from hmnet.hierarchy import HierarchySpec
+from hmnet.processes import is_process_alive
 from hmnet.settings import STRICT, TrainingSettings
 from hmnet.skills import find_skills
 from hmnet.storage import (
@@ -247,6 +250,10 @@ def check_files(folder: Path, files: Mapping[str, str]) -> None:
     raise_problems(problems)
 
 
+class BusyError(RelevanceError):
+    """Another process is doing a run."""
+
+
 class RunStore:
     """The folder of runs: a cache keyed by what decides the numbers.
 
@@ -261,12 +268,47 @@ class RunStore:
         return self.folder / spec.run_id
 
     @contextmanager
-    def locked(self, spec: RunSpec) -> Iterator[Path]:
-        """Hold the run's lock; another process waits. The lock dies with its process."""
+    def locked(self, spec: RunSpec, *, waits: bool = True) -> Iterator[Path]:
+        """Hold the run's lock, and its mark, which says that a process is at it.
+
+        The lock dies with its process; the mark stays, and tells that the run was cut off.
+
+        Args:
+            waits: wait while another process holds the lock.
+
+        Raises:
+            BusyError: if another process holds it and this one is not to wait.
+        """
         path = self.path(spec)
         path.mkdir(parents=True, exist_ok=True)
-        with FileLock(path / ".lock"):
+        lock = FileLock(path / ".lock")
+        try:
+            lock.acquire(timeout=-1 if waits else 0)
+        except Timeout:
+            raise BusyError(f"Run `{spec.run_id}` is being done by another process.") from None
+        try:
+            self._mark(spec)
             yield path
+        finally:
+            self.unmark(spec)
+            lock.release()
+
+    def _mark(self, spec: RunSpec) -> None:
+        owner = f"{socket.gethostname()} {os.getpid()}"
+        (self.path(spec) / RUNNING_MARK).write_text(owner, encoding="utf-8")
+
+    def unmark(self, spec: RunSpec) -> None:
+        """Remove the run's mark."""
+        (self.path(spec) / RUNNING_MARK).unlink(missing_ok=True)
+
+    def was_cut_off(self, spec: RunSpec) -> bool:
+        """Tell whether a process of this host was at the run and is gone."""
+        try:
+            owner = (self.path(spec) / RUNNING_MARK).read_text(encoding="utf-8")
+        except OSError:
+            return False
+        host, _, pid = owner.partition(" ")
+        return host == socket.gethostname() and not is_process_alive(int(pid or 0))
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write `spec.json`."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from hmnet.errors import InputError, shorten
 from hmnet.outputs import Output, find_output_folder
 from hmnet.progress import format_seconds
-from hmnet.progress_record import ProgressRecord
+from hmnet.progress_record import ProgressRecord, list_records
 from hmnet.runs import FAILURE_SCHEMA, RUNNING_MARK, RunFailure
 from hmnet.storage import read_document
 
@@ -62,10 +63,13 @@ def describe_status(output: Output) -> Iterator[str]:
         f"runs: {len(states.done)} done, {len(states.running)} begun, "
         f"{len(states.failed)} failed, {len(states.unfinished)} unfinished"
     )
-    record = _read_progress(output)
+    records = _read_records(output)
+    for each, age_s in records:
+        yield _describe_sweep(each, age_s)
+    record = next(
+        (each for each, _ in records if each.is_alive()), records[0][0] if records else None
+    )
     if record is not None:
-        age_s = max(time.time() - output.progress.stat().st_mtime, 0.0)
-        yield _describe_sweep(record, age_s)
         yield from _describe_begun(record, states.running)
     yield from _describe_failures(output, states.failed)
     yield f"next: {_find_next(output, stages, states, record)}"
@@ -87,11 +91,14 @@ def _describe_stage(path: Path, command: str) -> str:
     return f"written {datetime.fromtimestamp(path.stat().st_mtime):%Y-%m-%d %H:%M}"  # noqa: DTZ006
 
 
-def _read_progress(output: Output) -> ProgressRecord | None:
-    try:
-        return ProgressRecord.read(output.progress) if output.progress.exists() else None
-    except InputError:  # of another version
-        return None
+def _read_records(output: Output) -> list[tuple[ProgressRecord, float]]:
+    """Return what sweeps recorded and how many seconds ago; none of another version."""
+    found = []
+    for path in list_records(output.progress):
+        with contextlib.suppress(InputError, OSError):
+            age_s = max(time.time() - path.stat().st_mtime, 0.0)
+            found.append((ProgressRecord.read(path), age_s))
+    return found
 
 
 def _find_next(

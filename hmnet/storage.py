@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from hmnet.errors import InputError, first_line
+from hmnet.errors import InputError, WriteError, describe_write, first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +33,19 @@ _FOOTER_KEY = b"relevance"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically: temporary file, sync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write `content` to `path` atomically: temporary file, sync, rename.
+
+    Raises:
+        WriteError: if it cannot be written; what was there before is whole.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, content)
+    except OSError as error:
+        raise WriteError(describe_write(error, path)) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from hmnet.errors import InputError, RelevanceError
+from hmnet.errors import InputError, RelevanceError, describe_write
 
 if TYPE_CHECKING:
     from hmnet.outputs import Output
@@ -84,6 +84,9 @@ def run_app(app: typer.Typer) -> NoReturn:
         for problem in error.problems:
             typer.echo(f"error: {problem}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # a folder, a lock or a log; files have errors of their own
+        typer.echo(f"error: {describe_write(error, error.filename or 'unknown')}", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         _say_how_to_go_on()
         sys.exit(130)
