@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from made import make_config
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import AutoModel, PreTrainedTokenizerFast
@@ -89,6 +90,7 @@ def write_encoder(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
     config = make_config("bert", 3)
     config.pad_token_id = 0
+    torch.manual_seed(0)
     AutoModel.from_config(config).save_pretrained(folder)
 
 
