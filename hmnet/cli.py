@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -94,7 +95,8 @@ def train(
         duplicate,
         split_names(log) or (),
     )
-    typer.echo(describe_run(run_id, result))
+    if int(os.environ.get("RANK", "0")) == 0:  # of the processes that torchrun starts
+        typer.echo(describe_run(run_id, result))
 
 
 @app.command()

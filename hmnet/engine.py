@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from hmnet.checkpoint import Checkpoint
 from hmnet.data import TaskData
+from hmnet.distributed import ALONE, Group
 from hmnet.embedding_gradients import EmbeddingGradients
 from hmnet.errors import RelevanceError
 from hmnet.model import PathModel
@@ -91,29 +92,32 @@ def train(
     device: torch.device | None = None,
     checkpoint: Checkpoint | None = None,
     log: Callable[[Mapping[str, Any]], None] | None = None,
+    group: Group = ALONE,
 ) -> TrainingLog:
     """Train a model in place on the tasks of `data`.
 
     Args:
         checkpoint: where to save and resume; None keeps nothing.
         log: called with step, epoch, task, loss and learning rate of every step.
+        group: the processes that share the batches; the first one saves and logs.
 
     Raises:
         DivergedError: if the loss is not finite; names step and task.
     """
-    trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"))
+    trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"), group)
     progress = _Progress()
     start = 0
     if checkpoint and (state := checkpoint.load(model, trainer.optimizer)) is not None:
         start, progress = state["position"], _Progress(**state["progress"])
+    group.agree(start)  # nobody goes on before all have read the checkpoint
     began = time.perf_counter()
     for position in range(start, len(trainer.steps)):
         step = trainer.steps[position]
         loss, tokens = trainer.update(position)
         progress.add(step, tokens, loss, step.epoch == settings.epochs - 1)
-        if log is not None:
+        if log is not None and group.is_first:
             log({"step": position, "epoch": step.epoch, "task": step.task, "loss": loss})
-        if checkpoint and position + 1 < len(trainer.steps):
+        if checkpoint and group.is_first and position + 1 < len(trainer.steps):
             state = {"position": position + 1, "progress": vars(progress)}
             checkpoint.maybe_save(model, trainer.optimizer, state)
     return TrainingLog(
@@ -141,7 +145,9 @@ class Trainer:
         settings: TrainingSettings,
         seed: int,
         device: torch.device,
+        group: Group = ALONE,
     ) -> None:
+        self.group = group
         self.model = model.to(device).train()
         self.data = data
         self.settings = settings
@@ -181,21 +187,27 @@ class Trainer:
 
     def _add_gradients(self, step: Step) -> tuple[float, int]:
         """Compute the gradients of a step's batch; return its loss and its tokens."""
-        torch.manual_seed(derive_seed(self.seed, "dropout", step.task, step.visit))
-        parts = np.array_split(np.asarray(step.index), min(self.micro_batches, len(step.index)))
+        rank = (self.group.rank,) if self.group.size > 1 else ()
+        torch.manual_seed(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))
+        index, own_share = self.group.share(np.asarray(step.index))
+        parts = np.array_split(index, min(self.micro_batches, len(index)))
         weight = self.settings.loss_weights.get(step.task, 1.0)
         value, tokens = 0.0, 0
-        for index in parts:
-            batch = pack(self.data[step.task].train, index).to(self.device)
+        for part in parts:
+            batch = pack(self.data[step.task].train, part).to(self.device)
             with autocast(self.settings.precision, self.device):
                 outputs = self.model(step.task, batch)
-            loss = compute_loss(outputs.float(), batch.labels) * (len(index) / len(step.index))
+            loss = compute_loss(outputs.float(), batch.labels) * (
+                own_share * len(part) / len(index)
+            )
             (loss * weight).backward()
             value += float(loss.detach())
-            tokens += batch.tokens.numel()
+            tokens += batch.tokens.numel() if own_share else 0
         if self.embeddings:
             self.embeddings.densify()
-        return value, tokens
+        path = self.model.path(step.task).parameters()
+        loss_of_all, tokens_of_all = self.group.add_up(path, value, tokens)
+        return loss_of_all, int(tokens_of_all)
 
     def _halve(self, step: Step, error: Exception) -> None:
         """Go over to half as large parts of a batch, after the device ran out of memory."""

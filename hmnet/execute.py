@@ -19,6 +19,7 @@ from hmnet.build import build_paths
 from hmnet.checkpoint import Checkpoint
 from hmnet.data import TaskData
 from hmnet.data import load as load_data
+from hmnet.distributed import ALONE, Group
 from hmnet.encoder import load_encoder
 from hmnet.engine import TrainingLog, evaluate, train
 from hmnet.errors import InputError
@@ -68,13 +69,17 @@ class Machine:
     loggers: tuple[str, ...] = ()
 
 
-def execute(job: Job, store: RunStore, machine: Machine, *, waits: bool = True) -> RunResult:
+def execute(
+    job: Job, store: RunStore, machine: Machine, *, waits: bool = True, group: Group = ALONE
+) -> RunResult:
     """Train, evaluate and store a run, or read its result where it is done.
 
     Resumes from the run's checkpoint if there is one. Holds the run's lock throughout.
 
     Args:
         waits: wait for a run that another process is doing.
+        group: the processes that share the run's batches; the first one evaluates and stores it,
+            the others return its result too.
 
     Raises:
         BusyError: if another process is doing the run and this one is not to wait.
@@ -82,31 +87,51 @@ def execute(job: Job, store: RunStore, machine: Machine, *, waits: bool = True) 
         InputError: if the tokenised data is not what the spec says.
     """
     spec = job.spec
+    if not group.is_first:
+        return _help(job, store, machine, group)
     with store.locked(spec, waits=waits) as folder:
-        if store.is_done(spec, with_model=job.keep_model):
+        is_done = store.is_done(spec, with_model=job.keep_model)
+        if group.agree(int(is_done)):
             return store.result(spec)
         store.write_spec(spec)
-        torch.set_num_threads(machine.threads)
-        data = {task.name: _load_checked(job, task) for task in spec.tasks}
-        model = build_model(spec)
-        checkpoint = Checkpoint(folder / "checkpoint", machine.checkpoint_s)
-        device = torch.device(machine.device)
         with _open_logger(spec, store, machine) as logger:
-            log = train(
-                model,
-                data,
-                spec.training,
-                spec.seed,
-                device=device,
-                checkpoint=checkpoint,
-                log=_LossLog(folder / "metrics.jsonl", logger),
-            )
-            result = _evaluate_all(model, data, spec, store, log, device)
+            log = _LossLog(folder / "metrics.jsonl", logger)
+            model, data, done = _train(job, store, machine, group, log)
+            result = _evaluate_all(model, data, spec, store, done, torch.device(machine.device))
             logger.log(result.steps, dict(_name_scores(result)))
         if job.keep_model:
             write_model(folder / "model", model, spec, job.max_length)
         store.finish(spec, result)
+        group.agree(1)
         return result
+
+
+def _help(job: Job, store: RunStore, machine: Machine, group: Group) -> RunResult:
+    """Take part in a run that the first process of a group stores; return its result."""
+    if not group.agree(0):
+        _train(job, store, machine, group, None)
+        group.agree(1)
+    return store.result(job.spec)
+
+
+def _train(
+    job: Job, store: RunStore, machine: Machine, group: Group, log: _LossLog | None
+) -> tuple[PathModel, dict[str, TaskData], TrainingLog]:
+    spec = job.spec
+    torch.set_num_threads(machine.threads)
+    data = {task.name: _load_checked(job, task) for task in spec.tasks}
+    model = build_model(spec)
+    done = train(
+        model,
+        data,
+        spec.training,
+        spec.seed,
+        device=torch.device(machine.device),
+        checkpoint=Checkpoint(store.path(spec) / "checkpoint", machine.checkpoint_s),
+        log=log,
+        group=group,
+    )
+    return model, data, done
 
 
 def _open_logger(

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
+from hmnet.distributed import Group, join_group, leave_group
 from hmnet.encoder import load_tokenizer
 from hmnet.errors import InputError, suggest
 from hmnet.execute import Machine, describe_parameters, execute
@@ -36,6 +37,8 @@ def train_hierarchy(
 ) -> tuple[str, RunResult]:
     """Train HMNet on a study's tasks, in this process; return the run's id and result.
 
+    Started by `torchrun`, its processes share every batch (`hmnet.distributed`).
+
     Args:
         loggers: see `hmnet.loggers`.
 
@@ -55,18 +58,27 @@ def train_hierarchy(
         duplicate=duplicate,
         keep_model=True,
     )
-    return job.spec.run_id, execute(job, output.runs, _choose_machine(gpus, threads, loggers))
+    group = join_group(on_gpus=bool(gpus))
+    machine = _choose_machine(gpus, threads, loggers, group)
+    result = execute(job, output.runs, machine, group=group)
+    leave_group()
+    return job.spec.run_id, result
 
 
 def _choose_machine(
-    gpus: Sequence[int] | None, threads: int | None, loggers: Sequence[str]
+    gpus: Sequence[int] | None, threads: int | None, loggers: Sequence[str], group: Group
 ) -> Machine:
-    workers = Workers.choose(gpus, workers=threads, loggers=loggers)
-    return Machine(
-        device=workers.devices[0],
-        threads=workers.count if not gpus else 1,
-        loggers=workers.loggers,
-    )
+    """Return the devices of this process: of several on a host, each takes its own GPU or cores."""
+    workers = Workers.choose(gpus, 1, threads, loggers=loggers)
+    if not gpus:
+        cores = workers.count if threads else max(workers.count // group.local_size, 1)
+        return Machine(threads=cores, loggers=workers.loggers)
+    if len(gpus) < group.local_size:
+        raise InputError(
+            f"Parameter `gpus` should name a GPU for each of the {group.local_size} processes of "
+            f"this host. Found `{','.join(map(str, gpus))}`."
+        )
+    return Machine(device=workers.devices[group.local_rank], loggers=workers.loggers)
 
 
 def read_run(output: Output, run: str) -> tuple[str, RunResult]:

@@ -1,0 +1,102 @@
+"""Data-parallel training: processes that `torchrun` starts take a share of every batch each.
+
+All processes work on the same task at each step, as the plan of steps is the same everywhere. Each
+computes the gradients of its share of the batch; they are added up over the parameters of the
+active path alone, in one buffer, so that the step is that of one process with the whole batch.
+Dropout's masks differ from those of one process; without dropout the numbers are its numbers, up
+to the order of additions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of a training, and which of them this is.
+
+    Attributes:
+        rank: number of this process; the first, 0, is the one that writes.
+        size: number of processes.
+        local_rank, local_size: the same among the processes of this host.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes what is written."""
+        return self.rank == 0
+
+    def share(self, index: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], float]:
+        """Return this process's examples of a batch, and their share of it.
+
+        A process that gets none computes one with the share 0: it has to know which parameters
+        the step reaches.
+        """
+        own = index[self.rank :: self.size]
+        return (own, len(own) / len(index)) if len(own) else (index[:1], 0.0)
+
+    def add_up(self, parameters: Iterable[nn.Parameter], *values: float) -> tuple[float, ...]:
+        """Add up gradients, in place, and values over all processes; return the values' sums."""
+        if self.size == 1:
+            return values
+        reached = [p for p in parameters if p.grad is not None]
+        gradients = [p.grad for p in reached if p.grad is not None]
+        device = gradients[0].device
+        sums = torch.tensor(values, dtype=torch.float64, device=device)
+        buffer = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(buffer)
+        dist.all_reduce(sums)
+        parts = buffer.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+        return tuple(sums.tolist())
+
+    def agree(self, value: int) -> int:
+        """Return the first process's value in all of them; a barrier too."""
+        if self.size == 1:
+            return value
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        held: Tensor = torch.tensor([value], device=device)
+        dist.broadcast(held, src=0)
+        return int(held.item())
+
+
+ALONE = Group()
+
+
+def join_group(*, on_gpus: bool) -> Group:
+    """Return the group that `torchrun` started this process in, or a group of one.
+
+    Args:
+        on_gpus: exchange by NCCL, between GPUs; else by Gloo.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return ALONE
+    rank, size, local_rank, local_size = (
+        int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    )
+    if not dist.is_initialized():
+        # the others wait while the first one evaluates; torchrun ends all where one dies
+        dist.init_process_group("nccl" if on_gpus else "gloo", timeout=timedelta(days=1))
+    return Group(rank, size, local_rank, local_size)
+
+
+def leave_group() -> None:
+    """End the exchange with the other processes, where there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
