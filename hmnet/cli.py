@@ -18,6 +18,7 @@ from hmnet.terminal import (
     MaxTrainOption,
     ModelOption,
     OutOption,
+    SchedulerOption,
     SeedsOption,
     SetOption,
     StudyOption,
@@ -120,6 +121,7 @@ def compare(
     gpus: GpusOption = None,
     jobs_per_gpu: JobsPerGpuOption = None,
     workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     log: LogOption = None,
     dry_run: DryRunOption = False,
     tasks: TasksOption = None,
@@ -152,7 +154,11 @@ def compare(
     from relevance.sweep import print_jobs
 
     chosen = Workers.choose(
-        parse_integers(gpus, "gpus"), jobs_per_gpu, workers, loggers=split_names(log) or ()
+        parse_integers(gpus, "gpus"),
+        jobs_per_gpu,
+        workers,
+        loggers=split_names(log) or (),
+        scheduler=scheduler,
     )
     prepared = prepare_study(plan, output.data)
     systems = choose_systems(
@@ -194,6 +200,7 @@ def sweep(
     gpus: GpusOption = None,
     jobs_per_gpu: JobsPerGpuOption = None,
     workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     log: LogOption = None,
     dry_run: DryRunOption = False,
     tasks: TasksOption = None,
@@ -224,7 +231,11 @@ def sweep(
     from relevance.sweep import print_jobs
 
     chosen = Workers.choose(
-        parse_integers(gpus, "gpus"), jobs_per_gpu, workers, loggers=split_names(log) or ()
+        parse_integers(gpus, "gpus"),
+        jobs_per_gpu,
+        workers,
+        loggers=split_names(log) or (),
+        scheduler=scheduler,
     )
     prepared = prepare_study(plan, output.data)
     counts = parse_integers(shared, "shared")

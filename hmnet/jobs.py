@@ -5,6 +5,7 @@
 - Workers live through the sweep: torch is imported and the encoder is read once each.
 - On CPUs there is one single-threaded worker per core. On GPUs a worker takes a device slot when
   it starts its first job and keeps it.
+- With a Dask scheduler (`hmnet.cluster`) its workers take the place of processes of this machine.
 - The costliest jobs go first, so that the last ones to end are short.
 - A run that another command is doing is put off to the end, and then waited for.
 - A job that fails leaves `failure.json` and does not stop the others; one whose worker died is
@@ -19,17 +20,26 @@ import dataclasses
 import gc
 import os
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from hmnet.errors import InputError, RelevanceError, RunsFailedError, WriteError
+from hmnet.errors import (
+    InputError,
+    RelevanceError,
+    RunsFailedError,
+    WriteError,
+    raise_problems,
+)
 from hmnet.loggers import check_loggers
 from hmnet.runs import BusyError, RunFailure, RunStore
 
@@ -50,6 +60,7 @@ class Workers:
         checkpoint_s: seconds between checkpoints of a run.
         loggers: further places that losses and scores go to (`hmnet.loggers`).
         fills_gpus: whether there are to be as many per GPU as have room there (`fill`).
+        scheduler: address of a Dask scheduler; empty for processes of this machine.
     """
 
     count: int
@@ -58,6 +69,7 @@ class Workers:
     checkpoint_s: float = 300.0
     loggers: tuple[str, ...] = ()
     fills_gpus: bool = False
+    scheduler: str = ""
 
     @classmethod
     def choose(
@@ -67,8 +79,9 @@ class Workers:
         workers: int | None = None,
         checkpoint_s: float = 300.0,
         loggers: Sequence[str] = (),
+        scheduler: str | None = None,
     ) -> Workers:
-        """One worker per slot of the named GPUs, or one per CPU core.
+        """One worker per slot of the named GPUs, or one per CPU core, or those of a cluster.
 
         Args:
             jobs_per_gpu: None for as many as have room, which `fill` finds out.
@@ -83,6 +96,8 @@ class Workers:
             )
         if workers is not None and workers < 1:
             raise InputError(f"Parameter `workers` should be at least 1. Found `{workers}`.")
+        if scheduler:
+            return cls._of_cluster(scheduler, gpus, workers, checkpoint_s, loggers)
         if gpus:
             _check_gpus(gpus)
             slots = tuple(f"cuda:{gpu}" for _ in range(jobs_per_gpu or 1) for gpu in gpus)
@@ -90,6 +105,27 @@ class Workers:
             return cls(len(slots), slots, 1, checkpoint_s, tuple(loggers), fills)
         count = workers or count_cores()
         return cls(count, ("cpu",) * count, 1, checkpoint_s, tuple(loggers))
+
+    @classmethod
+    def _of_cluster(
+        cls,
+        scheduler: str,
+        gpus: Sequence[int] | None,
+        workers: int | None,
+        checkpoint_s: float,
+        loggers: Sequence[str],
+    ) -> Workers:
+        from hmnet.cluster import count_workers
+
+        raise_problems(
+            f"Parameter `{name}` should be left out with `scheduler`, whose workers say what they "
+            f"have. Found `{value}`."
+            for name, value in (("gpus", gpus), ("workers", workers))
+            if value
+        )
+        count, on_gpus = count_workers(scheduler)
+        devices = ("cuda:0" if on_gpus else "cpu",) * count
+        return cls(count, devices, 1, checkpoint_s, tuple(loggers), scheduler=scheduler)
 
     def fill(self, jobs: Sequence[Job]) -> Workers:
         """Return workers with a slot for each job that has room on a GPU, if that was left open."""
@@ -215,7 +251,9 @@ def _run_pending(pending: dict[str, Job], store: RunStore, workers: Workers) -> 
                     del pending[outcome.run_id]
                     yield outcome
             waits = True  # what is left now, another command is doing
-        except TerminatedWorkerError:
+        except Exception as error:
+            if not _is_loss_of_worker(error):
+                raise
             for run_id in _find_victims(pending, store):
                 attempts[run_id] += 1
                 if attempts[run_id] >= MOST_ATTEMPTS:
@@ -225,18 +263,51 @@ def _run_pending(pending: dict[str, Job], store: RunStore, workers: Workers) -> 
 def _run_parallel(
     jobs: list[Job], store: RunStore, workers: Workers, waits: bool
 ) -> Iterator[Outcome]:
+    """Yield outcomes as jobs end.
+
+    Raises:
+        TerminatedWorkerError: if a worker of this machine died.
+        KilledWorker: if a job lost several workers of a cluster.
+    """
     with tempfile.TemporaryDirectory(prefix="relevance-slots-") as slots:
-        parallel = Parallel(
-            n_jobs=min(workers.count, len(jobs)),
+        calls = (
+            # a call without arguments: Dask would keep large ones on a worker that may vanish
+            delayed(partial(_run_in_worker, job, store.folder, workers, Path(slots), waits))()
+            for job in jobs
+        )
+        with _open_parallel(workers, store, len(jobs)) as parallel:
+            yield from parallel(calls)
+
+
+@contextmanager
+def _open_parallel(workers: Workers, store: RunStore, most: int) -> Iterator[Parallel]:
+    """Make joblib run jobs on processes of this machine, or on a cluster's."""
+    usual: dict[str, Any] = {
+        "return_as": "generator_unordered",
+        "batch_size": 1,
+        "pre_dispatch": "n_jobs + 1",
+    }
+    if not workers.scheduler:
+        yield Parallel(
+            n_jobs=min(workers.count, most),
             backend="loky",
-            return_as="generator_unordered",
-            batch_size=1,
-            pre_dispatch="n_jobs + 1",
             inner_max_num_threads=workers.threads,
+            **usual,
         )
-        yield from parallel(
-            delayed(_run_in_worker)(job, store.folder, workers, Path(slots), waits) for job in jobs
-        )
+        return
+    from hmnet.cluster import GPU, check_folder, connect
+
+    store.folder.mkdir(parents=True, exist_ok=True)
+    needs = {GPU: 1} if workers.devices[0] != "cpu" else None
+    with connect(workers.scheduler) as client:
+        check_folder(client, store.folder)
+        with parallel_config("dask", client=client, resources=needs, pure=False):
+            yield Parallel(n_jobs=-1, **usual)
+
+
+def _is_loss_of_worker(error: Exception) -> bool:
+    """Tell whether workers died: one of this machine, or several of a cluster at one job."""
+    return isinstance(error, TerminatedWorkerError) or type(error).__name__ == "KilledWorker"
 
 
 def _find_victims(pending: dict[str, Job], store: RunStore) -> list[str]:
@@ -262,19 +333,17 @@ def _run_in_worker(
     """Execute a job; a failure becomes an outcome and a file, never an exception.
 
     Args:
+        slots: folder of the locks by which workers of this machine share out its devices.
         waits: wait for a run that another process is doing; else say that it is busy.
     """
     from hmnet.execute import Machine, execute
 
     store = RunStore(folder)
     try:
-        machine = Machine(
-            _take_device(slots, workers.devices),
-            workers.threads,
-            workers.checkpoint_s,
-            workers.loggers,
-        )
-        result = execute(job, store, machine, waits=waits)
+        device = workers.devices[0] if workers.scheduler else _take_device(slots, workers.devices)
+        machine = Machine(device, workers.threads, workers.checkpoint_s, workers.loggers)
+        with _ONE_AT_A_TIME:
+            result = execute(job, store, machine, waits=waits)
     except BusyError:
         return Outcome(job.spec.run_id, "busy")
     except Exception as error:  # noqa: BLE001 (one run's failure must not stop the others)
@@ -305,6 +374,8 @@ def _release_memory() -> None:
 
 
 _SLOT: dict[str, Any] = {}
+_ONE_AT_A_TIME = threading.Lock()
+"""A Dask worker may have several threads; random numbers belong to the process."""
 
 
 def _take_device(slots: Path, devices: Sequence[str]) -> str:

@@ -30,7 +30,6 @@ from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, RelevanceError, raise_problems
 from hmnet.hierarchy import HierarchySpec
-from hmnet.processes import is_process_alive
 from hmnet.settings import STRICT, TrainingSettings
 from hmnet.skills import find_skills
 from hmnet.storage import (
@@ -294,7 +293,7 @@ class RunStore:
             lock.release()
 
     def _mark(self, spec: RunSpec) -> None:
-        owner = f"{socket.gethostname()} {os.getpid()}"
+        owner = f"{socket.gethostname()} {os.getpid()}"  # for people
         (self.path(spec) / RUNNING_MARK).write_text(owner, encoding="utf-8")
 
     def unmark(self, spec: RunSpec) -> None:
@@ -302,13 +301,15 @@ class RunStore:
         (self.path(spec) / RUNNING_MARK).unlink(missing_ok=True)
 
     def was_cut_off(self, spec: RunSpec) -> bool:
-        """Tell whether a process of this host was at the run and is gone."""
-        try:
-            owner = (self.path(spec) / RUNNING_MARK).read_text(encoding="utf-8")
-        except OSError:
+        """Tell whether a process was at the run and is gone: the mark is there, the lock free."""
+        path = self.path(spec)
+        if not (path / RUNNING_MARK).exists():
             return False
-        host, _, pid = owner.partition(" ")
-        return host == socket.gethostname() and not is_process_alive(int(pid or 0))
+        try:
+            with FileLock(path / ".lock", timeout=0):
+                return True
+        except Timeout:
+            return False
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write `spec.json`."""

@@ -68,6 +68,12 @@ DryRunOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", help="Worker processes on CPUs. [default: one per core]")
 ]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler", help="A Dask scheduler whose workers do the runs: tcp://host:8786."
+    ),
+]
 LogOption = Annotated[
     str | None,
     typer.Option("--log", help="Also log to tensorboard or wandb (or both: tensorboard,wandb)."),

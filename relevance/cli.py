@@ -16,6 +16,7 @@ from hmnet.terminal import (
     MaxTrainOption,
     ModelOption,
     OutOption,
+    SchedulerOption,
     SeedsOption,
     SetOption,
     StudyOption,
@@ -73,6 +74,7 @@ def plan(
     gpus: GpusOption = None,
     jobs_per_gpu: JobsPerGpuOption = None,
     workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     seeds: SeedsOption = None,
     single_seeds: Annotated[
         str | None, typer.Option(help="Seeds of the single runs. [default: as --seeds]")
@@ -101,7 +103,9 @@ def plan(
     from analysis.planning import print_study_plan
     from hmnet.jobs import Workers
 
-    chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
+    chosen = Workers.choose(
+        parse_integers(gpus, "gpus"), jobs_per_gpu, workers, scheduler=scheduler
+    )
     singles = parse_seeds(single_seeds, "single_seeds")
     print_study_plan(output, resolved, chosen, single_seeds=singles, budget=budget, say=typer.echo)
 
@@ -111,6 +115,7 @@ def pairwise(
     gpus: GpusOption = None,
     jobs_per_gpu: JobsPerGpuOption = None,
     workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     log: LogOption = None,
     seeds: Annotated[
         str | None,
@@ -161,7 +166,11 @@ def pairwise(
     from relevance.sweep import print_plan, run_sweep
 
     chosen = Workers.choose(
-        parse_integers(gpus, "gpus"), jobs_per_gpu, workers, loggers=split_names(log) or ()
+        parse_integers(gpus, "gpus"),
+        jobs_per_gpu,
+        workers,
+        loggers=split_names(log) or (),
+        scheduler=scheduler,
     )
     singles = parse_seeds(single_seeds, "single_seeds")
     if dry_run:
@@ -191,6 +200,7 @@ def attention(
     gpus: GpusOption = None,
     jobs_per_gpu: JobsPerGpuOption = None,
     workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     seeds: SeedsOption = None,
     tasks: TasksOption = None,
     data: DataOption = None,
@@ -223,7 +233,9 @@ def attention(
     from hmnet.jobs import Workers
     from hmnet.prepared import prepare_study
 
-    chosen = Workers.choose(parse_integers(gpus, "gpus"), jobs_per_gpu, workers)
+    chosen = Workers.choose(
+        parse_integers(gpus, "gpus"), jobs_per_gpu, workers, scheduler=scheduler
+    )
     prepared = prepare_study(plan, output.data)
     if pair or not all_pairs:
         files = measure_pairs(output, prepared, parse_pairs(prepared, pair or []), chosen)
@@ -389,6 +401,7 @@ def figures(
 def demo(
     seed: Annotated[int, typer.Option(help="Seed of texts, encoder and training.")] = 0,
     workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("demo-out"),
 ) -> None:
     """Run the whole chain on planted tasks, without a network, and write its report."""

@@ -1,0 +1,106 @@
+"""A Dask cluster in place of this machine's processes: reached, checked, and given jobs by joblib.
+
+Workers must see the output folder under the same path, and import this package. Where workers were
+started with the resource `GPU` (`dask worker --resources "GPU=1"`), every job asks for one and runs
+on the first GPU that its worker sees; else jobs run on CPUs. A worker that vanishes has its job
+done by another one, which goes on from the job's checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hmnet.errors import InputError, first_line
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT_S = 20.0
+GPU = "GPU"
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Client]:
+    """Hold a connection to a scheduler that has workers.
+
+    Raises:
+        InputError: if Dask is not installed, the scheduler not reached, or without workers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(
+            "Parameter `scheduler` should be used where Dask is installed "
+            "(`pip install 'task-relevance[dask]'`). Found no package `distributed`."
+        ) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters comes as an error
+    try:
+        client = Client(  # type: ignore[no-untyped-call]
+            address, timeout=CONNECT_S, set_as_default=False
+        )
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            "Parameter `scheduler` should be the address of a running Dask scheduler, such as "
+            f"tcp://host:8786. Found `{address}`: {first_line(error)}"
+        ) from None
+    try:
+        _check_workers(client, address)
+        yield client
+    finally:
+        client.close(timeout=CONNECT_S)  # type: ignore[no-untyped-call]
+
+
+def _check_workers(client: Client, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_S)
+    except TimeoutError:
+        raise InputError(
+            f"Parameter `scheduler` should be a scheduler with workers. Found `{address}`, which "
+            f"had none for {CONNECT_S:.0f} s."
+        ) from None
+
+
+def list_workers(client: Client) -> dict[str, bool]:
+    """Return the address of each worker that takes jobs, and whether it gives them a GPU.
+
+    Workers without a GPU take none where others have one.
+    """
+    workers: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
+    has_gpu = {name: bool(info["resources"].get(GPU)) for name, info in workers.items()}
+    return {name: gpu for name, gpu in has_gpu.items() if gpu or not any(has_gpu.values())}
+
+
+def count_workers(address: str) -> tuple[int, bool]:
+    """Return how many workers of a scheduler take jobs, and whether these use GPUs."""
+    with connect(address) as client:
+        workers = list_workers(client)
+        return len(workers), any(workers.values())
+
+
+def check_folder(client: Client, folder: Path) -> None:
+    """Check that every worker sees a folder, and has this package.
+
+    Raises:
+        InputError: that names the workers that do not.
+    """
+    try:
+        seen = client.run(_is_folder, str(folder))
+    except Exception as error:  # noqa: BLE001 (whatever a worker raises as it reads the call)
+        raise InputError(
+            "Parameter `scheduler` should have workers with this package and its version of "
+            f"Python. Found: {first_line(error)}"
+        ) from None
+    blind = sorted(worker for worker, sees in seen.items() if not sees)
+    if blind:
+        raise InputError(
+            f"Parameter `out` should be a folder that all workers share. Found `{folder}`, which "
+            f"{', '.join(blind)} {'does' if len(blind) == 1 else 'do'} not see."
+        )
+
+
+def _is_folder(folder: str) -> bool:
+    return Path(folder).is_dir()

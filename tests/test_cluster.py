@@ -1,0 +1,150 @@
+"""A sweep on a Dask cluster: a scheduler and workers of this machine, as processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny_study import write_study
+
+from hmnet.outputs import Output
+
+QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_study(tmp_path_factory.mktemp("study"))
+
+
+def start(module: str, *words: object, cwd: Path) -> subprocess.Popen[str]:
+    root = Path(__file__).resolve().parent.parent
+    return subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{module}", *map(str, words)],
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **QUIET, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+class Cluster:
+    """A scheduler and workers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "scheduler.json"
+        address = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        self.scheduler = start(
+            "dask_scheduler", *address, "--scheduler-file", self.file, cwd=folder
+        )
+        deadline = time.monotonic() + 60
+        while not self.file.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.workers: list[subprocess.Popen[str]] = []
+
+    @property
+    def address(self) -> str:
+        return next(
+            line.split('"')[3] for line in self.file.read_text().splitlines() if "address" in line
+        )
+
+    def add_worker(self, *more: str) -> subprocess.Popen[str]:
+        words = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", *more)
+        worker = start("dask_worker", self.address, *words, cwd=self.folder)
+        self.workers.append(worker)
+        return worker
+
+    def stop(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def sweep(study: Path, out: Path, *more: object) -> subprocess.Popen[str]:
+    code = "from relevance.cli import main; main()"
+    words = ["pairwise", "--study", study, "--out", out, *more]
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, words)],
+        text=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def test_a_sweep_on_a_cluster_survives_a_worker_and_equals_a_local_one(
+    study: Path, tmp_path: Path, cluster: Cluster
+) -> None:
+    doomed = cluster.add_worker()
+    cluster.add_worker()
+    out = Output(tmp_path / "out")
+    process = sweep(study, out.folder, "--scheduler", cluster.address)
+    deadline = time.monotonic() + 90
+    while process.poll() is None and time.monotonic() < deadline:
+        marks = [mark.read_text() for mark in out.folder.glob("runs/*/.running")]
+        if any(mark.endswith(f" {doomed.pid}") for mark in marks):
+            os.killpg(doomed.pid, signal.SIGKILL)  # in the middle of a run
+            break
+        time.sleep(0.02)
+    assert doomed.wait(timeout=5) == -signal.SIGKILL
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, said
+    local = Output(tmp_path / "local")
+    alone = sweep(study, local.folder)
+    alone.communicate(timeout=120)
+    assert alone.returncode == 0
+    assert out.pairwise.read_bytes() == local.pairwise.read_bytes()
+    assert out.scores.read_bytes() == local.scores.read_bytes()
+
+
+def test_jobs_ask_for_the_gpus_of_a_cluster(study: Path, tmp_path: Path, cluster: Cluster) -> None:
+    cluster.add_worker("--resources", "GPU=1")
+    cluster.add_worker()
+    process = sweep(study, tmp_path / "out", "--scheduler", cluster.address)
+    said = process.communicate(timeout=120)[1]
+    # no GPU is really there: each run fails on the worker that says that it has one
+    assert process.returncode == 1
+    assert "6 runs failed" in said
+    assert "CUDA" in said or "NVIDIA" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ((), "Parameter `scheduler` should be the address of a running Dask scheduler"),
+        (("--gpus", "0", "--workers", "3"), "Parameter `gpus` should be left out with"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_said(
+    study: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
+    process = sweep(study, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9", *more)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 2
+    assert words in said
+    assert "Traceback" not in said
