@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import platform
 import time
@@ -221,7 +222,8 @@ def primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> floa
     return sum(values[task.metric] for values in scores.values()) / len(scores)
 
 
-def find_versions() -> dict[str, str]:
+@functools.cache
+def find_versions() -> Mapping[str, str]:
     """Return the versions of Python and the packages that numbers depend on."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:

@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed, parallel_config
@@ -45,6 +45,10 @@ from hmnet.runs import BusyError, RunFailure, RunStore
 
 if TYPE_CHECKING:
     from hmnet.execute import Job
+    from hmnet.runs import RunResult
+
+Execute: TypeAlias = "Callable[..., RunResult]"
+"""Takes a job, the store and a machine, and `waits`; see `hmnet.execute.execute`."""
 
 MOST_ATTEMPTS = 2
 
@@ -201,11 +205,13 @@ def run_jobs(
     *,
     cost: Callable[[Job], float] = lambda job: 1.0,
     watcher: Watcher | None = None,
+    execute: Execute | None = None,
 ) -> Summary:
     """Run every job that is not done; return what became of each.
 
     Args:
         cost: a job's expected cost; costlier jobs start first.
+        execute: what does a job in a worker; None for `hmnet.execute.execute`.
     """
     watcher = watcher or Watcher()
     workers = workers.fill(jobs)
@@ -219,7 +225,7 @@ def run_jobs(
     ordered = dict(sorted(pending.items(), key=lambda item: (-costs[item[0]], item[0])))
     watcher.start(len(by_id), len(summary.cached), sum(costs.values()))
     try:
-        for outcome in _run_pending(ordered, store, workers):
+        for outcome in _run_pending(ordered, store, workers, execute):
             watcher.finish(outcome, costs[outcome.run_id])
             if outcome.status == "done":
                 summary.done.append(outcome.run_id)
@@ -240,13 +246,15 @@ def raise_failures(summary: Summary) -> None:
         )
 
 
-def _run_pending(pending: dict[str, Job], store: RunStore, workers: Workers) -> Iterator[Outcome]:
+def _run_pending(
+    pending: dict[str, Job], store: RunStore, workers: Workers, execute: Execute | None
+) -> Iterator[Outcome]:
     """Yield outcomes as jobs end; start new workers when some died, until nothing is left."""
     attempts = dict.fromkeys(pending, 0)
     waits = False
     while pending:
         try:
-            for outcome in _run_parallel(list(pending.values()), store, workers, waits):
+            for outcome in _run_parallel(list(pending.values()), store, workers, waits, execute):
                 if outcome.status != "busy":
                     del pending[outcome.run_id]
                     yield outcome
@@ -261,7 +269,7 @@ def _run_pending(pending: dict[str, Job], store: RunStore, workers: Workers) -> 
 
 
 def _run_parallel(
-    jobs: list[Job], store: RunStore, workers: Workers, waits: bool
+    jobs: list[Job], store: RunStore, workers: Workers, waits: bool, execute: Execute | None
 ) -> Iterator[Outcome]:
     """Yield outcomes as jobs end.
 
@@ -272,7 +280,9 @@ def _run_parallel(
     with tempfile.TemporaryDirectory(prefix="relevance-slots-") as slots:
         calls = (
             # a call without arguments: Dask would keep large ones on a worker that may vanish
-            delayed(partial(_run_in_worker, job, store.folder, workers, Path(slots), waits))()
+            delayed(
+                partial(_run_in_worker, job, store.folder, workers, Path(slots), waits, execute)
+            )()
             for job in jobs
         )
         with _open_parallel(workers, store, len(jobs)) as parallel:
@@ -328,7 +338,12 @@ def _give_up(job: Job, store: RunStore) -> Outcome:
 
 
 def _run_in_worker(
-    job: Job, folder: Path, workers: Workers, slots: Path, waits: bool = True
+    job: Job,
+    folder: Path,
+    workers: Workers,
+    slots: Path,
+    waits: bool = True,
+    execute: Execute | None = None,
 ) -> Outcome:
     """Execute a job; a failure becomes an outcome and a file, never an exception.
 
@@ -336,8 +351,10 @@ def _run_in_worker(
         slots: folder of the locks by which workers of this machine share out its devices.
         waits: wait for a run that another process is doing; else say that it is busy.
     """
-    from hmnet.execute import Machine, execute
+    from hmnet.execute import Machine
+    from hmnet.execute import execute as train_and_store
 
+    execute = execute or train_and_store
     store = RunStore(folder)
     try:
         device = workers.devices[0] if workers.scheduler else _take_device(slots, workers.devices)
@@ -366,8 +383,14 @@ def _run_in_worker(
 
 
 def _release_memory() -> None:
-    """Give freed memory back: a worker that seems to leak would be replaced, and read all again."""
+    """Give freed memory back: a worker that seems to leak would be replaced, and read all again.
+
+    What the first job left, libraries above all, is not looked through again after later ones.
+    """
     gc.collect()
+    if not _SLOT.get("is_frozen"):
+        gc.freeze()
+        _SLOT["is_frozen"] = True
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
