@@ -19,13 +19,14 @@ from scipy import stats
 
 from hmnet.cost import estimate_work
 from hmnet.errors import InputError, raise_problems, suggest
-from hmnet.execute import Job
-from hmnet.jobs import Workers, raise_failures, run_jobs
+from hmnet.job import Job
+from hmnet.jobs import raise_failures, run_jobs
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy
 from hmnet.progress import SweepProgress
 from hmnet.runs import RunStore
 from hmnet.storage import read_table, write_table
+from hmnet.workers import Workers
 
 ATTENTION_SCHEMA = "attention/1"
 LAYERS_SCHEMA = "attention-layers/1"

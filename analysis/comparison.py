@@ -25,11 +25,12 @@ from hmnet.comparison import (
     tabulate_comparison,
     train_systems,
 )
-from hmnet.jobs import Workers, raise_failures
+from hmnet.jobs import raise_failures
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy
 from hmnet.runs import RunStore
 from hmnet.storage import to_plain, write_table
+from hmnet.workers import Workers
 from relevance.pairwise import describe_study
 
 REFERENCES = {"vs_single": SINGLE, "vs_multi": MULTI}

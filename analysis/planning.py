@@ -12,10 +12,10 @@ from analysis.bootstrap import GainBootstrap, bootstrap_gains
 from analysis.power import POWER, find_level, split_budget, tabulate_power, tabulate_prior_power
 from analysis.predictions import read_predictions
 from analysis.second_round import BUDGET, DRAWS, describe_extra, plan_extra
-from hmnet.jobs import Workers
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy
 from hmnet.study import Study
+from hmnet.workers import Workers
 from relevance.pairwise import PairwisePlan
 from relevance.sweep import plan_sweep, print_plan
 

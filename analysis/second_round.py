@@ -9,9 +9,9 @@ from analysis.bootstrap import GainBootstrap, bootstrap_gains
 from analysis.predictions import read_predictions
 from analysis.refinement import ExtraRuns, plan_refinement
 from hmnet.errors import InputError
-from hmnet.jobs import Workers
 from hmnet.outputs import Output
 from hmnet.study import Study
+from hmnet.workers import Workers
 from relevance.matrix import RelevanceMatrix
 from relevance.refined import add_refinement, choose_seeds
 from relevance.sweep import Measure, plan_sweep, run_sweep

@@ -23,11 +23,12 @@ from benchmarks.training import prepare
 from hmnet.encoder import load_tokenizer, quiet
 from hmnet.engine import train
 from hmnet.execute import build_model
-from hmnet.jobs import Workers, run_jobs
+from hmnet.jobs import run_jobs
 from hmnet.runs import RunStore
 from hmnet.settings import DataSettings, TrainingSettings
 from hmnet.tasks import Task
 from hmnet.tokens import SplitData
+from hmnet.workers import Workers
 from relevance.pairwise import plan_pairwise
 
 SETTINGS = TrainingSettings(epochs=1, batch_size=32, precision="bf16")

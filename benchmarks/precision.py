@@ -10,9 +10,10 @@ from scipy import stats
 from benchmarks.entries import Entry
 from benchmarks.rows import Material
 from benchmarks.training import prepare
-from hmnet.jobs import Workers, run_jobs
+from hmnet.jobs import run_jobs
 from hmnet.runs import RunStore
 from hmnet.settings import DataSettings, TrainingSettings
+from hmnet.workers import Workers
 
 TASKS = ("mnli", "sst2", "mrpc")
 SEEDS = range(5)

@@ -25,8 +25,10 @@ import pandas as pd
 import typer
 
 from analysis.gains import make_measure
-from hmnet.execute import Job, Machine, find_versions, primary_score, score_splits
-from hmnet.jobs import Outcome, Watcher, Workers, run_jobs
+from hmnet.execute import find_versions, primary_score, score_splits
+from hmnet.job import Job, Machine
+from hmnet.job_runner import Outcome
+from hmnet.jobs import Watcher, run_jobs
 from hmnet.outputs import Output, open_output
 from hmnet.planted import write_planted
 from hmnet.prepared import prepare_study
@@ -36,6 +38,7 @@ from hmnet.settings import DataSettings, TrainingSettings
 from hmnet.status import describe_status
 from hmnet.storage import write_table
 from hmnet.study import Study, write_study
+from hmnet.workers import Workers
 from relevance.cli import app
 from relevance.pairwise import describe_study, plan_pairwise
 from relevance.sweep import SCORES_SCHEMA

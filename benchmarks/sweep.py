@@ -20,13 +20,15 @@ from benchmarks.rows import Material
 from benchmarks.stock import make_trainer, predict_stock, train_stock
 from benchmarks.training import prepare, prepare_named
 from hmnet.data import load
-from hmnet.execute import Job, Machine, execute
-from hmnet.jobs import Workers, count_cores, run_jobs
+from hmnet.execute import execute
+from hmnet.job import Job, Machine
+from hmnet.jobs import run_jobs
 from hmnet.planted import planted_tasks
 from hmnet.prepared import PreparedStudy
 from hmnet.runs import RunStore
 from hmnet.settings import DataSettings, TrainingSettings
 from hmnet.tasks import PAPER_TASKS, Task
+from hmnet.workers import Workers, count_cores
 from relevance.pairwise import plan_pairwise
 from relevance.sweep import estimate_sweep
 

@@ -149,8 +149,8 @@ def compare(
     from analysis.comparison_text import describe_comparison, print_counts
     from analysis.systems import choose_systems
     from hmnet.comparison import plan_comparison
-    from hmnet.jobs import Workers
     from hmnet.prepared import prepare_study
+    from hmnet.workers import Workers
     from relevance.sweep import print_jobs
 
     chosen = Workers.choose(
@@ -225,9 +225,9 @@ def sweep(
         seeds=parse_seeds(seeds),
     )
     from analysis.systems import choose_groupings
-    from hmnet.jobs import Workers
     from hmnet.prepared import prepare_study
     from hmnet.sweeps import describe_sweep, plan_sweep, run_sweep
+    from hmnet.workers import Workers
     from relevance.sweep import print_jobs
 
     chosen = Workers.choose(

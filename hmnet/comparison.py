@@ -13,14 +13,15 @@ from typing import Literal
 import pandas as pd
 
 from hmnet.cost import estimate_work
-from hmnet.execute import Job
 from hmnet.hierarchy import Groups, HierarchySpec
-from hmnet.jobs import Summary, Workers, raise_failures, run_jobs
+from hmnet.job import Job
+from hmnet.jobs import Summary, raise_failures, run_jobs
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy
 from hmnet.progress import SweepProgress
 from hmnet.runs import RunResult, RunStore
 from hmnet.storage import to_plain, write_table
+from hmnet.workers import Workers
 
 COMPARISON_SCHEMA = "comparison/1"
 SINGLE, MULTI, SKILLNET, AVERAGE = "single-task", "multi-task", "skillnet", "average"

@@ -18,7 +18,7 @@ from hmnet.tasks import Task
 from hmnet.tokens import SplitData
 
 if TYPE_CHECKING:
-    from hmnet.execute import Job, Machine
+    from hmnet.job import Job, Machine
 
 TIMED_TASKS = 3
 TIMED_STEPS = 3

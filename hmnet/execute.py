@@ -13,8 +13,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 
 from hmnet.build import build_paths
 from hmnet.checkpoint import Checkpoint
@@ -24,50 +22,16 @@ from hmnet.distributed import ALONE, Group
 from hmnet.encoder import load_encoder
 from hmnet.engine import TrainingLog, evaluate, train
 from hmnet.errors import InputError
+from hmnet.job import Job, Machine
 from hmnet.loggers import Logger, open_logger
 from hmnet.metrics import score
 from hmnet.model import PathModel
 from hmnet.runs import RunResult, RunSpec, RunStore
 from hmnet.saved import write_model
-from hmnet.settings import STRICT
 from hmnet.storage import canonical_json, to_plain, write_bytes
 from hmnet.tasks import Task
 
 PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
-
-
-@dataclass(frozen=True, config=STRICT)
-class Job:
-    """A run to execute, and where its tokenised data lies.
-
-    Attributes:
-        spec: what decides the numbers.
-        data: task name to its folder of tokenised rows.
-        keep_model: whether the trained model is stored.
-        max_length: most tokens of an example; a stored model remembers it.
-    """
-
-    spec: RunSpec
-    data: Mapping[str, Path]
-    keep_model: bool = False
-    max_length: int = 512
-
-
-@dataclass(frozen=True, config=STRICT)
-class Machine:
-    """Where a run is executed; none of it decides its numbers beyond rounding.
-
-    Attributes:
-        device: `cpu`, or `cuda:0`.
-        threads: threads of one process on a CPU.
-        checkpoint_s: seconds between checkpoints.
-        loggers: further places that losses and scores go to (`hmnet.loggers`).
-    """
-
-    device: str = "cpu"
-    threads: int = Field(default=1, gt=0)
-    checkpoint_s: float = Field(default=300.0, ge=0)
-    loggers: tuple[str, ...] = ()
 
 
 def execute(

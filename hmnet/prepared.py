@@ -13,8 +13,8 @@ import pandas as pd
 from hmnet.data import TaskData, describe, prepare
 from hmnet.encoder import identify, load_tokenizer, read_depth, read_max_positions
 from hmnet.errors import InputError
-from hmnet.execute import Job
 from hmnet.hierarchy import HierarchySpec
+from hmnet.job import Job
 from hmnet.runs import ModelRef, RunSpec
 from hmnet.study import Study
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hmnet.errors import WriteError
-from hmnet.jobs import Outcome, Watcher
+from hmnet.job_runner import Outcome
+from hmnet.jobs import Watcher
 from hmnet.progress_record import ProgressRecord, claim_record
 
 PLAIN_EVERY_S = 15.0

@@ -15,14 +15,15 @@ import pandas as pd
 
 from hmnet.cost import estimate_work
 from hmnet.errors import InputError, raise_problems
-from hmnet.execute import Job
 from hmnet.hierarchy import Groups, HierarchySpec
-from hmnet.jobs import Workers, raise_failures, run_jobs
+from hmnet.job import Job
+from hmnet.jobs import raise_failures, run_jobs
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy
 from hmnet.progress import SweepProgress
 from hmnet.runs import RunStore
 from hmnet.storage import to_plain, write_table
+from hmnet.workers import Workers
 
 LAYERS_SCHEMA = "sweep-layers/1"
 COMBINATIONS_SCHEMA = "sweep-combinations/1"

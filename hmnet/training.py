@@ -11,9 +11,9 @@ import pandas as pd
 from hmnet.distributed import Group, join_group, leave_group
 from hmnet.encoder import load_tokenizer
 from hmnet.errors import InputError, suggest
-from hmnet.execute import Machine, describe_parameters, execute
+from hmnet.execute import describe_parameters, execute
 from hmnet.hierarchy import Groups, HierarchySpec
-from hmnet.jobs import Workers
+from hmnet.job import Machine
 from hmnet.outputs import Output
 from hmnet.prepared import prepare_study
 from hmnet.progress import describe_micro_batches
@@ -22,6 +22,7 @@ from hmnet.saved import export_path, load_model
 from hmnet.storage import read_document
 from hmnet.study import Study
 from hmnet.tasks import Task
+from hmnet.workers import Workers
 
 
 def train_hierarchy(

@@ -101,7 +101,7 @@ def plan(
         seeds=parse_seeds(seeds),
     )
     from analysis.planning import print_study_plan
-    from hmnet.jobs import Workers
+    from hmnet.workers import Workers
 
     chosen = Workers.choose(
         parse_integers(gpus, "gpus"), jobs_per_gpu, workers, scheduler=scheduler
@@ -162,7 +162,7 @@ def pairwise(
     from analysis.gains import make_measure
     from analysis.gains_text import format_matrix
     from analysis.second_round import refine_sweep
-    from hmnet.jobs import Workers
+    from hmnet.workers import Workers
     from relevance.sweep import print_plan, run_sweep
 
     chosen = Workers.choose(
@@ -230,8 +230,8 @@ def attention(
         measure_pairs,
         parse_pairs,
     )
-    from hmnet.jobs import Workers
     from hmnet.prepared import prepare_study
+    from hmnet.workers import Workers
 
     chosen = Workers.choose(
         parse_integers(gpus, "gpus"), jobs_per_gpu, workers, scheduler=scheduler

@@ -11,13 +11,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from hmnet.comparison import list_systems, run_comparison
 from hmnet.hierarchy import Groups
-from hmnet.jobs import Workers
 from hmnet.outputs import Output, open_output
 from hmnet.planted import PLANTED_DATA, PLANTED_TRAINING, Planted, write_planted
 from hmnet.prepared import prepare_study
 from hmnet.settings import STRICT
 from hmnet.storage import write_document, write_table
 from hmnet.study import Study, write_study
+from hmnet.workers import Workers
 from relevance.clustering import cluster, to_table
 from relevance.corpus import measure_study_vocabulary
 from relevance.grouping import CLUSTERS_SCHEMA

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hmnet.execute import Job
+from hmnet.job import Job
 from hmnet.prepared import PreparedStudy
 from hmnet.runs import RunResult, RunStore
 from hmnet.storage import to_plain

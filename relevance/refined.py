@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic.dataclasses import dataclass
 
-from hmnet.execute import Job
+from hmnet.job import Job
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy
 from hmnet.settings import STRICT

@@ -9,14 +9,15 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from hmnet.cost import choose_timed, count_tokens, estimate_seconds, estimate_work, measure_speed
-from hmnet.execute import Job, Machine
-from hmnet.jobs import Workers, raise_failures, run_jobs
+from hmnet.job import Job, Machine
+from hmnet.jobs import raise_failures, run_jobs
 from hmnet.outputs import Output
 from hmnet.prepared import PreparedStudy, prepare_study
 from hmnet.progress import SweepProgress, format_seconds
 from hmnet.runs import RunStore
 from hmnet.storage import write_table
 from hmnet.study import Study
+from hmnet.workers import Workers
 from relevance.matrix import RelevanceMatrix
 from relevance.pairwise import (
     PairwisePlan,

@@ -16,8 +16,9 @@ from tiny_study import write_study
 
 from hmnet import storage
 from hmnet.errors import WriteError
-from hmnet.execute import Job, Machine, execute
+from hmnet.execute import execute
 from hmnet.hierarchy import HierarchySpec
+from hmnet.job import Job, Machine
 from hmnet.outputs import Output
 from hmnet.prepared import prepare_study
 from hmnet.runs import RunStore

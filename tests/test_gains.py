@@ -16,12 +16,12 @@ from analysis.gains import describe_targets, make_measure, mark_undefined
 from analysis.gains_text import describe_significant, format_matrix
 from analysis.predictions import read_predictions
 from analysis.refinement import plan_refinement
-from hmnet.jobs import Workers
 from hmnet.metrics import METRICS
 from hmnet.outputs import Output, open_output
 from hmnet.runs import RunStore
 from hmnet.storage import read_json, read_table
 from hmnet.study import resolve_study
+from hmnet.workers import Workers
 from relevance.matrix import RelevanceMatrix
 from relevance.pairwise import PairwisePlan
 from relevance.sweep import plan_sweep, run_sweep

@@ -11,12 +11,13 @@ import pytest
 from tiny_study import write_study
 
 from hmnet.errors import InputError
-from hmnet.execute import Machine, execute
-from hmnet.jobs import Workers
+from hmnet.execute import execute
+from hmnet.job import Machine
 from hmnet.loggers import check_loggers
 from hmnet.outputs import Output, open_output
 from hmnet.prepared import PreparedStudy, prepare_study
 from hmnet.study import load_study
+from hmnet.workers import Workers
 
 
 @pytest.fixture(scope="module")

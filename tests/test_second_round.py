@@ -18,9 +18,9 @@ from analysis.planning import describe_split, print_study_plan
 from analysis.power import detectable_gain, expect_seed_sd
 from analysis.second_round import describe_extra, plan_extra, refine_sweep
 from hmnet.errors import InputError
-from hmnet.jobs import Workers
 from hmnet.outputs import Output, open_output
 from hmnet.study import Study, resolve_study
+from hmnet.workers import Workers
 from relevance.matrix import RelevanceMatrix
 from relevance.pairwise import PairwisePlan
 from relevance.refined import (

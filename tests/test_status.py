@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hmnet.jobs import Outcome
+from hmnet.job_runner import Outcome
 from hmnet.outputs import Output, open_output
 from hmnet.progress import SweepProgress
 from hmnet.progress_record import PROGRESS_SCHEMA, ProgressRecord

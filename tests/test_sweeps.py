@@ -15,8 +15,8 @@ from tiny_study import write_groups, write_study
 from hmnet.cli import app
 from hmnet.cost import count_tokens, estimate_work
 from hmnet.errors import InputError
-from hmnet.execute import Job
 from hmnet.hierarchy import HierarchySpec
+from hmnet.job import Job
 from hmnet.outputs import Output
 from hmnet.runs import ModelRef, RunSpec
 from hmnet.sampler import count_batches, plan_steps

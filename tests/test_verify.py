@@ -11,7 +11,8 @@ import pytest
 from tiny_study import write_study
 
 from hmnet.errors import InputError
-from hmnet.execute import Job, Machine, execute
+from hmnet.execute import execute
+from hmnet.job import Job, Machine
 from hmnet.outputs import Output, open_output
 from hmnet.prepared import prepare_study
 from hmnet.runs import check_files

@@ -1,0 +1,118 @@
+"""Scheduling: what becomes of jobs whose workers die, and of the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmnet.errors import RelevanceError
+from hmnet.hierarchy import HierarchySpec
+from hmnet.job import Job, Machine
+from hmnet.jobs import run_jobs
+from hmnet.runs import ModelRef, RunResult, RunSpec, RunStore
+from hmnet.settings import TrainingSettings
+from hmnet.tasks import Task
+from hmnet.workers import Workers
+
+TASK = Task(name="one", text=("text",), labels=(0, 1))
+SPEC = RunSpec(
+    tasks=(TASK,),
+    data={"one": "x"},
+    model=ModelRef("encoder", None, "x"),
+    hierarchy=HierarchySpec(0, 0, 3),
+    groups=(("one",),),
+    training=TrainingSettings(),
+    seed=0,
+)
+RESULT = RunResult(
+    scores={"one": {"validation": {"accuracy": 0.5}}},
+    primary={"one": 0.5},
+    n_dev={"one": {"validation": 2}},
+    steps=1,
+    train_tokens=1,
+    seconds={"train": 0.0, "evaluate": 0.0},
+    parameters={"overall": 1, "activated": 1},
+    final_loss={"one": 0.1},
+    versions={},
+)
+
+
+def store_result(job: Job, store: RunStore, machine: Machine, *, waits: bool = True) -> RunResult:
+    """Stand for a training: count that it was begun, and store a result."""
+    with store.locked(job.spec, waits=waits) as folder:
+        if store.is_done(job.spec):
+            return store.result(job.spec)
+        with (folder / "begun").open("a") as file:
+            file.write("x")
+        _misbehave(job.spec.seed, folder)
+        store.write_spec(job.spec)
+        store.finish(job.spec, RESULT)
+        return store.result(job.spec)
+
+
+def _misbehave(seed: int, folder: Path) -> None:
+    """Die as a crash or the out-of-memory killer would, or fail, as the seed says."""
+    begun = len((folder / "begun").read_text())
+    if seed == 100:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if seed == 101:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if seed == 102 and begun == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if seed == 103:
+        raise RelevanceError("The loss became nan.")
+    time.sleep(0.1)
+
+
+def run_seeds(
+    folder: Path, seeds: list[int], workers: int
+) -> tuple[dict[str, Any], Callable[[int], int]]:
+    store = RunStore(folder)
+    jobs = {seed: Job(dataclasses.replace(SPEC, seed=seed), {"one": folder}) for seed in seeds}
+    chosen = Workers(workers, ("cpu",) * workers)
+    summary = run_jobs(list(jobs.values()), store, chosen, execute=store_result)
+    ids = {job.spec.run_id: seed for seed, job in jobs.items()}
+    named = {
+        "done": sorted(ids[run_id] for run_id in summary.done),
+        "failed": {ids[run_id]: error for run_id, error in summary.failed.items()},
+    }
+    return named, lambda seed: len((store.path(jobs[seed].spec) / "begun").read_text())
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_run_that_kills_its_worker_fails_alone(tmp_path: Path, workers: int) -> None:
+    summary, begun = run_seeds(tmp_path, [100, *range(6)], workers)
+    assert summary["done"] == list(range(6))
+    assert list(summary["failed"]) == [100]
+    assert "died in this run, and again when the run was tried alone" in summary["failed"][100]
+    assert 2 <= begun(100) <= 3  # together, in halves, alone
+
+
+def test_runs_of_all_kinds_end_as_they_should(tmp_path: Path) -> None:
+    summary, begun = run_seeds(tmp_path, [0, 100, 101, 102, 103, 1], 3)
+    assert summary["done"] == [0, 1, 102]
+    assert sorted(summary["failed"]) == [100, 101, 103]
+    assert summary["failed"][103] == "The loss became nan."
+    assert begun(102) >= 2  # it died once, and was tried again
+    assert begun(103) == 1  # what failed by itself is not
+
+
+def test_the_costliest_jobs_go_first(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    jobs = [Job(dataclasses.replace(SPEC, seed=seed), {"one": tmp_path}) for seed in range(4)]
+    run_jobs(
+        jobs,
+        store,
+        Workers(1, ("cpu",)),
+        cost=lambda job: float(job.spec.seed % 3),
+        execute=store_result,
+    )
+    ended = {job.spec.seed: (store.path(job.spec) / "result.json").stat().st_mtime for job in jobs}
+    assert sorted(ended, key=ended.__getitem__)[:2] == [2, 1]
