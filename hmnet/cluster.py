@@ -19,7 +19,6 @@ from hmnet.errors import InputError, first_line
 if TYPE_CHECKING:
     from distributed import Client
 
-CONNECT_S = 20.0
 GPU = "GPU"
 
 
@@ -39,9 +38,7 @@ def connect(address: str) -> Iterator[Client]:
         ) from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters comes as an error
     try:
-        client = Client(  # type: ignore[no-untyped-call]
-            address, timeout=CONNECT_S, set_as_default=False
-        )
+        client = Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             "Parameter `scheduler` should be the address of a running Dask scheduler, such as "
@@ -51,16 +48,19 @@ def connect(address: str) -> Iterator[Client]:
         _check_workers(client, address)
         yield client
     finally:
-        client.close(timeout=CONNECT_S)  # type: ignore[no-untyped-call]
+        client.close()  # type: ignore[no-untyped-call]
 
 
 def _check_workers(client: Client, address: str) -> None:
+    import dask
+
+    patience = dask.config.get("distributed.comm.timeouts.connect")
     try:
-        client.wait_for_workers(1, timeout=CONNECT_S)
+        client.wait_for_workers(1, timeout=patience)
     except TimeoutError:
         raise InputError(
             f"Parameter `scheduler` should be a scheduler with workers. Found `{address}`, which "
-            f"had none for {CONNECT_S:.0f} s."
+            f"had none for {patience}."
         ) from None
 
 

@@ -18,13 +18,14 @@ from hmnet.progress_record import ProgressRecord, claim_record, list_records
 from hmnet.runs import BusyError, RunStore
 from hmnet.status import describe_status
 
-RUNS = 6
+RUNS = 3
 
 
 def start(out: Path, study: Path, *more: str) -> subprocess.Popen[str]:
     """Start a sweep as a process group of its own."""
     code = "from relevance.cli import main; main()"
-    words = ["pairwise", "--study", study, "--out", out, "--workers", "1", *more]
+    words = ["pairwise", "--study", study, "--tasks", "tone,match", "--out", out, *more]
+    words += ["--workers", "1"]
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, words)],
         text=True,

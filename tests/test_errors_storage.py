@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hmnet import errors, storage
-from hmnet.errors import InputError, RelevanceError, raise_problems, suggest
+from hmnet.errors import InputError, RelevanceError, WriteError, raise_problems, suggest
 from hmnet.hierarchy import GROUPS_SCHEMA, Groups, HierarchySpec
 from hmnet.settings import TrainingSettings
 from hmnet.storage import (
@@ -116,7 +116,7 @@ def test_a_write_that_fails_leaves_the_old_file(
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(WriteError, match=r"File `.*file` should be writable\. Found: disk full"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

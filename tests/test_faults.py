@@ -24,6 +24,7 @@ from hmnet.prepared import prepare_study
 from hmnet.runs import RunStore
 from hmnet.storage import write_bytes
 from hmnet.study import load_study
+from hmnet.verify import verify
 
 CALLS = ("mkstemp", "write", "fsync", "replace")
 KINDS = (errno.ENOSPC, errno.EIO, errno.EACCES)
@@ -169,7 +170,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_ends_in_words_and_the_sweep_goes_on_when_there_is_room(
-    study: Path, small_disk: Path, tmp_path: Path
+    study: Path, small_disk: Path
 ) -> None:
     out = Output(small_disk / "out")
     full = sweep(study, out.folder)
@@ -179,7 +180,4 @@ def test_a_full_disk_ends_in_words_and_the_sweep_goes_on_when_there_is_room(
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
     again = sweep(study, out.folder)
     assert again.returncode == 0, again.stderr
-    undisturbed = Output(tmp_path / "undisturbed")
-    assert sweep(study, undisturbed.folder).returncode == 0
-    assert out.pairwise.read_bytes() == undisturbed.pairwise.read_bytes()
-    assert out.scores.read_bytes() == undisturbed.scores.read_bytes()
+    assert list(verify(out)) == []
