@@ -19,6 +19,7 @@ FLOORS = {"hmnet": 0, "relevance": 1, "analysis": 2, "reports": 3}
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib", "seaborn")
 HELP_LIMIT_S = 0.7
 DISTRIBUTIONS = {
+    "dask": "distributed",  # which requires its own release of it
     "huggingface_hub": "huggingface-hub",
     "sklearn": "scikit-learn",
     "tomli_w": "tomli-w",
@@ -105,8 +106,8 @@ def read_project(root: Path) -> dict[str, Any]:
 def test_every_imported_distribution_is_declared(root: Path) -> None:
     project = read_project(root)
     optional = project["optional-dependencies"]
-    loggers = [*optional["tensorboard"], *optional["wandb"]]
-    declared = {re.split(r"[<>=\[; ]", line)[0] for line in [*project["dependencies"], *loggers]}
+    extras = [*optional["tensorboard"], *optional["wandb"], *optional["dask"]]
+    declared = {re.split(r"[<>=\[; ]", line)[0] for line in [*project["dependencies"], *extras]}
     assert list_distributions(list_files(root)) <= declared
     for extra in optional.values():
         declared |= {re.split(r"[<>=\[; ]", line)[0] for line in extra}
