@@ -8,29 +8,21 @@ from typing import Annotated, Literal
 
 import typer
 
-from hmnet.terminal import (
-    DataOption,
+from hmnet.options import (
     DryRunOption,
     GpusOption,
-    JobsPerGpuOption,
     LogOption,
-    MaxDevOption,
-    MaxTrainOption,
-    ModelOption,
     OutOption,
-    SchedulerOption,
+    RowOptions,
     SeedsOption,
-    SetOption,
-    StudyOption,
-    TasksOption,
-    WorkersOption,
-    open_study,
+    StoreOption,
+    StudyOptions,
+    WorkerOptions,
     parse_integers,
-    parse_seeds,
-    run_app,
-    say_aside,
     split_names,
+    unfold,
 )
+from hmnet.terminal import run_app, say_aside
 
 app = typer.Typer(
     name="hmnet",
@@ -43,19 +35,29 @@ app = typer.Typer(
 
 Duplicate = Literal["layer", "ffn"]
 DUPLICATE_HELP = "What groups and tasks own copies of: layer, or ffn, its feed-forward block."
+HierarchyOption = Annotated[
+    str | None, typer.Option(help="Shared, cluster and task layers. [default: as 8,2,2 of 12]")
+]
+GroupingsOption = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=groups.json, repeatable. [default: all groupings at hand]"),
+]
+CountOption = Annotated[
+    int | None,
+    typer.Option(help="Groups of a clustering. [default: as groups.json, else 3]"),
+]
 RunArgument = Annotated[str, typer.Argument(help="A run: its id, the start of it, or its folder.")]
 
 
 @app.command()
+@unfold
 def train(
+    *,
     groups: Annotated[
         Path | None,
         typer.Option(help="groups.json. [default: the one in the output folder]"),
     ] = None,
-    hierarchy: Annotated[
-        str | None,
-        typer.Option(help="Shared, cluster and task layers. [default: as 8,2,2 of 12]"),
-    ] = None,
+    hierarchy: HierarchyOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed. [default: the study's first]")] = None,
     gpus: GpusOption = None,
     threads: Annotated[
@@ -63,26 +65,11 @@ def train(
     ] = None,
     duplicate: Annotated[Duplicate, typer.Option(help=DUPLICATE_HELP)] = "layer",
     log: LogOption = None,
-    tasks: TasksOption = None,
-    data: DataOption = None,
-    model: ModelOption = None,
-    max_train: MaxTrainOption = None,
-    max_dev: MaxDevOption = None,
-    study: StudyOption = None,
-    settings: SetOption = None,
-    out: OutOption = None,
+    rows: RowOptions,
+    study: StudyOptions,
 ) -> None:
     """Train HMNet on the study's tasks with groups of tasks."""
-    output, plan = open_study(
-        out,
-        study,
-        settings,
-        tasks=split_names(tasks),
-        data=data,
-        model=model,
-        rows__max_train=max_train,
-        rows__max_dev=max_dev,
-    )
+    output, plan = study.open(rows)
     from hmnet.training import describe_run, train_hierarchy
 
     run_id, result = train_hierarchy(
@@ -101,65 +88,32 @@ def train(
 
 
 @app.command()
+@unfold
 def compare(
-    groups: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=groups.json, repeatable. [default: all groupings at hand]"),
-    ] = None,
-    k: Annotated[
-        int | None,
-        typer.Option("--k", help="Groups of a clustering. [default: as groups.json, else 3]"),
-    ] = None,
-    hierarchy: Annotated[
-        str | None,
-        typer.Option(help="Shared, cluster and task layers. [default: as 8,2,2 of 12]"),
-    ] = None,
+    *,
+    groups: GroupingsOption = None,
+    k: CountOption = None,
+    hierarchy: HierarchyOption = None,
     skillnet: Annotated[bool, typer.Option(help="With the SkillNet-style baseline.")] = True,
     duplicate: Annotated[str, typer.Option(help=f"{DUPLICATE_HELP} Or layer,ffn.")] = "layer",
     seeds: SeedsOption = None,
     draws: Annotated[int, typer.Option(help="Bootstrap draws.", min=2)] = 1000,
-    gpus: GpusOption = None,
-    jobs_per_gpu: JobsPerGpuOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
     log: LogOption = None,
     dry_run: DryRunOption = False,
-    tasks: TasksOption = None,
-    data: DataOption = None,
-    model: ModelOption = None,
-    max_train: MaxTrainOption = None,
-    max_dev: MaxDevOption = None,
-    study: StudyOption = None,
-    settings: SetOption = None,
-    out: OutOption = None,
+    workers: WorkerOptions,
+    rows: RowOptions,
+    study: StudyOptions,
 ) -> None:
     """Train all systems with the same budget and compare them (Table 1)."""
-    output, plan = open_study(
-        out,
-        study,
-        settings,
-        tasks=split_names(tasks),
-        data=data,
-        model=model,
-        rows__max_train=max_train,
-        rows__max_dev=max_dev,
-        seeds=parse_seeds(seeds),
-    )
+    output, plan = study.open(rows, seeds)
     from analysis.comparison import compare_systems
     from analysis.comparison_text import describe_comparison, print_counts
     from analysis.systems import choose_systems
     from hmnet.comparison import plan_comparison
     from hmnet.prepared import prepare_study
-    from hmnet.workers import Workers
     from relevance.sweep import print_jobs
 
-    chosen = Workers.choose(
-        parse_integers(gpus, "gpus"),
-        jobs_per_gpu,
-        workers,
-        loggers=split_names(log) or (),
-        scheduler=scheduler,
-    )
+    chosen = workers.choose(log)
     prepared = prepare_study(plan, output.data)
     systems = choose_systems(
         output,
@@ -181,62 +135,32 @@ def compare(
 
 
 @app.command()
+@unfold
 def sweep(
+    *,
     shared: Annotated[
         str | None, typer.Option(help="Shared layers x of {x,0,L-x}, such as 0,2,4 (Figure 3).")
     ] = None,
     hierarchies: Annotated[
         str | None, typer.Option(help='{x,y,z} to combine, such as "8,2,2;6,4,2" (Figure 4).')
     ] = None,
-    groups: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=groups.json, repeatable. [default: all groupings at hand]"),
-    ] = None,
-    k: Annotated[
-        int | None,
-        typer.Option("--k", help="Groups of a clustering. [default: as groups.json, else 3]"),
-    ] = None,
+    groups: GroupingsOption = None,
+    k: CountOption = None,
     seeds: SeedsOption = None,
-    gpus: GpusOption = None,
-    jobs_per_gpu: JobsPerGpuOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
     log: LogOption = None,
     dry_run: DryRunOption = False,
-    tasks: TasksOption = None,
-    data: DataOption = None,
-    model: ModelOption = None,
-    max_train: MaxTrainOption = None,
-    max_dev: MaxDevOption = None,
-    study: StudyOption = None,
-    settings: SetOption = None,
-    out: OutOption = None,
+    workers: WorkerOptions,
+    rows: RowOptions,
+    study: StudyOptions,
 ) -> None:
     """Train with several numbers of shared layers, or several hierarchies and groupings."""
-    output, plan = open_study(
-        out,
-        study,
-        settings,
-        tasks=split_names(tasks),
-        data=data,
-        model=model,
-        rows__max_train=max_train,
-        rows__max_dev=max_dev,
-        seeds=parse_seeds(seeds),
-    )
+    output, plan = study.open(rows, seeds)
     from analysis.systems import choose_groupings
     from hmnet.prepared import prepare_study
     from hmnet.sweeps import describe_sweep, plan_sweep, run_sweep
-    from hmnet.workers import Workers
     from relevance.sweep import print_jobs
 
-    chosen = Workers.choose(
-        parse_integers(gpus, "gpus"),
-        jobs_per_gpu,
-        workers,
-        loggers=split_names(log) or (),
-        scheduler=scheduler,
-    )
+    chosen = workers.choose(log)
     prepared = prepare_study(plan, output.data)
     counts = parse_integers(shared, "shared")
     groupings = choose_groupings(output, plan, groups or (), k, say_aside) if hierarchies else {}
@@ -296,12 +220,7 @@ def export(
     run: RunArgument,
     task: Annotated[str, typer.Option(help="Task whose path is exported.")],
     folder: Annotated[Path, typer.Option("--out", help="New folder for the model.")],
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", help="Output folder. [default: RELEVANCE_OUT, else ./relevance-out]"
-        ),
-    ] = None,
+    store: StoreOption = None,
 ) -> None:
     """Write a task's path as an ordinary Hugging Face model folder."""
     from hmnet.outputs import open_output

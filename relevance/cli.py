@@ -7,27 +7,23 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from hmnet.terminal import (
-    DataOption,
-    GpusOption,
-    JobsPerGpuOption,
+from hmnet.options import (
+    DryRunOption,
     LogOption,
-    MaxDevOption,
-    MaxTrainOption,
-    ModelOption,
     OutOption,
-    SchedulerOption,
+    RowOptions,
     SeedsOption,
-    SetOption,
-    StudyOption,
-    TasksOption,
+    SingleSeedsOption,
+    StoreOption,
+    StudyFileOption,
+    StudyOptions,
+    WorkerOptions,
     WorkersOption,
-    open_study,
-    parse_integers,
     parse_seeds,
-    run_app,
     split_names,
+    unfold,
 )
+from hmnet.terminal import run_app
 
 app = typer.Typer(
     name="relevance",
@@ -40,23 +36,18 @@ app = typer.Typer(
 
 
 @app.command()
+@unfold
 def vocab(
+    *,
     unit: Annotated[str, typer.Option(help="What is counted: wordpiece or word.")] = "wordpiece",
     equation: Annotated[int, typer.Option(help="1: share of the source; 2: of the target.")] = 2,
     tokenizer: Annotated[
         str | None, typer.Option(help="Tokenizer: a folder or a hub id. [default: the model's]")
     ] = None,
-    tasks: TasksOption = None,
-    data: DataOption = None,
-    model: ModelOption = None,
-    study: StudyOption = None,
-    settings: SetOption = None,
-    out: OutOption = None,
+    study: StudyOptions,
 ) -> None:
     """Measure vocabulary co-occurrence (equations 1 and 2); write vocab.parquet."""
-    output, plan = open_study(
-        out, study, settings, tasks=split_names(tasks), data=data, model=model
-    )
+    output, plan = study.open()
     from relevance.corpus import measure_study_vocabulary
 
     matrix = measure_study_vocabulary(plan, tokenizer, unit, equation)
@@ -66,67 +57,36 @@ def vocab(
 
 
 @app.command()
+@unfold
 def plan(
+    *,
     budget: Annotated[
         int | None,
         typer.Option(help="Runs to split between single and pair seeds. [default: as planned]"),
     ] = None,
-    gpus: GpusOption = None,
-    jobs_per_gpu: JobsPerGpuOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
     seeds: SeedsOption = None,
-    single_seeds: Annotated[
-        str | None, typer.Option(help="Seeds of the single runs. [default: as --seeds]")
-    ] = None,
-    tasks: TasksOption = None,
-    data: DataOption = None,
-    model: ModelOption = None,
-    max_train: MaxTrainOption = None,
-    max_dev: MaxDevOption = None,
-    study: StudyOption = None,
-    settings: SetOption = None,
-    out: OutOption = None,
+    single_seeds: SingleSeedsOption = None,
+    workers: WorkerOptions,
+    rows: RowOptions,
+    study: StudyOptions,
 ) -> None:
     """Say what the sweep will cost and which gains it can detect; after it, where to add seeds."""
-    output, resolved = open_study(
-        out,
-        study,
-        settings,
-        tasks=split_names(tasks),
-        data=data,
-        model=model,
-        rows__max_train=max_train,
-        rows__max_dev=max_dev,
-        seeds=parse_seeds(seeds),
-    )
+    output, resolved = study.open(rows, seeds)
     from analysis.planning import print_study_plan
-    from hmnet.workers import Workers
 
-    chosen = Workers.choose(
-        parse_integers(gpus, "gpus"), jobs_per_gpu, workers, scheduler=scheduler
-    )
+    chosen = workers.choose()
     singles = parse_seeds(single_seeds, "single_seeds")
     print_study_plan(output, resolved, chosen, single_seeds=singles, budget=budget, say=typer.echo)
 
 
 @app.command()
+@unfold
 def pairwise(
-    gpus: GpusOption = None,
-    jobs_per_gpu: JobsPerGpuOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
+    *,
     log: LogOption = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(help="5 for seeds 0 to 4, or a list: 0,3,7. [default: the study's]"),
-    ] = None,
-    single_seeds: Annotated[
-        str | None, typer.Option(help="Seeds of the single runs. [default: as --seeds]")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print runs, tokens and time; run nothing.")
-    ] = False,
+    seeds: SeedsOption = None,
+    single_seeds: SingleSeedsOption = None,
+    dry_run: DryRunOption = False,
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Keep every trained model.")
     ] = False,
@@ -138,40 +98,18 @@ def pairwise(
         bool, typer.Option("--refine", help="Add seeds where they may change a decision.")
     ] = False,
     budget: Annotated[int, typer.Option(help="Most runs that --refine adds.")] = 40,
-    tasks: TasksOption = None,
-    data: DataOption = None,
-    model: ModelOption = None,
-    max_train: MaxTrainOption = None,
-    max_dev: MaxDevOption = None,
-    study: StudyOption = None,
-    settings: SetOption = None,
-    out: OutOption = None,
+    workers: WorkerOptions,
+    rows: RowOptions,
+    study: StudyOptions,
 ) -> None:
     """Fine-tune every task and every pair; write the gains (equations 3 and 4)."""
-    output, plan = open_study(
-        out,
-        study,
-        settings,
-        tasks=split_names(tasks),
-        data=data,
-        model=model,
-        rows__max_train=max_train,
-        rows__max_dev=max_dev,
-        seeds=parse_seeds(seeds),
-    )
+    output, plan = study.open(rows, seeds)
     from analysis.gains import make_measure
     from analysis.gains_text import format_matrix
     from analysis.second_round import refine_sweep
-    from hmnet.workers import Workers
     from relevance.sweep import print_plan, run_sweep
 
-    chosen = Workers.choose(
-        parse_integers(gpus, "gpus"),
-        jobs_per_gpu,
-        workers,
-        loggers=split_names(log) or (),
-        scheduler=scheduler,
-    )
+    chosen = workers.choose(log)
     singles = parse_seeds(single_seeds, "single_seeds")
     if dry_run:
         print_plan(output, plan, chosen, single_seeds=singles, keep_models=keep_models)
@@ -190,39 +128,22 @@ def pairwise(
 
 
 @app.command()
+@unfold
 def attention(
+    *,
     pair: Annotated[
         list[str] | None, typer.Option(help="Two tasks, such as qqp,rte; repeatable.")
     ] = None,
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Every pair, beside its gain, layer by layer.")
     ] = False,
-    gpus: GpusOption = None,
-    jobs_per_gpu: JobsPerGpuOption = None,
-    workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
     seeds: SeedsOption = None,
-    tasks: TasksOption = None,
-    data: DataOption = None,
-    model: ModelOption = None,
-    max_train: MaxTrainOption = None,
-    max_dev: MaxDevOption = None,
-    study: StudyOption = None,
-    settings: SetOption = None,
-    out: OutOption = None,
+    workers: WorkerOptions,
+    rows: RowOptions,
+    study: StudyOptions,
 ) -> None:
     """Compare attention maps of a task's own and its pair's model, head by head (Figures 5, 6)."""
-    output, plan = open_study(
-        out,
-        study,
-        settings,
-        tasks=split_names(tasks),
-        data=data,
-        model=model,
-        rows__max_train=max_train,
-        rows__max_dev=max_dev,
-        seeds=parse_seeds(seeds),
-    )
+    output, plan = study.open(rows, seeds)
     from analysis.attention_study import (
         describe_layers,
         describe_pairs,
@@ -231,11 +152,8 @@ def attention(
         parse_pairs,
     )
     from hmnet.prepared import prepare_study
-    from hmnet.workers import Workers
 
-    chosen = Workers.choose(
-        parse_integers(gpus, "gpus"), jobs_per_gpu, workers, scheduler=scheduler
-    )
+    chosen = workers.choose()
     prepared = prepare_study(plan, output.data)
     if pair or not all_pairs:
         files = measure_pairs(output, prepared, parse_pairs(prepared, pair or []), chosen)
@@ -259,7 +177,7 @@ def cluster(
         str, typer.Option(help="kmeans (the paper's), exact, exact-lower-bound or spectral.")
     ] = "kmeans",
     seed: Annotated[int, typer.Option(help="Seed of the initialisations.")] = 0,
-    study: StudyOption = None,
+    study: StudyFileOption = None,
     out: OutOption = None,
 ) -> None:
     """Group the tasks by a relevance matrix; write groups.json and how stable the groups are."""
@@ -292,27 +210,14 @@ def compare(
 
 
 @app.command()
+@unfold
 def tasks(
-    names: TasksOption = None,
-    data: DataOption = None,
-    model: ModelOption = None,
-    max_train: MaxTrainOption = None,
-    max_dev: MaxDevOption = None,
-    study: StudyOption = None,
-    settings: SetOption = None,
-    out: OutOption = None,
+    *,
+    rows: RowOptions,
+    study: StudyOptions,
 ) -> None:
     """Describe each task's data: rows, labels, token lengths, metrics (Table 4)."""
-    output, plan = open_study(
-        out,
-        study,
-        settings,
-        tasks=split_names(names),
-        data=data,
-        model=model,
-        rows__max_train=max_train,
-        rows__max_dev=max_dev,
-    )
+    output, plan = study.open(rows)
     from hmnet.prepared import describe_tasks, prepare_study
 
     typer.echo(describe_tasks(prepare_study(plan, output.data)).to_string(index=False))
@@ -377,10 +282,7 @@ def figures(
     focus: Annotated[
         str | None, typer.Option(help="Tasks with an influence chart. [default: one]")
     ] = None,
-    store: Annotated[
-        Path | None,
-        typer.Option("--from", help="Output folder. [default: as --out of other commands]"),
-    ] = None,
+    store: StoreOption = None,
 ) -> None:
     """Write each figure alone, for papers: fonts embedded, one and two columns wide."""
     from hmnet.outputs import open_output
@@ -401,7 +303,6 @@ def figures(
 def demo(
     seed: Annotated[int, typer.Option(help="Seed of texts, encoder and training.")] = 0,
     workers: WorkersOption = None,
-    scheduler: SchedulerOption = None,
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("demo-out"),
 ) -> None:
     """Run the whole chain on planted tasks, without a network, and write its report."""
