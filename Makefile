@@ -3,6 +3,8 @@
 # make check     lint, format and types
 # make slow      the tests that are left out of `make test`
 # make bench     speed and memory side by side; `make bench ONLY=vocab` for one part
+# make coverage  run the tests and list the error paths that none of them takes
+# make audit     known weaknesses of the pinned versions (asks PyPI)
 # make format    mend formatting and what the linter can mend
 # make install   .venv with the pinned versions (all targets do this first)
 
@@ -19,7 +21,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 ONLY ?=
 JOBS ?= auto
 
-.PHONY: install demo test slow check format bench clean
+.PHONY: install demo test slow check coverage audit format bench clean
 .DEFAULT_GOAL := install
 
 install: $(INSTALLED)
@@ -53,6 +55,17 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+coverage: $(INSTALLED) $(ENCODER)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile $(ONLY)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/python tests/error_paths.py
+
+audit: $(INSTALLED)
+	$(BIN)/python -m venv build/audit
+	build/audit/bin/python -m pip install --quiet pip-audit
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -62,4 +75,4 @@ bench: $(INSTALLED) $(ENCODER)
 	$(BIN)/python -m benchmarks $(ONLY)
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-out
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* demo-out
