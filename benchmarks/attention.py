@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
-import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +16,44 @@ from transformers import AutoModelForSequenceClassification
 from analysis.attention import compare_attention
 from benchmarks.entries import Entry
 from benchmarks.rows import Material, find_material
-from benchmarks.timing import time_pair
+from benchmarks.timing import peak_mib, time_pair
 from hmnet.encoder import quiet
 from hmnet.settings import DataSettings
 from hmnet.tokens import SplitData
 
-BATCH = 32
-MEBIBYTE = 2**20
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the other side pads.
+
+    Attributes:
+        length: tokens of every sequence; None for those of the longest of its batch.
+        most_rows: rows whose maps memory can hold; the time of all follows from theirs.
+    """
+
+    name: str
+    words: str
+    length: int | None = None
+    is_sorted: bool = False
+    most_rows: int = 500
+
+
+FULL_ROWS = 32
+FULL = Way(
+    "attention",
+    f"padded to the encoder's 512 tokens ({FULL_ROWS} rows, and as long for each other one: the "
+    "maps of all would be 75 GB)",
+    length=512,
+    most_rows=FULL_ROWS,
+)
+WAYS = (
+    FULL,
+    Way("attention_limit", "padded to the limit of 128 tokens", length=128),
+    Way("attention_longest", "padded to the longest of each"),
+    Way("attention_sorted", "sorted by length and padded to the longest of each", is_sorted=True),
+)
 
 
 @dataclass(frozen=True)
@@ -54,53 +84,65 @@ def _load(material: Material, noise: float) -> torch.nn.Module:
 
 
 def measure_attention(material: Material, repeats: int, scale: float) -> list[Entry]:
-    """Compare two models over 500 rows; both sides must find the same similarities."""
+    """Compare two models over 500 rows; all sides must find the same similarities."""
     rows = max(round(500 * scale), 16)
-    models = make_models(material, rows)
+    ours = make_models(material, rows)  # watched: it changes a model's attention function
+    entries = [
+        _measure_pair(material, ours, make_models(material, min(rows, way.most_rows)), way, repeats)
+        for way in WAYS
+    ]
+    memory = [_measure_memory("ours", rows), _measure_memory("ours", 4 * rows)]
+    kept = min(rows, FULL_ROWS)
+    words = (
+        f"extra memory {memory[0]:.0f} MiB, and {memory[1]:.0f} for four times the rows; the other "
+        f"side's {_measure_memory(FULL.name, kept):,.0f} for {kept}"
+    )
+    first = entries[0]
+    return [dataclasses.replace(first, what=f"{first.what}; {words}"), *entries[1:]]
+
+
+def _measure_pair(
+    material: Material, mine: Models, theirs: Models, way: Way, repeats: int
+) -> Entry:
     found: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = {}
-    ours_models = make_models(material, rows)  # watching changes a model's attention function
 
     def ours() -> float:
         began = time.perf_counter()
-        found["ours"] = compare_attention(ours_models.one, ours_models.other, [models.split])
+        compare_attention(mine.one, mine.other, [mine.split])
         return time.perf_counter() - began
 
     def other() -> float:
         began = time.perf_counter()
-        found["other"] = compare_kept_maps(models)
-        return time.perf_counter() - began
+        found["other"] = compare_kept_maps(theirs, way)
+        return (time.perf_counter() - began) * len(mine.split) / len(theirs.split)
 
     pair = time_pair(ours, other, repeats)
-    worst = float(np.abs(found["ours"] - found["other"]).max())
+    expected = compare_attention(mine.one, mine.other, [theirs.split])
+    worst = float(np.abs(expected - found["other"]).max())
     if worst > 1e-4:
         raise RuntimeError(f"the two sides differ by {worst}")
-    memory = [
-        _measure_memory(side, count)
-        for side, count in (("ours", rows), ("ours", 4 * rows), ("other", rows))
-    ]
-    return [
-        Entry(
-            "attention",
-            pair.ours,
-            pair.other,
-            pair.ratio,
-            "s",
-            f"similarity of every head of two models over {len(models.split)} rows of MRPC, fp32, "
-            f"{torch.get_num_threads()} threads, against output_attentions=True over batches of "
-            f"{BATCH} padded and sorted by length, all maps kept; largest difference {worst:.0e}; "
-            f"extra memory {memory[0]:.0f} MiB ({memory[1]:.0f} for four times the rows) against "
-            f"{memory[2]:.0f}; medians of {repeats} in turns (spread {pair.spread:.2f}); "
-            f"{material.words}",
-        )
-    ]
+    return Entry(
+        way.name,
+        pair.ours,
+        pair.other,
+        pair.ratio,
+        "s",
+        f"similarity of every head of two models over {len(mine.split)} rows of MRPC, fp32, "
+        f"{torch.get_num_threads()} threads, against output_attentions=True over batches of "
+        f"{BATCH} {way.words}, all maps kept; largest difference {worst:.0e}; medians of "
+        f"{repeats} in turns (spread {pair.spread:.2f}); {material.words}",
+    )
 
 
-def compare_kept_maps(models: Models) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def compare_kept_maps(
+    models: Models, way: Way
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Return the similarities, [N, H], from all maps of both models."""
-    order = np.argsort(models.split.lengths, kind="stable")
+    split = models.split
+    order = np.argsort(split.lengths, kind="stable") if way.is_sorted else np.arange(len(split))
     batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
     kept = [
-        [_read_maps(model, models.split, b) for b in batches]
+        [_read_maps(model, split, b, way.length) for b in batches]
         for model in (models.one, models.other)
     ]
     total: float | np.ndarray[tuple[int, ...], np.dtype[np.float64]] = 0.0
@@ -108,15 +150,18 @@ def compare_kept_maps(models: Models) -> np.ndarray[tuple[int, ...], np.dtype[np
         flat = [maps.flatten(3) for maps in (first, second)]
         cosine = torch.nn.functional.cosine_similarity(*flat, dim=3)
         total = total + cosine.double().sum(1).numpy()
-    return np.asarray(total) / len(models.split)
+    return np.asarray(total) / len(split)
 
 
 @torch.inference_mode()
 def _read_maps(
-    model: torch.nn.Module, split: SplitData, index: np.ndarray[tuple[int], np.dtype[np.int64]]
+    model: torch.nn.Module,
+    split: SplitData,
+    index: np.ndarray[tuple[int], np.dtype[np.int64]],
+    length: int | None,
 ) -> torch.Tensor:
     """Return all maps of a padded batch, [N, B, H, L, L]; what is padding is 0."""
-    length = int(split.lengths[index].max())
+    length = length or int(split.lengths[index].max())
     tokens = torch.zeros(len(index), length, dtype=torch.int64)
     segments, mask = torch.zeros_like(tokens), torch.zeros_like(tokens)
     for row, example in enumerate(index):
@@ -138,21 +183,15 @@ def _measure_memory(side: str, rows: int) -> float:
     )
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEBIBYTE
-
-
 def _print_memory(side: str, rows: int) -> None:
     models = make_models(find_material(), rows)
-    run: Callable[[], object] = (
-        (lambda: compare_attention(models.one, models.other, [models.split]))
-        if side == "ours"
-        else (lambda: compare_kept_maps(models))
-    )
     gc.collect()
-    before = _peak()
-    run()
-    print(_peak() - before)
+    before = peak_mib()
+    if side == "ours":
+        compare_attention(models.one, models.other, [models.split])
+    else:
+        compare_kept_maps(models, next(way for way in WAYS if way.name == side))
+    print(peak_mib() - before)
 
 
 if __name__ == "__main__":

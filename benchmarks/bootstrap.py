@@ -9,13 +9,13 @@ ranks cost most. Fails above the limits.
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 
 import numpy as np
 
 from analysis.bootstrap import bootstrap_gains
 from analysis.predictions import Arm, Predictions
+from benchmarks.timing import peak_mib
 
 LIMIT_S, LIMIT_GIB = 60.0, 2.0
 OTHER_METRICS = ("f1", "f1_macro", "correlation")
@@ -66,7 +66,7 @@ def main() -> None:
     found.interval()
     found.q_values()
     seconds, work = time.perf_counter() - began, time.process_time() - worked
-    peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak_gib = peak_mib() / 2**10
     print(
         f"{options.draws} draws, {options.tasks} tasks, {options.seeds} seeds, dev sets of "
         f"{options.dev}: {seconds:.1f} s, {work:.1f} s of processor time (limit {LIMIT_S:.0f}), "

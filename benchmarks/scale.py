@@ -25,6 +25,7 @@ import pandas as pd
 import typer
 
 from analysis.gains import make_measure
+from benchmarks.timing import peak_mib
 from hmnet.execute import find_versions, primary_score, score_splits
 from hmnet.job import Job, Machine
 from hmnet.job_runner import Outcome
@@ -170,7 +171,7 @@ def _measure_rest(output: Output, prepared: Any, plan: Any, draws: int) -> None:
         command = [*words, "--out", str(output.folder)]
         _timed(f"relevance {' '.join(words)}", partial(app, command, standalone_mode=False))
     typer.echo(f"report: {output.report.stat().st_size / 2**20:.1f} MiB")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     typer.echo(f"peak memory of all this: {peak:,.0f} MiB")
 
 

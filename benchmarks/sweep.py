@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import torch
 from benchmarks.entries import Entry
 from benchmarks.rows import Material
 from benchmarks.stock import make_trainer, predict_stock, train_stock
+from benchmarks.timing import peak_mib
 from benchmarks.training import prepare, prepare_named
 from hmnet.data import load
 from hmnet.execute import execute
@@ -142,7 +142,7 @@ def _measure_worker(material: Material, rows: int, cap: int) -> float:
 
 def _run_and_measure(job: Job, folder: Path) -> float:
     execute(job, RunStore(folder), Machine(threads=1))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_mib()
 
 
 def measure_growth(material: Material, repeats: int, scale: float) -> list[Entry]:

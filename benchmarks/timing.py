@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -46,6 +47,15 @@ def _time(run: Callable[[], float | None]) -> float:
     began = time.perf_counter()
     own = run()
     return time.perf_counter() - began if own is None else own
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process has held at once, MiB.
+
+    `ru_maxrss` will not do: a process that another one starts begins with the other's.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1024
 
 
 def measure_peak(dtype: torch.dtype, device: torch.device | None = None, repeats: int = 5) -> float:

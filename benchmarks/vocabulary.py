@@ -77,4 +77,4 @@ def _tokenise_every_row(column: Any, tokenizer: Any) -> set[int]:
             texts[begin : begin + CHUNK], add_special_tokens=False
         ):
             pieces.update(encoding.ids)
-    return pieces
+    return pieces - set(tokenizer.all_special_ids)  # [UNK] is no word of a task

@@ -1,12 +1,14 @@
 """Watching the attention of a model: the queries and keys of every layer, as they are computed.
 
 A model that is watched runs packed batches with an attention function of its own, which hands each
-layer's queries and keys to an observer and attends as always. The last layer is computed for all
-tokens, since its whole map is looked at (`hmnet.first_token` is undone).
+layer's queries and keys to an observer and attends as always. The last layer's are computed for
+all tokens, since its whole map is looked at (`hmnet.first_token` is undone); what would follow them
+has no map, and is left out.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -89,10 +91,23 @@ def _cannot_watch(path: nn.Module) -> InputError:
     )
 
 
+class _AllSeen(Exception):  # noqa: N818 (a signal)
+    """The last layer's heads have been observed."""
+
+
 @torch.inference_mode()
 def observe(path: nn.Module, batch: Batch, observer: Observer) -> None:
     """Run a watched path on a batch; call `observer` with each layer's heads, bottom first."""
-    with _observed_by(observer):
+    left = len(find_layers(path))
+
+    def count(heads: Heads) -> None:
+        nonlocal left
+        observer(heads)
+        left -= 1
+        if left == 0:
+            raise _AllSeen
+
+    with _observed_by(count), contextlib.suppress(_AllSeen):
         compute_logits(path, batch, is_packable=True)
 
 

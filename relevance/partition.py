@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hmnet.errors import InputError, raise_problems
+from hmnet.errors import InputError
 from hmnet.hierarchy import Groups
 from relevance.matrix import RelevanceMatrix
 
@@ -98,15 +98,29 @@ def read_values(matrix: RelevanceMatrix, column: str = "value", *, diagonal: boo
     values = matrix.to_frame(column).to_numpy(dtype=np.float64, copy=True)
     if not diagonal:
         np.fill_diagonal(values, 0.0)
-    odd = np.argwhere(~np.isfinite(values)).tolist()
-    shown = ", ".join(f"{matrix.tasks[s]} -> {matrix.tasks[t]}" for s, t in odd[:_SHOWN_CELLS])
-    more = f" and {len(odd) - _SHOWN_CELLS} more" if len(odd) > _SHOWN_CELLS else ""
-    raise_problems(
-        [f"Column `{column}` should have a finite value in each cell. Missing: {shown}{more}."]
-        if odd
-        else []
-    )
+    if not np.isfinite(values).all():
+        raise InputError(_describe_missing(matrix, column, ~np.isfinite(values)))
     return values
+
+
+def _describe_missing(
+    matrix: RelevanceMatrix, column: str, is_missing: npt.NDArray[np.bool_]
+) -> str:
+    """Name the cells without a value, and the targets that are best left out."""
+    tasks = matrix.tasks
+    cells = [f"{tasks[s]} -> {tasks[t]}" for s, t in np.argwhere(is_missing).tolist()]
+    more = f" and {len(cells) - _SHOWN_CELLS} more" if len(cells) > _SHOWN_CELLS else ""
+    text = (
+        f"Column `{column}` should have a finite value in each cell. "
+        f"Missing: {', '.join(cells[:_SHOWN_CELLS])}{more}."
+    )
+    empty = np.flatnonzero((is_missing | np.eye(len(tasks), dtype=bool)).all(axis=0))
+    if matrix.measure != "pairwise" or not 0 < len(empty) < len(tasks):
+        return text
+    return (
+        f"{text} No gain is defined on {', '.join(tasks[t] for t in empty)} (single runs failed "
+        "or score 0): `relevance pairwise --tasks` with the others uses their runs as they are."
+    )
 
 
 def _solve(matrix: RelevanceMatrix, k: int, column: str) -> dict[int, tuple[Groups, float]]:

@@ -223,6 +223,13 @@ def test_missing_cells_are_named(method: str) -> None:
         cluster(make_matrix(values, ci_low=values), 2, method)
 
 
+def test_a_target_without_any_gain_is_named_with_a_way_to_leave_it_out() -> None:
+    values = np.zeros((4, 4))
+    values[[0, 1, 3], 2] = np.nan
+    with pytest.raises(InputError, match=r"No gain is defined on t02 .*relevance pairwise --tasks"):
+        cluster(make_matrix(values), 2)
+
+
 def test_equal_rows_cannot_be_told_apart() -> None:
     with pytest.raises(InputError, match="tells apart"):
         cluster(manual_matrix(PAPER_TASKS.values()), 5, n_init=5)
