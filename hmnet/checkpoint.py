@@ -1,7 +1,8 @@
 """Checkpoints of an unfinished run: parameters, AdamW's moments and a position in the plan.
 
 A checkpoint is one safetensors file, written atomically; its metadata holds the position, so no
-part of it can be newer than another.
+part of it can be newer than another. On one CPU thread a resumed run equals an undisturbed one bit
+for bit; on a GPU, whose sums have no fixed order, the two differ as any two runs of one seed do.
 """
 
 from __future__ import annotations
