@@ -143,6 +143,7 @@ def _time_steps(
         began = time.perf_counter()
         _, tokens = trainer.update(position)
         seconds.append((time.perf_counter() - began) / tokens)
+    trainer.finish()
     return float(np.median(seconds[1:] or seconds))
 
 

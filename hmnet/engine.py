@@ -35,6 +35,7 @@ from hmnet.seeding import derive_seed
 from hmnet.settings import TrainingSettings
 from hmnet.shared_prefix import LayerPasses, share_prefix
 from hmnet.tokens import SplitData
+from hmnet.used_rows import UsedRows
 
 Logits = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -105,6 +106,18 @@ def train(
         DivergedError: if the loss is not finite; names step and task.
     """
     trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"), group)
+    try:
+        return _train(trainer, checkpoint, log)
+    finally:
+        trainer.finish()
+
+
+def _train(
+    trainer: Trainer,
+    checkpoint: Checkpoint | None,
+    log: Callable[[Mapping[str, Any]], None] | None,
+) -> TrainingLog:
+    model, group, settings = trainer.model, trainer.group, trainer.settings
     progress = _Progress()
     start = 0
     if checkpoint and (state := checkpoint.load(model, trainer.optimizer)) is not None:
@@ -130,7 +143,7 @@ def train(
 
 
 class Trainer:
-    """A model, its optimiser and its planned steps.
+    """A model, its optimiser and its planned steps; `finish` makes the model whole again.
 
     Attributes:
         steps: every step of the run, in order.
@@ -156,9 +169,17 @@ class Trainer:
         sizes = {name: len(d.train) for name, d in data.items()}
         counts = count_batches(sizes, settings)
         self.steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed, counts)
+        is_cpu = device.type == "cpu"
+        tokens = (each.train.tokens for each in data.values())
+        self.rows = UsedRows(model, tokens) if is_cpu else None
         self.optimizer = make_optimizer(model, settings)
         self.micro_batches = 1
-        self.embeddings = EmbeddingGradients(model) if device.type == "cpu" else None
+        self.embeddings = EmbeddingGradients(model) if is_cpu else None
+
+    def finish(self) -> None:
+        """End the training: the model is again one for any text."""
+        if self.rows:
+            self.rows.restore(total_decay(len(self.steps), self.settings))
 
     def update(self, position: int) -> tuple[float, int]:
         """Take one optimiser step; return the loss and the tokens of the batch.
@@ -248,6 +269,12 @@ def learning_rate(position: int, total: int, settings: TrainingSettings) -> floa
     if position < warmup:
         return settings.learning_rate * (position + 1) / (warmup + 1)
     return settings.learning_rate * (total - position) / (total - warmup)
+
+
+def total_decay(total: int, settings: TrainingSettings) -> float:
+    """Return what weight decay alone leaves of a matrix that every step reaches."""
+    rates = (learning_rate(position, total, settings) for position in range(total))
+    return math.prod(1 - rate * settings.weight_decay for rate in rates)
 
 
 def compute_loss(outputs: Tensor, labels: Tensor) -> Tensor:
