@@ -15,7 +15,12 @@ from benchmarks.entries import RESULTS, Entry, format_entries, write_entries
 from benchmarks.gpu import measure_gpu_sweep, measure_gpu_training
 from benchmarks.precision import measure_precision
 from benchmarks.rows import Material, find_material
-from benchmarks.sweep import measure_growth, measure_memory, measure_sweep
+from benchmarks.sweep import (
+    measure_growth,
+    measure_memory,
+    measure_sweep,
+    measure_two_loops,
+)
 from benchmarks.training import measure_evaluation, measure_long, measure_short
 from benchmarks.vocabulary import measure_vocabulary
 
@@ -29,6 +34,7 @@ PARTS: Mapping[str, Part] = {
     "attention": measure_attention,
     "memory": measure_memory,
     "sweep": measure_sweep,
+    "sweep_loops": measure_two_loops,
     "growth": measure_growth,
     "precision": measure_precision,
     "gpu_train": measure_gpu_training,

@@ -12,8 +12,6 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-import torch
-
 from benchmarks.entries import Entry
 from benchmarks.rows import Material
 from benchmarks.stock import make_trainer, predict_stock, train_stock
@@ -38,38 +36,56 @@ LENGTH = 128
 
 
 def measure_sweep(material: Material, repeats: int, scale: float) -> list[Entry]:
-    """Run 6 single and 15 pair runs over 1,000 rows a task, and evaluate each."""
-    tasks = SWEPT if scale >= 1 else SWEPT[:3]
-    count = max(round(1000 * scale), 32)
-    prepared = prepare(material, tasks, DataSettings(LENGTH, count, count), SETTINGS)
+    """Run 6 single and 15 pair runs over 1,000 rows a task, and evaluate each; then a loop."""
+    prepared = _prepare_sweep(material, scale)
     jobs = plan_pairwise(prepared, (0,), None).jobs
     foretold = estimate_sweep(prepared, jobs, Workers.choose())
     ours = _run_ours(prepared, material.folder / "swept")
-    other = _run_stock(prepared, material)
-    runs = len(jobs)
-    return [
-        Entry(
-            "estimate",
-            foretold,
-            ours,
-            foretold / ours,
-            "s",
-            f"what --dry-run foretells (ours) and what the sweep of {runs} runs took (other); the "
-            f"ratio should be within 25 % of 1; {material.words}",
-        ),
-        Entry(
-            "sweep",
-            ours,
-            other,
-            other / ours,
-            "s",
-            f"{runs} runs of {len(tasks)} tasks, at most {count:,} training and dev rows each, "
-            f"with evaluation, {count_cores()} cores, against a loop over Trainer in fresh "
-            f"processes, as many at a time, one thread each, with the tokenised rows cached (a "
-            f"pair trains one model after the other); once each; "
-            f"{material.words}",
-        ),
-    ]
+    estimate = Entry(
+        "estimate",
+        foretold,
+        ours,
+        foretold / ours,
+        "s",
+        f"what --dry-run foretells (ours) and what the sweep of {len(jobs)} runs took (other); the "
+        f"ratio should be within 25 % of 1; {material.words}",
+    )
+    other = _run_stock(prepared, material, at_once=1)
+    words = f"one after the other, {count_cores()} threads"
+    return [estimate, _compare_sweep("sweep", prepared, (ours, other), words, material)]
+
+
+def measure_two_loops(material: Material, repeats: int, scale: float) -> list[Entry]:
+    """Compare the same sweep with as many loops over Trainer at once as there are cores."""
+    prepared = _prepare_sweep(material, scale)
+    ours = _run_ours(prepared, material.folder / "swept-again")
+    other = _run_stock(prepared, material, at_once=count_cores())
+    words = "as many at a time as cores, one thread each"
+    return [_compare_sweep("sweep_loops", prepared, (ours, other), words, material)]
+
+
+def _prepare_sweep(material: Material, scale: float) -> PreparedStudy:
+    tasks = SWEPT if scale >= 1 else SWEPT[:3]
+    count = max(round(1000 * scale), 32)
+    return prepare(material, tasks, DataSettings(LENGTH, count, count), SETTINGS)
+
+
+def _compare_sweep(
+    name: str, prepared: PreparedStudy, seconds: tuple[float, float], words: str, material: Material
+) -> Entry:
+    ours, other = seconds
+    tasks, rows = len(prepared.data), max(len(d.train) for d in prepared.data.values())
+    return Entry(
+        name,
+        ours,
+        other,
+        other / ours,
+        "s",
+        f"{tasks * (tasks + 1) // 2} runs of {tasks} tasks, at most {rows:,} training and dev rows "
+        f"each, with evaluation, {count_cores()} cores, against a loop over Trainer in fresh "
+        f"processes, {words}, with the tokenised rows cached (a pair trains one model after the "
+        f"other); once each; {material.words}",
+    )
 
 
 def _run_ours(prepared: PreparedStudy, folder: Path) -> float:
@@ -81,20 +97,27 @@ def _run_ours(prepared: PreparedStudy, folder: Path) -> float:
     return time.perf_counter() - began
 
 
-def _run_stock(prepared: PreparedStudy, material: Material) -> float:
+def _run_stock(prepared: PreparedStudy, material: Material, at_once: int) -> float:
     names = list(prepared.data)
     runs = [(name,) for name in names] + list(itertools.combinations(names, 2))
+    threads = count_cores() // at_once
     began = time.perf_counter()
-    with ThreadPoolExecutor(count_cores()) as pool:
-        list(pool.map(lambda run: _run_fresh(prepared, material, run), runs))
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(lambda run: _run_fresh(prepared, material, run, threads), runs))
     return time.perf_counter() - began
 
 
-def _run_fresh(prepared: PreparedStudy, material: Material, names: tuple[str, ...]) -> None:
+def _run_fresh(
+    prepared: PreparedStudy, material: Material, names: tuple[str, ...], threads: int
+) -> None:
     folders = [f"{name}={prepared.folders[name]}" for name in names]
     command = [sys.executable, "-m", "benchmarks.sweep", str(material.encoder), *folders]
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=one_thread)
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
 def run_stock_once(encoder: Path, tasks: Sequence[tuple[Task, Path]]) -> None:
@@ -103,7 +126,6 @@ def run_stock_once(encoder: Path, tasks: Sequence[tuple[Task, Path]]) -> None:
     The Trainer has no notion of two heads. Training one after the other with as many steps costs
     what a multi-task loop around it would.
     """
-    torch.set_num_threads(1)
     for task, folder in tasks:
         data = load(folder, task)
         trainer = make_trainer(encoder, task, data.train, SETTINGS, folder / "trainer")
