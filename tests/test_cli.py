@@ -243,6 +243,16 @@ BAD_CALLS = {
         ["relevance", "vocab", "--set", "training.epoch=1"],
         r"training\.epoch.*unknown.*epochs",
     ),
+    "no seeds": (["relevance", "pairwise", "--seeds", "0"], r"`seeds` should be at least 1"),
+    "no workers": (["relevance", "pairwise", "--workers", "0"], r"`workers` should be at least 1"),
+    "no jobs on a GPU": (
+        ["relevance", "pairwise", "--jobs-per-gpu", "0"],
+        r"`jobs_per_gpu` should be at least 1\. Found `0`",
+    ),
+    "too long rows": (
+        ["relevance", "pairwise", "--set", "rows.max_length=100000"],
+        r"`max_length` should be at most \d+, the most positions.*Found `100000`",
+    ),
     "bad seeds": (
         ["relevance", "pairwise", "--seeds", "a"],
         r"Parameter `seeds` should be whole numbers",
@@ -273,6 +283,29 @@ def test_bad_input_gets_a_sentence_and_a_non_zero_exit(
     with pytest.raises(RelevanceError, match=message) as caught:
         app([*rest, *setting, *out], standalone_mode=False)
     assert caught.value.exit_code != 0
+
+
+def test_what_a_finished_run_cannot_give_gets_a_sentence(swept: Output, tmp_path: Path) -> None:
+    runs = swept.folder / "runs"
+    trained, single = (next(runs.glob(f"{name}-s0*")).name for name in ("3tasks", "tone"))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    for run, task, folder, message in (
+        (trained, "ton", "new", r"`task` should be a task of run .*Did you mean `tone`"),
+        (trained, "tone", "full", r"`out` should be a new or empty folder"),
+        (single, "tone", "new", r"`run` should name a run that kept its model.*--keep-models"),
+    ):
+        words = ["export", run, "--task", task, "--out", tmp_path / folder, "--from", swept.folder]
+        with pytest.raises(RelevanceError, match=message):
+            hmnet_app([str(word) for word in words], standalone_mode=False)
+
+
+def test_verify_ends_with_every_damaged_file(swept: Output, tmp_path: Path) -> None:
+    shutil.copytree(swept.folder, tmp_path / "out")
+    damaged = next((tmp_path / "out" / "runs").glob("tone-s0*/result.json"))
+    damaged.write_text(damaged.read_text()[:-20])
+    with pytest.raises(RelevanceError, match=r"result\.json"):
+        relevance_app(["verify", "--out", str(tmp_path / "out")], standalone_mode=False)
 
 
 def test_an_error_prints_without_a_traceback(tmp_path: Path) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import pytest
+from distributed import Client
 from tiny_study import write_study
 
 from hmnet.outputs import Output
@@ -47,22 +50,26 @@ class Cluster:
         self.scheduler = start(
             "dask_scheduler", *address, "--scheduler-file", self.file, cwd=folder
         )
-        deadline = time.monotonic() + 60
-        while not self.file.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
         self.workers: list[subprocess.Popen[str]] = []
 
-    @property
+    @cached_property
     def address(self) -> str:
-        return next(
-            line.split('"')[3] for line in self.file.read_text().splitlines() if "address" in line
-        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # not written yet
+                return str(json.loads(self.file.read_text())["address"])
+            time.sleep(0.05)
+        raise TimeoutError(f"{self.file}: no address of a scheduler after 60 s")
 
     def add_worker(self, *more: str) -> subprocess.Popen[str]:
         words = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", *more)
         worker = start("dask_worker", self.address, *words, cwd=self.folder)
         self.workers.append(worker)
         return worker
+
+    def wait_for_workers(self) -> None:
+        with Client(self.address, timeout=60) as client:
+            client.wait_for_workers(len(self.workers), timeout=60)
 
     def stop(self) -> None:
         for process in (*self.workers, self.scheduler):
@@ -91,26 +98,33 @@ def sweep(study: Path, out: Path, *more: object) -> subprocess.Popen[str]:
     )
 
 
+def read_marks(folder: Path) -> Iterator[str]:
+    """Yield what the runs that are under way say of themselves."""
+    for mark in folder.glob("runs/*/.running"):
+        with contextlib.suppress(FileNotFoundError):  # it ended just now
+            yield mark.read_text()
+
+
 def test_a_sweep_on_a_cluster_survives_a_worker_and_equals_a_local_one(
     study: Path, tmp_path: Path, cluster: Cluster
 ) -> None:
     doomed = cluster.add_worker()
     cluster.add_worker()
+    cluster.wait_for_workers()
     out = Output(tmp_path / "out")
     process = sweep(study, out.folder, "--scheduler", cluster.address)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while process.poll() is None and time.monotonic() < deadline:
-        marks = [mark.read_text() for mark in out.folder.glob("runs/*/.running")]
-        if any(mark.endswith(f" {doomed.pid}") for mark in marks):
+        if any(mark.endswith(f" {doomed.pid}") for mark in read_marks(out.folder)):
             os.killpg(doomed.pid, signal.SIGKILL)  # in the middle of a run
             break
         time.sleep(0.02)
-    assert doomed.wait(timeout=5) == -signal.SIGKILL
-    said = process.communicate(timeout=120)[1]
+    assert doomed.wait(timeout=60) == -signal.SIGKILL
+    said = process.communicate(timeout=240)[1]
     assert process.returncode == 0, said
     local = Output(tmp_path / "local")
     alone = sweep(study, local.folder)
-    alone.communicate(timeout=120)
+    alone.communicate(timeout=240)
     assert alone.returncode == 0
     assert out.pairwise.read_bytes() == local.pairwise.read_bytes()
     assert out.scores.read_bytes() == local.scores.read_bytes()
@@ -119,8 +133,9 @@ def test_a_sweep_on_a_cluster_survives_a_worker_and_equals_a_local_one(
 def test_jobs_ask_for_the_gpus_of_a_cluster(study: Path, tmp_path: Path, cluster: Cluster) -> None:
     cluster.add_worker("--resources", "GPU=1")
     cluster.add_worker()
+    cluster.wait_for_workers()
     process = sweep(study, tmp_path / "out", "--scheduler", cluster.address)
-    said = process.communicate(timeout=120)[1]
+    said = process.communicate(timeout=240)[1]
     # no GPU is really there: each run fails on the worker that says that it has one
     assert process.returncode == 1
     assert "3 runs failed" in said
@@ -144,7 +159,7 @@ def test_a_cluster_that_cannot_be_used_is_said(
 ) -> None:
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
     process = sweep(study, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9", *more)
-    said = process.communicate(timeout=120)[1]
+    said = process.communicate(timeout=240)[1]
     assert process.returncode == 2
     assert words in said
     assert "Traceback" not in said

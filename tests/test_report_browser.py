@@ -252,6 +252,28 @@ def test_hovering_shows_the_story_inside_the_window(chrome: Any, out: Path) -> N
         assert box["x"] + box["width"] <= width
 
 
+def test_the_story_of_a_cell_goes_with_it_when_the_page_scrolls(page: Any) -> None:
+    cell = cell_of(page, "mnli", "rte")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", cell)
+    page.execute_script("arguments[0].focus({preventScroll: true})", cell)
+    tip = find(page, "#tip")
+    before = tip.rect["y"] - cell.rect["y"]
+    scroll_by(page, 40)
+    assert tip.is_displayed()
+    assert tip.rect["y"] - cell.rect["y"] == pytest.approx(before, abs=1)
+    scroll_by(page, 5000)  # the cell is out of sight, and so is its story
+    assert not tip.is_displayed()
+
+
+def scroll_by(page: Any, height: int) -> None:
+    """Scroll, and wait until the page has been told."""
+    page.execute_async_script(
+        "document.addEventListener('scroll', () => setTimeout(arguments[1]), {once: true});"
+        "scrollBy({top: arguments[0], behavior: 'instant'})",
+        height,
+    )
+
+
 def test_the_order_changes_and_every_number_stays_with_its_pair(page: Any, out: Path) -> None:
     wide = pd.read_parquet(out / "pairwise.parquet").pivot(
         index="source", columns="target", values="value"

@@ -23,17 +23,27 @@
 
   // Stories: what a cell says about itself, beside the pointer or the focused cell.
   const tip = one("#tip");
-  const hide = () => { tip.hidden = true; };
-  const show = (cell) => {
-    const label = cell.getAttribute("aria-label");
-    tip.textContent = label.slice(label.indexOf("\n") + 1); // the first line is what the cell shows
-    tip.hidden = false;
-    const at = cell.getBoundingClientRect();
+  let told = null; // the cell whose story is shown
+  const hide = () => { told = null; tip.hidden = true; };
+  const place = () => {
+    const at = told.getBoundingClientRect();
     const { width, height } = tip.getBoundingClientRect();
     const left = Math.min(Math.max(8, at.left + at.width / 2 - width / 2), innerWidth - width - 8);
     const above = at.top - height - 8;
     tip.style.left = `${left}px`;
     tip.style.top = `${above > 56 ? above : at.bottom + 8}px`;
+  };
+  const show = (cell) => {
+    const label = cell.getAttribute("aria-label");
+    tip.textContent = label.slice(label.indexOf("\n") + 1); // the first line is what the cell shows
+    told = cell;
+    tip.hidden = false;
+    place();
+  };
+  const follow = () => { // moving to a cell by keys scrolls the page after the story is shown
+    if (!told) return;
+    const at = told.getBoundingClientRect();
+    if (at.bottom < 0 || at.top > innerHeight) hide(); else place();
   };
   const cellOf = (event) =>
     event.target instanceof Element ? event.target.closest("td[aria-label]") : null;
@@ -46,7 +56,7 @@
     if (cell) show(cell); else hide();
   });
   document.addEventListener("focusout", hide);
-  document.addEventListener("scroll", hide, { passive: true, capture: true });
+  document.addEventListener("scroll", follow, { passive: true, capture: true });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
   // Grids: one stop of the Tab key per table, arrow keys between its cells.
