@@ -6,6 +6,7 @@
 - On a CPU with dropout sequences of similar length are padded together, for the attention alone,
   so that a batch takes a few large products instead of many small ones; the backward pass is
   written out, as autograd's bookkeeping costs more than the arithmetic of such small products.
+- What follows the last sequence of a row attends to nothing: its outputs are zeros.
 - Registered with transformers under `ATTENTION`; outside of a packing it is plain SDPA.
 
 Legend: B sequences, M tokens in all, H heads, L tokens of a sequence, D width of a head.
@@ -14,7 +15,6 @@ Legend: B sequences, M tokens in all, H heads, L tokens of a sequence, D width o
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -114,7 +114,13 @@ def attend_padded(
         q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
     )
     row = out.transpose(1, 2).flatten(0, 1)  # [B L, H, D]
-    return row if of.filled is None else row.index_select(0, of.filled)
+    return _extend(row if of.filled is None else row.index_select(0, of.filled), query.shape[1])
+
+
+def _extend(row: Tensor, length: int) -> Tensor:
+    """Return a row, [M, H, D], with zeros after it up to `length`."""
+    rest = length - len(row)
+    return nn.functional.pad(row, (0, 0, 0, 0, 0, rest)) if rest else row
 
 
 def _reach(
@@ -148,19 +154,19 @@ def _attend_spans(
     spans = packing.spans
     is_first = _reads_first_tokens(query, key, packing)
     sizes = [count * length for count, length in spans]
-    queries = query.split([count for count, _ in spans] if is_first else sizes, dim=1)
+    sizes.append(key.shape[1] - sum(sizes))  # what follows the last sequence
+    queries = query.split([*(count for count, _ in spans), 0] if is_first else sizes, dim=1)
+    keys, values = key.split(sizes, dim=1), value.split(sizes, dim=1)
     outputs = []
     # `split`, unlike slices, has a backward pass of one concatenation
-    for (count, length), q, k, v in zip(
-        spans, queries, key.split(sizes, dim=1), value.split(sizes, dim=1), strict=True
-    ):
+    for (count, length), q, k, v in zip(spans, queries, keys, values, strict=False):
         mask = None if is_first else make_window_mask(length, sliding_window, query)
         each = (count, 1 if is_first else length)
         q = q.unflatten(1, each)
         k, v = k.unflatten(1, (count, length)), v.unflatten(1, (count, length))
         out = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
         outputs.append(out.flatten(1, 2).transpose(0, 1))  # [H, count, ., D] to [., H, D]
-    return torch.cat(outputs)
+    return _extend(torch.cat(outputs), query.shape[1])
 
 
 def make_window_mask(length: int, sliding_window: int | None, like: Tensor) -> Tensor | None:
@@ -189,11 +195,13 @@ class _AttendBuckets(torch.autograd.Function):
         sliding_window: int | None,
     ) -> Tensor:
         is_first = _reads_first_tokens(query, key, packing)
+        buckets = packing.buckets
+        pairs = list(zip(buckets, packing.first_tokens if is_first else buckets, strict=True))
         query, key, value = (each.transpose(0, 1) for each in (query, key, value))  # [M, H, D]
-        out = query.new_empty(query.shape)
+        out = _make_row(query, len(query), pairs[-1][1])
         saved: list[Tensor] = []
         with torch.autocast("cpu", enabled=False):  # it would widen the softmax
-            for bucket, of in _pair_buckets(packing, is_first):
+            for bucket, of in pairs:
                 q, k, v = of.gather(query).mul_(scale), bucket.gather(key), bucket.gather(value)
                 scores = torch.bmm(q, k.transpose(1, 2))
                 window = None if is_first else sliding_window
@@ -203,17 +211,18 @@ class _AttendBuckets(torch.autograd.Function):
                 of.scatter(torch.bmm(weights * keep, v.mul_(up)), out)
                 saved += [q, k, v, weights, keep]
         ctx.save_for_backward(*saved)
-        ctx.packing, ctx.is_first, ctx.tokens = packing, is_first, len(key)
+        ctx.pairs, ctx.tokens = pairs, len(key)
         ctx.scale, ctx.up = scale, up
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        d_query = torch.empty_like(grad)
-        d_key, d_value = (grad.new_empty(ctx.tokens, *grad.shape[1:]) for _ in range(2))
+        last, last_of = ctx.pairs[-1]
+        d_query = _make_row(grad, len(grad), last_of)
+        d_key, d_value = (_make_row(grad, ctx.tokens, last) for _ in range(2))
         saved = iter(ctx.saved_tensors)
-        for bucket, of in _pair_buckets(ctx.packing, ctx.is_first):
+        for bucket, of in ctx.pairs:
             q, k, v, weights, keep = itertools.islice(saved, 5)
             d_out = of.gather(grad)
             bucket.scatter(torch.bmm((weights * keep).transpose(1, 2), d_out), d_value)
@@ -226,9 +235,11 @@ class _AttendBuckets(torch.autograd.Function):
         return *(each.transpose(0, 1) for each in (d_query, d_key, d_value)), *[None] * 4
 
 
-def _pair_buckets(packing: Packing, is_first: bool) -> Iterator[tuple[Bucket, Bucket]]:
-    """Yield the buckets of keys, each with that of its queries."""
-    return zip(packing.buckets, packing.first_tokens if is_first else packing.buckets, strict=True)
+def _make_row(like: Tensor, length: int, last: Bucket) -> Tensor:
+    """Return a row, [length, H, D], to scatter into: zeros after the last bucket, else empty."""
+    row = like.new_empty(length, *like.shape[1:])
+    row[last.end :] = 0
+    return row
 
 
 def _mask(scores: Tensor, bucket: Bucket, sliding_window: int | None) -> Tensor:

@@ -23,7 +23,7 @@ from hmnet.engine import (
     make_optimizer,
     train,
 )
-from hmnet.forward import compute_logits
+from hmnet.forward import ROW_TOKENS, compute_logits
 from hmnet.hierarchy import HierarchySpec
 from hmnet.model import HMNet
 from hmnet.packing import Batch, pack
@@ -101,6 +101,18 @@ def test_packed_batches_give_the_loss_and_gradients_of_padded_ones(folder: Path,
     (loss_packed, grad_packed), (loss_padded, grad_padded) = found
     assert loss_packed == pytest.approx(loss_padded, rel=1e-5)
     assert float((grad_packed - grad_padded).norm() / grad_padded.norm()) < 1e-5
+
+
+@pytest.mark.parametrize("count", [1, 5, 22])
+def test_layers_compute_rows_of_few_lengths(folder: Path, count: int) -> None:
+    path = make_model(folder).path("alpha")
+    lengths: list[int] = []
+    layer = path.get_submodule("bert.encoder.layer.0")
+    layer.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
+    batch = pack(DATA["alpha"].train, range(count))
+    compute_logits(path, batch, is_packable=True)
+    tokens = batch.tokens.shape[1]
+    assert lengths == [-(-tokens // ROW_TOKENS) * ROW_TOKENS]
 
 
 @pytest.mark.parametrize("kind", ["deberta-v2", "mpnet"])

@@ -49,9 +49,9 @@ def attend_each(
     return torch.cat(outputs)
 
 
-def make_inputs(packing: Packing, is_first: bool) -> list[Tensor]:
+def make_inputs(packing: Packing, is_first: bool, rest: int = 0) -> list[Tensor]:
     torch.manual_seed(0)
-    total = sum(packing.lengths)
+    total = sum(packing.lengths) + rest
     sizes = [len(packing.lengths) if is_first else total, total, total]
     return [torch.randn(HEADS, n, WIDTH, dtype=torch.float64, requires_grad=True) for n in sizes]
 
@@ -123,3 +123,28 @@ def test_the_way_for_a_gpu_gives_the_same(
     found = torch.autograd.grad((out * direction).sum(), inputs)
     wanted = torch.autograd.grad((expected * direction).sum(), inputs)
     torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.usefixtures("known_masks")
+@pytest.mark.parametrize("way", ["buckets", "spans", "padded"])
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("lengths", [[7], [3, 9, 31, 32, 33, 65, 65], [1, 1]])
+def test_what_follows_the_last_sequence_changes_nothing(
+    lengths: list[int], is_first: bool, way: str
+) -> None:
+    packing, rest = make_packing(lengths), 11
+    inputs = make_inputs(packing, is_first, rest)
+    size = sum(lengths)
+    within = [each[:, :size] for each in inputs]
+    dropout = 0.2 if way == "buckets" else 0.0
+    attend = attend_padded if way == "padded" else attend_packed
+    out = attend(*inputs, packing, 0.5, dropout, None)
+    expected = attend(*within, packing, 0.5, dropout, None)
+    assert len(out) == inputs[0].shape[1]
+    assert not out[len(expected) :].any()
+    torch.testing.assert_close(out[: len(expected)], expected)
+    direction = torch.randn(out.shape, dtype=torch.float64)
+    found = torch.autograd.grad((out * direction).sum(), inputs)
+    wanted = torch.autograd.grad((expected * direction[: len(expected)]).sum(), inputs)
+    torch.testing.assert_close(found, wanted)
+    assert not any(each[:, size:].any() for each in found)
