@@ -207,7 +207,6 @@ class _AttendBuckets(torch.autograd.Function):
                 window = None if is_first else sliding_window
                 weights = _mask(scores, bucket, window).softmax(-1)
                 keep, up = draw_keep_mask(weights, dropout)
-                _ignore_padding(keep, of)
                 of.scatter(torch.bmm(weights * keep, v.mul_(up)), out)
                 saved += [q, k, v, weights, keep]
         ctx.save_for_backward(*saved)
@@ -224,7 +223,7 @@ class _AttendBuckets(torch.autograd.Function):
         saved = iter(ctx.saved_tensors)
         for bucket, of in ctx.pairs:
             q, k, v, weights, keep = itertools.islice(saved, 5)
-            d_out = of.gather(grad)
+            d_out = _ignore_padding(of.gather(grad), of)
             bucket.scatter(torch.bmm((weights * keep).transpose(1, 2), d_out), d_value)
             d_kept = torch.bmm(d_out, v.transpose(1, 2)).mul_(keep)
             d_scores = torch._softmax_backward_data(d_kept, weights, -1, weights.dtype)
@@ -246,18 +245,22 @@ def _mask(scores: Tensor, bucket: Bucket, sliding_window: int | None) -> Tensor:
     """Keep queries from keys that are padding or out of reach, in place."""
     if (window := make_window_mask(bucket.length, sliding_window, scores)) is not None:
         scores += window
-    if bucket.padding is not None:
+    if bucket.padding is not None:  # adding is a third of the time of `masked_fill_`
         by_sequence = scores.unflatten(0, (bucket.count, -1))  # [count, H, ., L]
-        lowest = torch.finfo(scores.dtype).min  # finite: some padding sees nothing else
-        by_sequence.masked_fill_(bucket.padding[:, None], lowest)
+        by_sequence += bucket.padding[:, None].to(scores.dtype) * _LOWEST
     return scores
 
 
-def _ignore_padding(keep: Tensor, bucket: Bucket) -> None:
-    """Let queries that are padding attend to nothing, so that no gradient comes from them."""
+def _ignore_padding(grad: Tensor, bucket: Bucket) -> Tensor:
+    """Let no gradient come from outputs at places of padding, in place; shape [count * H, L, D]."""
     if bucket.padding is not None:
-        by_sequence = keep.unflatten(0, (bucket.count, -1))
-        by_sequence.masked_fill_(bucket.padding[:, None].transpose(2, 3), 0)
+        by_sequence = grad.unflatten(0, (bucket.count, -1))
+        by_sequence *= (~bucket.padding[:, None]).mT.to(grad.dtype)
+    return grad
+
+
+_LOWEST = -1e30
+"""What hides a key: finite, as some queries that are padding see nothing else."""
 
 
 def _make_mask(*args: Any, **kwargs: Any) -> Tensor | None:

@@ -177,6 +177,7 @@ class Trainer:
         tokens = (each.train.tokens for each in data.values())
         self.rows = UsedRows(model, tokens) if is_cpu else None
         self.optimizer = make_optimizer(model, settings)
+        self.parameters = list(model.parameters())
         self.micro_batches = 1
         self.embeddings = EmbeddingGradients(model) if is_cpu else None
 
@@ -203,7 +204,7 @@ class Trainer:
             except torch.OutOfMemoryError as error:
                 self._halve(step, error)
         self._check(value, position)
-        clip_gradients(self.model.parameters(), self.settings.clip_norm)
+        clip_gradients(self.parameters, self.settings.clip_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(position, len(self.steps), self.settings)
         self.optimizer.step()
@@ -259,11 +260,12 @@ class Trainer:
 def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> None:
     """Scale gradients down where their common norm exceeds `most`; leave them alone elsewhere.
 
-    `torch.nn.utils.clip_grad_norm_` gives the same, but also multiplies them by 1.
+    `torch.nn.utils.clip_grad_norm_` gives the same, but also multiplies them by 1. On a GPU, where
+    a look at the norm would wait for it, they are multiplied here as well.
     """
     own = [p for p in parameters if p.grad is not None]
     norm = nn.utils.get_total_norm([p.grad for p in own if p.grad is not None], foreach=True)
-    if not norm <= most:
+    if norm.device.type != "cpu" or not norm <= most:
         nn.utils.clip_grads_with_norm_(own, most, norm, foreach=True)
 
 
@@ -356,13 +358,13 @@ def predict_tasks(
     model.to(device).eval()
     parts: dict[str, list[Tensor]] = {task: [] for task in tasks}
     order: list[np.ndarray[Any, Any]] = []
-    with share_prefix(model, tasks) as passes:
+    # one autocast around all batches: weights are converted once
+    with share_prefix(model, tasks) as passes, autocast(precision, device):
         for index in cut_by_tokens(split, _evaluation_tokens(device)):
             batch = pack(split, index).to(device)
             order.append(batch.index)
             for task in tasks:
-                with autocast(precision, device):
-                    parts[task].append(model(task, batch).float().cpu())
+                parts[task].append(model(task, batch).float().cpu())
     back = np.argsort(np.concatenate(order))
     outputs = {task: torch.cat(part).numpy()[back] for task, part in parts.items()}
     return {task: _check_outputs(found, task) for task, found in outputs.items()}, passes
