@@ -17,6 +17,7 @@ from benchmarks.precision import measure_precision
 from benchmarks.rows import Material, find_material
 from benchmarks.sweep import (
     measure_growth,
+    measure_long_sweep,
     measure_memory,
     measure_sweep,
     measure_two_loops,
@@ -34,6 +35,7 @@ PARTS: Mapping[str, Part] = {
     "attention": measure_attention,
     "memory": measure_memory,
     "sweep": measure_sweep,
+    "sweep_long": measure_long_sweep,
     "sweep_loops": measure_two_loops,
     "growth": measure_growth,
     "precision": measure_precision,

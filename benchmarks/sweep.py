@@ -31,13 +31,14 @@ from relevance.pairwise import plan_pairwise
 from relevance.sweep import estimate_sweep
 
 SWEPT = ("rte", "mrpc", "cb", "stsb", "sst2", "qnli")
+SWEPT_LONG = ("rte", "sst2", "multirc")
 SETTINGS = TrainingSettings(epochs=1, batch_size=16, precision="bf16")
-LENGTH = 128
+LENGTH, LONG = 128, 512
 
 
 def measure_sweep(material: Material, repeats: int, scale: float) -> list[Entry]:
     """Run 6 single and 15 pair runs over 1,000 rows a task, and evaluate each; then a loop."""
-    prepared = _prepare_sweep(material, scale)
+    prepared = _prepare_sweep(material, SWEPT, scale, LENGTH)
     jobs = plan_pairwise(prepared, (0,), None).jobs
     foretold = estimate_sweep(prepared, jobs, Workers.choose())
     ours = _run_ours(prepared, material.folder / "swept")
@@ -55,19 +56,34 @@ def measure_sweep(material: Material, repeats: int, scale: float) -> list[Entry]
     return [estimate, _compare_sweep("sweep", prepared, (ours, other), words, material)]
 
 
+def measure_long_sweep(material: Material, repeats: int, scale: float) -> list[Entry]:
+    """Compare 3 single and 3 pair runs over 400 rows a task, a third of them long."""
+    prepared = _prepare_sweep(material, SWEPT_LONG, 0.4 * scale, LONG)
+    ours = _run_ours(prepared, material.folder / "swept-long")
+    other = _run_stock(prepared, material, at_once=1)
+    words = f"one after the other, {count_cores()} threads"
+    return [_compare_sweep("sweep_long", prepared, (ours, other), words, material)]
+
+
 def measure_two_loops(material: Material, repeats: int, scale: float) -> list[Entry]:
     """Compare the same sweep with as many loops over Trainer at once as there are cores."""
-    prepared = _prepare_sweep(material, scale)
+    prepared = _prepare_sweep(material, SWEPT, scale, LENGTH)
     ours = _run_ours(prepared, material.folder / "swept-again")
     other = _run_stock(prepared, material, at_once=count_cores())
     words = "as many at a time as cores, one thread each"
     return [_compare_sweep("sweep_loops", prepared, (ours, other), words, material)]
 
 
-def _prepare_sweep(material: Material, scale: float) -> PreparedStudy:
-    tasks = SWEPT if scale >= 1 else SWEPT[:3]
+def _prepare_sweep(
+    material: Material, tasks: tuple[str, ...], scale: float, length: int
+) -> PreparedStudy:
     count = max(round(1000 * scale), 32)
-    return prepare(material, tasks, DataSettings(LENGTH, count, count), SETTINGS)
+    return prepare(
+        material,
+        tasks if count > 32 else tasks[:3],
+        DataSettings(length, count, count),
+        SETTINGS,
+    )
 
 
 def _compare_sweep(
@@ -82,7 +98,8 @@ def _compare_sweep(
         other / ours,
         "s",
         f"{tasks * (tasks + 1) // 2} runs of {tasks} tasks, at most {rows:,} training and dev rows "
-        f"each, with evaluation, {count_cores()} cores, against a loop over Trainer in fresh "
+        f"each, at most {prepared.study.rows.max_length} tokens a row, with evaluation, "
+        f"{count_cores()} cores, against a loop over Trainer in fresh "
         f"processes, {words}, with the tokenised rows cached (a pair trains one model after the "
         f"other); once each; {material.words}",
     )

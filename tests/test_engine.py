@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hmnet.engine import (
     DivergedError,
     OutOfMemoryError,
     Trainer,
+    clip_gradients,
     compute_loss,
     cut_by_tokens,
     evaluate,
@@ -24,6 +26,7 @@ from hmnet.engine import (
     train,
 )
 from hmnet.forward import ROW_TOKENS, compute_logits
+from hmnet.heap import frozen_heap
 from hmnet.hierarchy import HierarchySpec
 from hmnet.model import HMNet
 from hmnet.packing import Batch, pack
@@ -222,3 +225,30 @@ def test_no_room_for_one_example_is_said(folder: Path, monkeypatch: pytest.Monke
     run_out_of_memory(monkeypatch, 0)
     with pytest.raises(OutOfMemoryError, match=r"`rows.max_length` should leave room for one"):
         train(make_model(folder), DATA, SETTINGS, seed=0)
+
+
+@pytest.mark.parametrize("most", [0.5, 5.0, 1e6])
+def test_clipping_is_that_of_torch_and_leaves_small_gradients_alone(most: float) -> None:
+    torch.manual_seed(0)
+    own, stock = ([torch.nn.Parameter(torch.zeros(5, 4)) for _ in range(3)] for _ in range(2))
+    for one, other in zip(own[:2], stock[:2], strict=True):  # the third has no gradient
+        one.grad = torch.randn(5, 4)
+        other.grad = one.grad.clone()
+    clip_gradients(own, most)
+    torch.nn.utils.clip_grad_norm_(stock, most)
+    for one, other in zip(own[:2], stock[:2], strict=True):
+        assert torch.equal(one.grad, other.grad)
+    assert own[2].grad is None
+
+
+@pytest.mark.parametrize("was_frozen", [False, True])
+def test_the_collector_is_as_it_was_after_a_training(was_frozen: bool) -> None:
+    gc.unfreeze()
+    if was_frozen:
+        gc.freeze()
+    try:
+        with frozen_heap():
+            assert gc.get_freeze_count() > 0
+        assert (gc.get_freeze_count() > 0) == was_frozen
+    finally:
+        gc.unfreeze()

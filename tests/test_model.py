@@ -10,7 +10,7 @@ import torch
 from made import make_data, make_encoder, make_task, write_encoder
 from torch import nn
 
-from hmnet.dropout import drop
+from hmnet.dropout import draw_keep_mask, drop
 from hmnet.encoder import identify, load_encoder
 from hmnet.errors import InputError, SourceError
 from hmnet.forward import compute_logits
@@ -133,6 +133,19 @@ def test_dropout_masks_are_independent_along_rows_columns_and_words() -> None:
         flat = mask.ravel()
         correlation = float(np.mean(flat[:-shift] * flat[shift:])) / 0.25
         assert abs(correlation) < 5 / np.sqrt(flat.size)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9])
+def test_a_mask_does_not_depend_on_the_type_of_what_it_is_for(p: float) -> None:
+    masks = []
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        torch.manual_seed(3)
+        keep, _ = draw_keep_mask(torch.empty(37, 53, dtype=dtype), p)
+        assert keep.dtype == dtype
+        masks.append(keep.float())
+    assert set(masks[0].unique().tolist()) <= {0.0, 1.0}
+    assert torch.equal(masks[0], masks[1])
+    assert torch.equal(masks[0], masks[2])
 
 
 def test_dropout_reaches_every_bit_of_the_random_words() -> None:
