@@ -40,10 +40,11 @@ from hmnet.used_rows import UsedRows
 
 Logits = np.ndarray[Any, np.dtype[np.float32]]
 
-EVALUATION_TOKENS = 8192
-"""Tokens of an evaluation batch on a GPU; it does not change scores."""
+EVALUATION_TOKENS = 32768
+"""Tokens of an evaluation batch on a GPU, enough to hide the launching of kernels."""
 CORE_TOKENS = 2048
-"""The same for each CPU thread: more of them leave the caches, and take a tenth longer."""
+"""The same for each CPU thread: more of them leave the caches, and take a tenth longer. Scores do
+not depend on it."""
 
 
 class DivergedError(RelevanceError):
