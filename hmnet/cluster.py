@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from hmnet.errors import InputError, first_line
 
@@ -87,13 +88,18 @@ def check_folder(client: Client, folder: Path) -> None:
     Raises:
         InputError: that names the workers that do not.
     """
+    sign = uuid4().hex
+    mark = folder / f".seen-{sign}"
+    mark.write_text(sign, encoding="utf-8")
     try:
-        seen = client.run(_is_folder, str(folder))
+        seen = client.run(_sees, str(mark), sign)
     except Exception as error:  # noqa: BLE001 (whatever a worker raises as it reads the call)
         raise InputError(
             "Parameter `scheduler` should have workers with this package and its version of "
             f"Python. Found: {first_line(error)}"
         ) from None
+    finally:
+        mark.unlink(missing_ok=True)
     blind = sorted(worker for worker, sees in seen.items() if not sees)
     if blind:
         raise InputError(
@@ -102,5 +108,7 @@ def check_folder(client: Client, folder: Path) -> None:
         )
 
 
-def _is_folder(folder: str) -> bool:
-    return Path(folder).is_dir()
+def _sees(mark: str, sign: str) -> bool:
+    """Tell whether this worker reads what was written: a folder of that name may be another one."""
+    path = Path(mark)
+    return path.is_file() and path.read_text(encoding="utf-8") == sign

@@ -59,6 +59,7 @@ def execute(
         if group.agree(int(is_done)):
             return store.result(spec)
         store.write_spec(spec)
+        store.forget_failure(spec)
         with _open_logger(spec, store, machine) as logger:
             log = _LossLog(folder / "metrics.jsonl", logger)
             model, data, done = _train(job, store, machine, group, log)

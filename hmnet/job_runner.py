@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from hmnet.errors import RelevanceError, WriteError
 from hmnet.job import Machine
+from hmnet.processes import end_with_parent
 from hmnet.runs import BusyError, RunFailure, RunStore
 from hmnet.workers import Workers
 
@@ -47,13 +48,19 @@ def run_job(
     slots: Path,
     waits: bool = True,
     execute: Execute | None = None,
+    owner: int = 0,
 ) -> Outcome:
     """Execute a job; a failure becomes an outcome and a file, never an exception.
 
     Args:
         slots: folder of the locks by which workers of this machine share out its devices.
         waits: wait for a run that another process is doing; else say that it is busy.
+        owner: the process whose worker this is, which ends with it; 0 for a cluster's worker.
     """
+    is_worker = owner == os.getppid()
+    if is_worker and not _SLOT.get("is_watching"):
+        _SLOT["is_watching"] = True
+        end_with_parent(owner)
     run = execute or _import_execute()
     store = RunStore(folder)
     try:
@@ -69,6 +76,9 @@ def run_job(
         )
         with contextlib.suppress(WriteError, OSError):  # the disk may be what failed
             store.fail(job.spec, RunFailure(message, traceback.format_exc()))
+        if is_worker and has_lost_device(error):
+            store.mark(job.spec)  # so that this run is tried again
+            os._exit(1)
         return Outcome(job.spec.run_id, "failed", error=message)
     finally:
         _release_memory()
@@ -79,6 +89,14 @@ def run_job(
         seconds,
         result.train_tokens,
         micro_batches=result.micro_batches,
+    )
+
+
+def has_lost_device(error: Exception) -> bool:
+    """Tell whether a GPU's context is lost, so that every later run of this process would fail."""
+    # told by its name: this module answers before torch is imported
+    return type(error).__name__ == "AcceleratorError" or (
+        type(error) is RuntimeError and "CUDA error" in str(error)
     )
 
 

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -96,8 +98,8 @@ def raise_failures(summary: Summary) -> None:
     """Raise a `RunsFailedError` that lists every failed run, if there is one."""
     if summary.failed:
         raise RunsFailedError(
-            f"{len(summary.failed)} runs failed; the others are kept, and the same command tries "
-            "the failed ones again:",
+            f"{len(summary.failed)} runs failed (more is in the `failure.json` of each one's "
+            "folder); the others are kept, and the same command tries the failed ones again:",
             *(f"{run_id}: {error}" for run_id, error in sorted(summary.failed.items())),
         )
 
@@ -106,6 +108,9 @@ def _run_pending(
     pending: dict[str, Job], store: RunStore, workers: Workers, execute: Execute | None
 ) -> Iterator[Outcome]:
     """Yield outcomes as jobs end; those that another command is doing come last."""
+    for job in pending.values():  # marks that an earlier command left say nothing of this one
+        if store.was_cut_off(job.spec):
+            store.unmark(job.spec)
     busy = []
     for outcome in _run_all(list(pending.values()), store, workers, False, execute):
         if outcome.status == "busy":
@@ -160,12 +165,16 @@ def _run_parallel(
     """
     with tempfile.TemporaryDirectory(prefix="relevance-slots-") as slots:
         # calls without arguments: Dask would keep large ones on a worker that may vanish
+        if workers.scheduler:
+            where, jobs, owner = store.folder.absolute(), [_fix_paths(j) for j in jobs], 0
+        else:
+            where, owner = store.folder, os.getpid()
         calls = [
-            partial(run_job, job, store.folder, workers, Path(slots), waits, execute)
+            partial(run_job, job, where, workers, Path(slots), waits, execute, owner)
             for job in jobs
         ]
         if workers.scheduler:
-            yield from _run_on_cluster(calls, store, workers)
+            yield from _run_on_cluster(calls, where, workers)
         elif min(workers.count, len(jobs)) == 1:
             yield from _run_in_one_process(calls, workers)
         else:
@@ -202,14 +211,19 @@ def _run_in_one_process(calls: Sequence[Call], workers: Workers) -> Iterator[Out
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def _run_on_cluster(calls: Sequence[Call], store: RunStore, workers: Workers) -> Iterator[Outcome]:
+def _fix_paths(job: Job) -> Job:
+    """Return a job for a process with another working folder."""
+    return dataclasses.replace(job, data={name: p.absolute() for name, p in job.data.items()})
+
+
+def _run_on_cluster(calls: Sequence[Call], folder: Path, workers: Workers) -> Iterator[Outcome]:
     """Yield outcomes of a Dask cluster's workers."""
     from hmnet.cluster import GPU, check_folder, connect
 
-    store.folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     needs = {GPU: 1} if workers.devices[0] != "cpu" else None
     with connect(workers.scheduler) as client:
-        check_folder(client, store.folder)
+        check_folder(client, folder)
         with parallel_config("dask", client=client, resources=needs, pure=False):
             yield from Parallel(n_jobs=-1, **_STREAM)(delayed(call)() for call in calls)
 
@@ -228,9 +242,9 @@ def _take_victims(left: dict[str, Job], store: RunStore) -> list[Job]:
 
 
 def _give_up(job: Job, store: RunStore) -> Outcome:
-    message = (
-        "The worker process died in this run, and again when the run was tried alone (out of "
-        "memory, or a crash in native code)."
+    known = store.failure(job.spec)
+    message = "The worker process died in this run, and again when the run was tried alone" + (
+        f": {known.error}" if known else " (out of memory, or a crash in native code)."
     )
-    store.fail(job.spec, RunFailure(message))
+    store.fail(job.spec, RunFailure(message, known.traceback if known else ""))
     return Outcome(job.spec.run_id, "failed", error=message)

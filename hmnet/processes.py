@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
+
+LOOK_S = 1.0
+"""Seconds between two looks at whether a process's parent is still there."""
 
 
 def is_process_alive(pid: int) -> bool:
@@ -16,3 +22,20 @@ def is_process_alive(pid: int) -> bool:
     except PermissionError:  # another user's
         return True
     return True
+
+
+def end_with_parent(parent: int) -> None:
+    """Let this process end soon after its parent, however that one ends.
+
+    A worker whose parent was killed would go on, and keep its memory and its GPU.
+
+    Args:
+        parent: the process that started this one.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_S)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()

@@ -286,13 +286,16 @@ class RunStore:
         except Timeout:
             raise BusyError(f"Run `{spec.run_id}` is being done by another process.") from None
         try:
-            self._mark(spec)
+            self.mark(spec)
             yield path
         finally:
-            self.unmark(spec)
-            lock.release()
+            try:
+                self.unmark(spec)
+            finally:
+                lock.release()
 
-    def _mark(self, spec: RunSpec) -> None:
+    def mark(self, spec: RunSpec) -> None:
+        """Write the run's mark: a process is at it, or was when it died."""
         owner = f"{socket.gethostname()} {os.getpid()}"  # for people
         (self.path(spec) / RUNNING_MARK).write_text(owner, encoding="utf-8")
 
@@ -365,6 +368,10 @@ class RunStore:
     def fail(self, spec: RunSpec, failure: RunFailure) -> None:
         """Write `failure.json`."""
         write_document(self.path(spec) / "failure.json", FAILURE_SCHEMA, failure)
+
+    def forget_failure(self, spec: RunSpec) -> None:
+        """Remove `failure.json`: the run is tried again."""
+        (self.path(spec) / "failure.json").unlink(missing_ok=True)
 
     def find(self, name: str) -> tuple[Path, RunSpec]:
         """Return folder and spec of the run named by its id, a unique prefix of it, or a path.

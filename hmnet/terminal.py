@@ -15,7 +15,8 @@ from hmnet.errors import RelevanceError, describe_write
 
 def run_app(app: typer.Typer) -> NoReturn:
     """Run a command line; expected errors print as sentences, and interrupts say how to go on."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, _terminate)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
         app()
@@ -26,19 +27,12 @@ def run_app(app: typer.Typer) -> NoReturn:
     except OSError as error:  # a folder, a lock or a log; files have errors of their own
         typer.echo(f"error: {describe_write(error, error.filename or 'unknown')}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        _say_how_to_go_on()
-        sys.exit(130)
     sys.exit(0)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    _say_how_to_go_on()
-    sys.exit(128 + number)
-
-
-def _say_how_to_go_on() -> None:
     typer.echo("\nstopped; the same command goes on from what is finished", err=True)
+    sys.exit(128 + number)
 
 
 def say_aside(text: str) -> None:

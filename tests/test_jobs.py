@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from hmnet.errors import RelevanceError
 from hmnet.hierarchy import HierarchySpec
 from hmnet.job import Job, Machine
+from hmnet.job_runner import has_lost_device
 from hmnet.jobs import run_jobs
 from hmnet.runs import ModelRef, RunResult, RunSpec, RunStore
 from hmnet.settings import TrainingSettings
@@ -68,6 +70,8 @@ def _misbehave(seed: int, folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if seed == 103:
         raise RelevanceError("The loss became nan.")
+    if seed == 104 or (seed == 105 and begun == 1):
+        raise RuntimeError("CUDA error: device-side assert triggered")
     time.sleep(0.1)
 
 
@@ -101,6 +105,28 @@ def test_runs_of_all_kinds_end_as_they_should(tmp_path: Path) -> None:
     assert sorted(summary["failed"]) == [100, 101, 103]
     assert summary["failed"][103] == "The loss became nan."
     assert begun(102) >= 2  # it died once, and was tried again
+
+
+def test_a_lost_gpu_ends_its_worker_and_the_run_is_tried_again(tmp_path: Path) -> None:
+    summary, begun = run_seeds(tmp_path, [0, 104, 105, 1], 2)
+    assert summary["done"] == [0, 1, 105]
+    assert list(summary["failed"]) == [104]
+    assert "CUDA error: device-side assert triggered" in summary["failed"][104]
+    assert begun(104) >= 2
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lost"),
+    [
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), True),
+        (RuntimeError("CUDA error: unspecified launch failure"), True),
+        (torch.OutOfMemoryError("CUDA out of memory."), False),
+        (RuntimeError("shapes do not match"), False),
+        (RelevanceError("The loss became nan."), False),
+    ],
+)
+def test_what_costs_a_gpu_its_context(error: Exception, is_lost: bool) -> None:
+    assert has_lost_device(error) == is_lost
 
 
 def test_the_costliest_jobs_go_first(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""A sweep that is interrupted, terminated or orphaned ends at once, says how to go on, goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_study import write_study
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_study(tmp_path_factory.mktemp("study"))
+
+
+def start(study: Path, out: Path, workers: int, epochs: int) -> subprocess.Popen[str]:
+    """Start a sweep as a group of its own, as a terminal does."""
+    words = ["pairwise", "--study", study, "--tasks", "tone,match", "--out", out]
+    words += ["--workers", workers, "--set", f"training.epochs={epochs}"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "relevance", *map(str, words)],
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def wait_for_steps(out: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not list(out.glob("runs/*/metrics.jsonl")):
+        assert time.monotonic() < deadline, "no run began"
+        time.sleep(0.05)
+
+
+def wait_until_gone(group: int) -> float:
+    """Return the seconds until no process of a group is left."""
+    began = time.monotonic()
+    while time.monotonic() - began < PATIENCE_S:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return time.monotonic() - began
+        time.sleep(0.05)
+    raise AssertionError("processes are left")
+
+
+@pytest.mark.parametrize(
+    ("number", "to_group", "workers", "code"),
+    [
+        (signal.SIGINT, True, 2, 130),  # Ctrl-C reaches every process of the terminal
+        (signal.SIGTERM, False, 1, 143),
+    ],
+)
+def test_a_stopped_sweep_ends_at_once_and_says_how_to_go_on(
+    study: Path, tmp_path: Path, number: signal.Signals, to_group: bool, workers: int, code: int
+) -> None:
+    sweep = start(study, tmp_path / "out", workers, epochs=5000)
+    wait_for_steps(tmp_path / "out")
+    (os.killpg if to_group else os.kill)(sweep.pid, number)
+    said = sweep.communicate(timeout=PATIENCE_S)[1]
+    assert sweep.returncode == code
+    assert "stopped; the same command goes on from what is finished" in said
+    assert "Traceback" not in said
+    assert wait_until_gone(sweep.pid) < 20
+    assert not list((tmp_path / "out").glob("runs/*/result.json"))
+
+
+def test_workers_end_with_a_command_that_is_killed_and_it_goes_on(
+    study: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    sweep = start(study, out, 2, epochs=30)
+    wait_for_steps(out)
+    os.kill(sweep.pid, signal.SIGKILL)  # the command alone, not its workers
+    sweep.communicate(timeout=PATIENCE_S)
+    assert wait_until_gone(sweep.pid) < 20
+    again = start(study, out, 2, epochs=30)
+    said = again.communicate()[1]
+    assert again.returncode == 0, said
+    assert len(list(out.glob("runs/*/result.json"))) == 3
