@@ -39,10 +39,11 @@ from reports.palette import write_cell_rules, write_variables
 from reports.plots import (
     plot_attention,
     plot_attention_layers,
+    plot_combination_sweep,
     plot_curves,
     plot_groups,
+    plot_layer_sweep,
     plot_scores,
-    plot_sweeps,
 )
 from reports.provenance import list_commands, list_data, list_documents, list_facts, sum_costs
 from reports.score_rows import build_scores
@@ -209,7 +210,7 @@ def _build_training(inputs: ReportInputs) -> dict[str, Any]:
         "collapses": collapses,
         "collapse_counts": count_collapses(inputs, collapses),
         "curve_plot": plot_curves(inputs),
-        "sweeps": list(plot_sweeps(inputs)),
+        "sweeps": [p for p in (plot_layer_sweep(inputs), plot_combination_sweep(inputs)) if p],
         "attention_plot": plot_attention(inputs),
         "layers_plot": plot_attention_layers(inputs),
     }

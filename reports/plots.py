@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -24,15 +23,9 @@ from reports.figures import (
     draw_shared_layers,
     draw_together,
 )
-from reports.formatting import format_number, format_percent, join_words
-from reports.markup import sentence
+from reports.formatting import format_count, format_number, format_percent, join_words
+from reports.markup import join_tasks, sentence
 from reports.svg import embed_svg
-from reports.sweeps import (
-    CombinationSweep,
-    LayerSweep,
-    find_combination_sweeps,
-    find_layer_sweeps,
-)
 
 
 @dataclass(frozen=True)
@@ -174,32 +167,31 @@ def plot_attention_layers(inputs: ReportInputs) -> Plot | None:
     return _plot("attention-layers", figure, "; ".join(told), caption, inputs.layers)
 
 
-def plot_sweeps(inputs: ReportInputs) -> Iterator[Plot]:
-    """Yield the sweeps over layers that the runs hold."""
-    for i, layers in enumerate(find_layer_sweeps(inputs.runs)):
-        yield _plot_layers(layers, f"layers{i}")
-    for i, combinations in enumerate(find_combination_sweeps(inputs.runs, inputs.groups)):
-        yield _plot_combinations(combinations, f"combinations{i}")
-
-
-def _plot_layers(sweep: LayerSweep, name: str) -> Plot:
+def plot_layer_sweep(inputs: ReportInputs) -> Plot | None:
+    """Return the scores by the number of shared layers."""
+    sweep = inputs.layer_sweep
+    if sweep is None:
+        return None
     means = sweep.rows.groupby(["task", "shared"])["score"].mean()
     told = [
         f"{task}: "
-        + ", ".join(f"{shared} layers {format_percent(v)}" for shared, v in means[task].items())
+        + ", ".join(f"{shared:.0f} layers {format_percent(v)}" for shared, v in means[task].items())
         for task in sweep.tasks
     ]
     caption = sentence(
         "Scores of {} against the number of layers that they share, from none (each on its own) "
         "to all. Points are means over seeds, bars their range.",
-        join_words(list(sweep.tasks)),
+        join_tasks(sweep.tasks),
     )
-    return _plot(
-        name, draw_shared_layers(sweep, width_in=5.2), "; ".join(told), caption, sweep.rows
-    )
+    figure = draw_shared_layers(sweep, width_in=5.2)
+    return _plot("shared-layers", figure, "; ".join(told), caption, sweep.rows)
 
 
-def _plot_combinations(sweep: CombinationSweep, name: str) -> Plot:
+def plot_combination_sweep(inputs: ReportInputs) -> Plot | None:
+    """Return the average score of each {x,y,z} and grouping."""
+    sweep = inputs.combination_sweep
+    if sweep is None:
+        return None
     means = sweep.rows.groupby(["grouping", "hierarchy"], sort=False)["score"].mean().reset_index()
     told = [
         f"{grouping} {{{hierarchy}}} {format_percent(float(score))}"
@@ -208,10 +200,10 @@ def _plot_combinations(sweep: CombinationSweep, name: str) -> Plot:
     if math.isfinite(sweep.multi_task):
         told.append(f"multi-task {format_percent(sweep.multi_task)}")
     caption = sentence(
-        "Average score over {} tasks for different numbers of shared, cluster and task layers; the "
-        "dashed line is multi-task training.",
-        sweep.tasks,
+        "Average score over {} for different numbers of shared, cluster and task layers, a line "
+        "per grouping; the dashed line is multi-task training. Points are means over seeds, bars "
+        "their range.",
+        format_count(len(sweep.tasks), "task") if sweep.tasks else "the tasks",
     )
-    return _plot(
-        name, draw_layer_combinations(sweep, width_in=5.2), "; ".join(told), caption, sweep.rows
-    )
+    figure = draw_layer_combinations(sweep, width_in=5.2)
+    return _plot("layer-combinations", figure, "; ".join(told), caption, sweep.table)

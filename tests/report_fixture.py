@@ -47,6 +47,9 @@ from reports.collect import (
     Found,
     Planted,
 )
+from reports.sweeps import COMBINATIONS_COLUMNS, COMBINATIONS_SCHEMA
+from reports.sweeps import LAYERS_COLUMNS as SHARED_COLUMNS
+from reports.sweeps import LAYERS_SCHEMA as SHARED_SCHEMA
 
 N_DEV = {
     "mnli": 19647, "qnli": 5463, "rte": 277, "wnli": 71, "cb": 56, "snli": 9842, "imdb": 25000,
@@ -120,6 +123,8 @@ def write_everything(made: Made, undefined: Sequence[str] = ()) -> None:
     write_comparison(made)
     write_runs(made)
     write_failures(made)
+    write_layer_sweep(made, ["mnli", "boolq"])
+    write_combination_sweep(made)
     write_attention(made)
     write_layers(made)
     write_doubts(made, matrix)
@@ -331,10 +336,36 @@ def write_runs(made: Made, *, pairs: bool = True) -> None:
     write_run(made, tasks, 0, curve=True)
     write_run(made, tasks, 0, HierarchySpec(4, 1, 1), made.families, curve=True)
     write_run(made, tasks, 0, system="skillnet", curve=True)
-    for hierarchy in ((5, 1, 0), (3, 2, 1), (2, 2, 2)):
-        write_run(made, tasks, 0, HierarchySpec(*hierarchy), made.families)
-    for shared in (0, 2, 4):
-        write_run(made, ["mnli", "boolq"], 0, HierarchySpec(shared, 0, 6 - shared))
+
+
+def write_layer_sweep(made: Made, tasks: Sequence[str], shared: Sequence[int] = (0, 2, 6)) -> None:
+    """Write the scores of each number of shared layers, as `hmnet sweep --shared` does."""
+    rows = [
+        (task, x, seed, made.single(task) + 0.004 * x + 0.01 * made.rng.standard_normal())
+        for task in sorted(tasks)
+        for x in shared
+        for seed in made.seeds
+    ]
+    frame = pd.DataFrame(rows, columns=list(SHARED_COLUMNS))
+    write_table(made.out / "sweep-layers.parquet", frame, SHARED_SCHEMA, {"tasks": sorted(tasks)})
+
+
+def write_combination_sweep(
+    made: Made,
+    hierarchies: Sequence[str] = ("4,1,1", "3,2,1"),
+    groupings: Sequence[str] = ("manual", "pairwise"),
+) -> None:
+    """Write the average score of each {x,y,z}, as `hmnet sweep --hierarchies` does."""
+    points = [(h, grouping) for grouping in groupings for h in hierarchies]
+    rows = [
+        (h, int(h[0]), grouping, seed, 0.79 + 0.003 * made.rng.standard_normal())
+        for h, grouping in [*points, ("6,0,0", "multi-task")]
+        for seed in made.seeds
+    ]
+    frame = pd.DataFrame(rows, columns=list(COMBINATIONS_COLUMNS))
+    origin = {"tasks": sorted(made.tasks)}
+    path = made.out / "sweep-combinations.parquet"
+    write_table(path, frame, COMBINATIONS_SCHEMA, origin)
 
 
 def make_spec(

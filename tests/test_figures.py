@@ -211,8 +211,8 @@ def test_every_figure_is_drawn_as_vectors_at_the_width_asked_for(inputs: ReportI
         "attention",
         "attention-layers",
         "curves",
-        "shared-layers-1",
-        "layer-combinations-1",
+        "shared-layers",
+        "layer-combinations",
     ]
     for i, (name, draw) in enumerate(drawings):
         width = list(COLUMNS.values())[i % 2]
