@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pandas as pd
 from pydantic import Field
@@ -23,7 +23,7 @@ from hmnet.storage import parse, read_document, read_json
 from relevance.matrix import RelevanceMatrix
 from reports.runs import Curve, RunIndex, RunRecord, read_curves, read_runs
 from reports.sweeps import CombinationSweep, LayerSweep, read_combinations, read_layers
-from reports.tables import read_columns
+from reports.tables import read_columns, read_with_origin
 
 T = TypeVar("T")
 
@@ -123,6 +123,7 @@ class ReportInputs:
         clusters: a row per task, how it lies in its group (`CLUSTERS_COLUMNS`).
         together: share of bootstrap draws in which two tasks fall into one group, shape [T, T].
         comparison: scores of several systems, with `COMPARISON_COLUMNS`.
+        comparison_origin: how these came to be: settings, rows, and each system's groups.
         planted: what was planted, in a planted study.
         attention: similarity of attention maps, with `ATTENTION_COLUMNS`.
         layers: how attention goes with gains, with `LAYERS_COLUMNS`.
@@ -145,6 +146,7 @@ class ReportInputs:
     clusters: pd.DataFrame | None = None
     together: pd.DataFrame | None = None
     comparison: pd.DataFrame | None = None
+    comparison_origin: Mapping[str, Any] = field(default_factory=dict)
     planted: Planted | None = None
     attention: pd.DataFrame | None = None
     layers: pd.DataFrame | None = None
@@ -200,6 +202,7 @@ def collect(out: Path) -> ReportInputs:
     output = Output(out)
     reader = _Reader()
     runs = read_runs(output.runs.folder)
+    comparison, origin = reader.read(output.compare, _read_comparison) or (None, {})
     return ReportInputs(
         name=out.resolve().name,
         vocabulary=reader.read(output.vocab, RelevanceMatrix.read),
@@ -207,7 +210,8 @@ def collect(out: Path) -> ReportInputs:
         groups=reader.read(output.groups, Groups.read),
         clusters=reader.read(output.clusters, _read_clusters),
         together=reader.read(output.stability, _read_together),
-        comparison=reader.read(output.compare, _read_comparison),
+        comparison=comparison,
+        comparison_origin=origin,
         planted=reader.read(out / "planted.json", _read_planted),
         attention=_read_attention(output.attention, reader),
         layers=reader.read(out / "attention-layers.parquet", _read_layers),
@@ -252,9 +256,9 @@ def _read_clusters(path: Path) -> pd.DataFrame:
     return read_columns(path, CLUSTERS_SCHEMA, CLUSTERS_COLUMNS)
 
 
-def _read_comparison(path: Path) -> pd.DataFrame:
-    frame = read_columns(path, COMPARISON_SCHEMA, COMPARISON_COLUMNS)
-    return frame.astype({"system": "str", "task": "str", "score": "float64"})
+def _read_comparison(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    frame, origin = read_with_origin(path, COMPARISON_SCHEMA, COMPARISON_COLUMNS)
+    return frame.astype({"system": "str", "task": "str", "score": "float64"}), origin
 
 
 def _read_together(path: Path) -> pd.DataFrame:

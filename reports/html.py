@@ -28,6 +28,7 @@ from reports.collapsed import count_collapses, list_collapses
 from reports.collect import ReportInputs, collect
 from reports.commands import STAGES, in_folder
 from reports.comparison import tabulate_comparison
+from reports.designs import describe_budget, list_designs
 from reports.downloads import link_csv
 from reports.findings import summarise
 from reports.formatting import clean, format_number, format_percent
@@ -198,9 +199,14 @@ def _tell_agreement(pairwise: RelevanceMatrix | None, other: RelevanceMatrix) ->
 
 def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:
     if inputs.comparison is None:
-        return {"scores": None, "score_plot": None}
+        return {"scores": None}
     table = tabulate_comparison(inputs.comparison)
-    return {"scores": build_scores(table), "score_plot": plot_scores(table, inputs.comparison)}
+    return {
+        "scores": build_scores(table),
+        "score_plot": plot_scores(table, inputs.comparison),
+        "budget": describe_budget(inputs.comparison_origin),
+        "designs": list_designs(inputs.comparison_origin),
+    }
 
 
 def _build_training(inputs: ReportInputs) -> dict[str, Any]:

@@ -247,8 +247,25 @@ def write_comparison(made: Made, *, seeds: int = 3, intervals: bool = True) -> p
                     (system, task, seed, score, score - half, score + half, activated, overall)
                 )
     frame = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
-    write_table(made.out / "compare.parquet", frame, COMPARISON_SCHEMA, {"seeds": seeds})
+    write_table(made.out / "compare.parquet", frame, COMPARISON_SCHEMA, _describe_systems(made))
     return frame
+
+
+def _describe_systems(made: Made) -> dict[str, object]:
+    """Return the provenance that `hmnet compare` writes, as far as a report shows it."""
+    layers = {"single-task": None, "multi-task": "6,0,0", "skillnet": None}
+    groups = {str(i): list(members) for i, members in enumerate(made.families, start=1)}
+    systems = [
+        {
+            "name": system,
+            "hierarchy": layers.get(system, "4,1,1"),
+            "groups": groups if system.startswith("hmnet") else None,
+            "duplicate": "layer",
+        }
+        for system in SYSTEMS
+    ]
+    rows = {"max_train": 2000, "max_dev": None, "max_length": 128, "sample_seed": 0}
+    return {"training": to_plain(TrainingSettings()), "rows": rows, "systems": systems}
 
 
 def write_planted(made: Made, index: float = 1.0) -> None:
