@@ -62,18 +62,26 @@ def write_report(out: Path, focus: str | None = None) -> Path:
 
     Raises:
         OutputFolderError: if there is no such folder.
-        InputError: if `focus` is not a task of the study.
+        InputError: if `focus` is not a task of the study, or has no gains in its matrix.
     """
     inputs = collect(out)
-    if focus is not None and focus not in inputs.tasks:
-        raise InputError(
-            f"Parameter `focus` should be a task of the study. Found `{focus}`."
-            f"{suggest(focus, inputs.tasks)}"
-        )
+    if focus is not None:
+        _check_focus(focus, inputs)
     path = Output(out).report
     text = render_report(replace(inputs, focus=focus))
     write_bytes(path, text.encode("utf-8", errors="replace"))
     return path
+
+
+def _check_focus(focus: str, inputs: ReportInputs) -> None:
+    known, what = inputs.tasks, "study"
+    if focus in known and inputs.pairwise is not None:
+        known, what = inputs.pairwise.tasks, "pairwise matrix"
+    if focus not in known:
+        raise InputError(
+            f"Parameter `focus` should be a task of the {what}. Found `{focus}`."
+            f"{suggest(focus, known)}"
+        )
 
 
 def render_report(inputs: ReportInputs) -> str:
@@ -166,7 +174,7 @@ def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
         "gain_heat": build_heat(inputs.pairwise, inputs.groups),
         "gains": table,
         "influences": build_influences(table, inputs.pairwise.tasks),
-        "focus": inputs.focus if inputs.focus in inputs.pairwise.tasks else choose_focus(table),
+        "focus": inputs.focus or choose_focus(table),
         "pairs": _list_pairs(table),
         "parts": list(describe_shares(inputs)),
         "target_rows": list_targets(inputs),

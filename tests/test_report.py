@@ -288,6 +288,10 @@ def test_provenance_is_on_the_page(page: Page) -> None:
         "learning rate 2e-05",
         "0, 1, 2",
         "relevance pairwise --seeds 3 --out study",
+        "hmnet sweep --tasks boolq,mnli --shared 0,2,6 --seeds 3 --out study",
+        "hmnet sweep --hierarchies '3,2,1;4,1,1' --seeds 3 --out study",
+        "relevance attention --all-pairs --out study",
+        "relevance attention --pair mrpc,rte --pair qqp,rte --out study",
         'schema = "study/1"',
     ):
         assert part in page.text
@@ -401,6 +405,16 @@ def test_focus_opens_a_task_and_refuses_an_unknown_one(made: Made, tmp_path: Pat
     assert re.search(r"<option [^>]*selected>boolq<", text)
     with pytest.raises(InputError, match=r"Found `boolk`.*boolq"):
         write_report(copy, focus="boolk")
+
+
+def test_focus_on_a_task_without_gains_is_refused(tmp_path: Path) -> None:
+    made = make_study(tmp_path / "study")
+    write_vocabulary(made)
+    write_report(made.out, focus="boolq")  # nothing is measured yet, so nothing else is shown
+    write_pairwise(replace(made, tasks=tuple(task for task in made.tasks if task != "boolq")))
+    said = r"^Parameter `focus` should be a task of the pairwise matrix\. Found `boolq`\."
+    with pytest.raises(InputError, match=said):
+        write_report(made.out, focus="boolq")
 
 
 # --- the words --------------------------------------------------------------------------------
