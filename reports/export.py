@@ -131,7 +131,7 @@ def _draw_systems(inputs: ReportInputs) -> Iterator[Drawing]:
     if inputs.comparison is not None:
         yield "scores", partial(draw_scores, tabulate_comparison(inputs.comparison))
     if inputs.attention is not None:
-        yield "attention", partial(draw_attention, inputs.attention)
+        yield "attention", partial(draw_attention, inputs.attention, inputs.pairwise)
     if inputs.layers is not None:
         yield "attention-layers", partial(draw_attention_layers, inputs.layers)
 

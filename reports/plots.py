@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from reports.attention import list_attention_pairs
 from reports.collect import ReportInputs
 from reports.comparison import ScoreTable, label_system
 from reports.downloads import link_csv
@@ -136,16 +137,24 @@ def plot_attention(inputs: ReportInputs) -> Plot | None:
     """Return the similarity of attention maps."""
     if inputs.attention is None:
         return None
-    pairs = inputs.attention[["task", "partner"]].drop_duplicates()
-    named = join_words([f"{row.task} trained with {row.partner}" for row in pairs.itertuples()])
+    pairs = list_attention_pairs(inputs.attention, inputs.pairwise)
+    named = [
+        f"{task} trained with {pair.partner(task)}"
+        + (f" (gain {format_percent(pair.gains[task], signed=True)})" if task in pair.gains else "")
+        for pair in pairs
+        for task in pair.tasks
+    ]
     low = format_number(float(inputs.attention["similarity"].min()), 2)
-    description = f"Maps of layers by heads for {named}. The least similarity is {low}."
+    description = f"Maps of layers by heads for {join_words(named)}. The least similarity is {low}."
     caption = sentence(
         "How alike the attention maps of a task's own model and of the model trained with a "
-        "partner are, per layer and head (mean cosine over dev examples); the stronger the "
-        "colour, the more different."
+        "partner are, per layer and head (mean cosine over dev examples), all panels on one "
+        "scale: the darker, the more different (on a dark page, the brighter).{}",
+        " In a positive pair both tasks gain, in a negative one both lose."
+        if any(pair.kind for pair in pairs)
+        else "",
     )
-    figure = draw_attention(inputs.attention)
+    figure = draw_attention(inputs.attention, inputs.pairwise)
     return _plot("attention", figure, description, caption, inputs.attention)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hmnet.runs import RunSpec
 from hmnet.storage import to_plain
+from reports.attention import list_attention_pairs
 from reports.collect import ReportInputs
 from reports.commands import STAGES, in_folder, quote
 from reports.formatting import format_count, format_duration, format_number
@@ -188,9 +189,9 @@ def _attention_commands(inputs: ReportInputs) -> Iterator[str]:
     if inputs.layers is not None:
         yield "relevance attention --all-pairs"
     if inputs.attention is not None:
-        named = zip(inputs.attention["task"], inputs.attention["partner"], strict=True)
-        pairs = dict.fromkeys(tuple(sorted(pair)) for pair in named)
-        yield "relevance attention" + "".join(f" --pair {quote(','.join(p))}" for p in pairs)
+        pairs = list_attention_pairs(inputs.attention)
+        named = [f" --pair {quote(','.join(pair.tasks))}" for pair in pairs]
+        yield f"relevance attention{''.join(named)}"
 
 
 def _group_command(inputs: ReportInputs) -> str:
