@@ -61,6 +61,18 @@ LAYERS_COLUMNS = ("layer", "similarity", "with_gain", "with_loss", "spearman", "
 ATTENTION_SCHEMA = "attention/1"
 ATTENTION_COLUMNS = ("task", "partner", "layer", "head", "similarity")
 PLANTED_SCHEMA = "planted/1"
+TASKS_SCHEMA = "tasks/1"
+TASKS_COLUMNS = (
+    "task",
+    "category",
+    "split",
+    "rows",
+    "labels",
+    "median_tokens",
+    "p95_tokens",
+    "truncated_frac",
+    "metrics",
+)
 AVERAGE = "average"
 """The name that stands for the mean over tasks in a comparison."""
 
@@ -132,6 +144,7 @@ class ReportInputs:
         targets: what is known of each target of a gain, with `TARGETS_COLUMNS`.
         collapsed: runs of the sweep that did not learn a task, with `COLLAPSED_COLUMNS`.
         shares: what the gains' variance is due to.
+        data: a row per task and split, what its data are (`TASKS_COLUMNS`).
         runs: finished, failed and unfinished runs.
         curves: task to its loss curves.
         study: the study file's text.
@@ -155,6 +168,7 @@ class ReportInputs:
     targets: pd.DataFrame | None = None
     collapsed: pd.DataFrame | None = None
     shares: Shares | None = None
+    data: pd.DataFrame | None = None
     runs: RunIndex = field(default_factory=RunIndex)
     curves: Mapping[str, list[Curve]] = field(default_factory=dict)
     study: str | None = None
@@ -220,6 +234,7 @@ def collect(out: Path) -> ReportInputs:
         targets=reader.read(output.targets, _read_targets),
         collapsed=reader.read(output.collapsed, _read_collapsed),
         shares=reader.read(output.decomposition, _read_shares),
+        data=reader.read(out / "tasks.parquet", _read_tasks),
         runs=runs,
         curves=read_curves(runs),
         study=reader.read(output.study_file, _read_text),
@@ -272,6 +287,10 @@ def _read_together(path: Path) -> pd.DataFrame:
 
 def _read_layers(path: Path) -> pd.DataFrame:
     return read_columns(path, LAYERS_SCHEMA, LAYERS_COLUMNS)
+
+
+def _read_tasks(path: Path) -> pd.DataFrame:
+    return read_columns(path, TASKS_SCHEMA, TASKS_COLUMNS)
 
 
 def _read_targets(path: Path) -> pd.DataFrame:

@@ -49,6 +49,7 @@ from reports.plots import (
 from reports.provenance import list_commands, list_data, list_documents, list_facts, sum_costs
 from reports.score_rows import build_scores
 from reports.targets import describe_shares, list_targets
+from reports.task_rows import list_tasks
 
 _TEMPLATES = files("reports") / "templates"
 MOST_LISTED_PAIRS = 5
@@ -154,6 +155,7 @@ def _build_context(inputs: ReportInputs) -> dict[str, Any]:
         **_build_vocabulary(inputs),
         **_build_comparison(inputs),
         **_build_training(inputs),
+        "task_rows": list_tasks(inputs.data),
         "facts": list_facts(inputs),
         "data": list_data(inputs.runs),
         "documents": list(list_documents(inputs)),

@@ -155,7 +155,8 @@ def list_commands(inputs: ReportInputs) -> list[str]:
         "comparison": inputs.comparison is not None,
     }
     commands = {**STAGES, "pairwise": _pairwise_command(inputs), "groups": _group_command(inputs)}
-    made = [commands[stage] for stage, is_there in present.items() if is_there]
+    made = ["relevance tasks"] if inputs.data is not None else []
+    made += [commands[stage] for stage, is_there in present.items() if is_there]
     made += [*_sweep_commands(inputs), *_attention_commands(inputs)]
     return [in_folder(command, inputs.name) for command in (*made, "relevance report")]
 

@@ -44,6 +44,8 @@ from reports.collect import (
     PLANTED_SCHEMA,
     STABILITY_SCHEMA,
     TARGETS_SCHEMA,
+    TASKS_COLUMNS,
+    TASKS_SCHEMA,
     Found,
     Planted,
 )
@@ -128,6 +130,7 @@ def write_everything(made: Made, undefined: Sequence[str] = ()) -> None:
     write_attention(made)
     write_layers(made)
     write_doubts(made, matrix)
+    write_tasks(made)
     write_study_file(made)
 
 
@@ -333,6 +336,26 @@ def _similarities(made: Made, task: str, partner: str) -> pd.DataFrame:
             "similarity": falling,
         }
     )
+
+
+def write_tasks(made: Made) -> None:
+    """Write what the tasks' data are, as `relevance tasks` does."""
+    rows = [
+        (
+            task,
+            f"family {made.family(task)}",
+            split,
+            size,
+            1 if task == "stsb" else 2,
+            27,
+            61,
+            0.012,
+        )
+        for task in made.tasks
+        for split, size in (("train", 2000), ("validation", made.n_dev(task)))
+    ]
+    frame = pd.DataFrame(rows, columns=list(TASKS_COLUMNS[:-1])).assign(metrics="accuracy/f1")
+    write_table(made.out / "tasks.parquet", frame, TASKS_SCHEMA, {})
 
 
 def write_study_file(made: Made) -> None:

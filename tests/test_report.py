@@ -280,6 +280,19 @@ def test_failed_and_unfinished_runs_are_shown(page: Page) -> None:
     assert "1 under way (or killed without a trace), 1 begun and not finished" in page.text
 
 
+def test_the_tasks_data_are_a_table_of_task_and_split(page: Page) -> None:
+    assert "boolq family 1 train 2 2,000 27 61 1.20 % accuracy, f1" in page.text
+    assert "boolq family 1 validation 2 3,270 27 61 1.20 % accuracy, f1" in page.text
+    assert "stsb family 2 train a number 2,000" in page.text
+    assert "#tasks" in page.values("href")
+
+
+def test_without_a_table_of_tasks_there_is_no_such_part() -> None:
+    page = Page(render_report(gains_of([[0, 0.1], [-0.2, 0]])))
+    assert "tasks" not in page.values("id")
+    assert "#tasks" not in page.values("href")
+
+
 def test_provenance_is_on_the_page(page: Page) -> None:
     for part in (
         "all-MiniLM-L6-v2",
@@ -287,6 +300,7 @@ def test_provenance_is_on_the_page(page: Page) -> None:
         "torch 2.13.0",
         "learning rate 2e-05",
         "0, 1, 2",
+        "relevance tasks --out study",
         "relevance pairwise --seeds 3 --out study",
         "hmnet sweep --tasks boolq,mnli --shared 0,2,6 --seeds 3 --out study",
         "hmnet sweep --hierarchies '3,2,1;4,1,1' --seeds 3 --out study",
@@ -368,7 +382,8 @@ def test_gaps_in_a_matrix_are_shown_as_gaps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     ["vocab.parquet", "pairwise.parquet", "groups.json", "compare.parquet", "clusters.parquet",
-     "planted.json", "stability.parquet", "attention/x.parquet"],
+     "planted.json", "stability.parquet", "attention/x.parquet", "tasks.parquet",
+     "sweep-layers.parquet", "sweep-combinations.parquet"],
 )  # fmt: skip
 def test_a_broken_file_becomes_a_sentence_and_costs_nothing_else(tmp_path: Path, name: str) -> None:
     made = make_study(tmp_path / "study")
@@ -380,6 +395,17 @@ def test_a_broken_file_becomes_a_sentence_and_costs_nothing_else(tmp_path: Path,
     assert len(inputs.problems) == 1
     assert inputs.problems[0].startswith(path.name)
     assert "could not be read" in Page(render_report(inputs)).text
+
+
+def test_text_in_place_of_numbers_becomes_a_sentence(tmp_path: Path) -> None:
+    made = make_study(tmp_path / "study")
+    frame = pd.DataFrame([["mnli", "many", 0, 0.8]], columns=["task", "shared", "seed", "score"])
+    write_table(made.out / "sweep-layers.parquet", frame, "sweep-layers/1", {})
+    inputs = collect(made.out)
+    assert inputs.layer_sweep is None
+    assert inputs.problems == (
+        "sweep-layers.parquet: the columns ['shared', 'seed', 'score'] should hold numbers.",
+    )
 
 
 def test_a_broken_run_becomes_a_sentence(tmp_path: Path) -> None:
