@@ -28,7 +28,7 @@ from reports.collapsed import count_collapses, list_collapses
 from reports.collect import ReportInputs, collect
 from reports.commands import STAGES, in_folder
 from reports.comparison import tabulate_comparison
-from reports.designs import describe_budget, list_designs
+from reports.designs import describe_budget, list_designs, recall_origin
 from reports.downloads import link_csv
 from reports.findings import summarise
 from reports.formatting import clean, format_number, format_percent
@@ -211,11 +211,14 @@ def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:
     if inputs.comparison is None:
         return {"scores": None}
     table = tabulate_comparison(inputs.comparison)
+    origin = inputs.comparison_origin
+    if "systems" not in origin:
+        origin = recall_origin(inputs.comparison, inputs.runs)
     return {
         "scores": build_scores(table),
         "score_plot": plot_scores(table, inputs.comparison),
-        "budget": describe_budget(inputs.comparison_origin),
-        "designs": list_designs(inputs.comparison_origin),
+        "budget": describe_budget(origin),
+        "designs": list_designs(origin),
     }
 
 

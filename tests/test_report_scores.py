@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_fixture import make_study, write_comparison
+from report_fixture import make_study, write_comparison, write_run
 
+from hmnet.hierarchy import HierarchySpec
 from reports.collect import ReportInputs, collect
 from reports.comparison import tabulate_comparison
-from reports.designs import describe_budget, list_designs
+from reports.designs import describe_budget, list_designs, recall_origin
 from reports.findings import summarise
 from reports.html import render_report
+from reports.runs import RunIndex
 from reports.score_rows import ScoreCell, build_scores
 
 DIFFERENCES = {
@@ -110,6 +112,36 @@ def test_budget_layers_and_groups_are_the_ones_recorded(tmp_path: Path) -> None:
     assert ", ".join(made.families[2]) in page
 
 
-def test_a_comparison_without_recorded_origin_is_shown_without_it() -> None:
+def test_what_a_table_does_not_record_is_taken_from_the_runs_with_its_scores(
+    tmp_path: Path,
+) -> None:
+    made = make_study(tmp_path / "study")
+    write_run(made, made.tasks, 0, HierarchySpec(5, 1, 0), [made.tasks[:3], made.tasks[3:]])
+    write_run(made, made.tasks, 0, HierarchySpec(4, 1, 1), made.families)
+    write_run(made, made.tasks, 0)
+    by_layers = {str(r.spec.hierarchy): r for r in collect(made.out).runs.done}
+    systems = {"multi-task": "6,0,0", "hmnet-manual": "4,1,1"}
+    rows = [
+        {"system": system, "task": task, "seed": 0, "score": score}
+        for system, layers in systems.items()
+        for task, score in by_layers[layers].result.primary.items()
+    ] + [{"system": "single-task", "task": task, "seed": 0, "score": 0.5} for task in made.tasks]
+    rows += [{"system": "lost", "task": task, "seed": 0, "score": 0.6} for task in made.tasks]
+    origin = recall_origin(pd.DataFrame(rows), collect(made.out).runs)
+    assert describe_budget(origin) == (
+        "Equal budget for every system: 3 epochs, batches of 32, learning rate 2e-05; the same "
+        "rows, batches and seeds."
+    )
+    multi, hmnet, single, lost = list_designs(origin)
+    assert (multi.layers, multi.groups) == ("{6,0,0}", {})
+    assert hmnet.layers == "{4,1,1}"
+    assert {frozenset(group) for group in hmnet.groups.values()} == set(
+        map(frozenset, made.families)
+    )
+    assert (single.layers, lost.layers) == ("each task alone", "–")
+
+
+def test_a_comparison_without_any_known_origin_is_shown_without_it(frame: pd.DataFrame) -> None:
+    assert recall_origin(frame, RunIndex()) == {}
     assert describe_budget({}) == ""
     assert list_designs({}) == []
