@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from reports.figures import draw_layer_combinations, draw_shared_layers
 from reports.sweeps import CombinationSweep, LayerSweep
@@ -91,3 +94,14 @@ def test_figure_4_with_multi_task_training_alone_is_its_line() -> None:
     table = COMBINATIONS[COMBINATIONS["grouping"] == "multi-task"]
     (axes,) = draw_layer_combinations(CombinationSweep(table, ("a", "b"))).axes
     assert list(read_points(axes)) == ["multi-task"]
+
+
+@pytest.mark.parametrize(("width_in", "count"), [(3.03, 2), (3.03, 12), (6.3, 12)])
+def test_names_of_many_combinations_do_not_overlap(width_in: float, count: int) -> None:
+    names = [f"{i},1,{11 - i}" for i in range(count)]
+    rows = [(name, i, "one", 0, 0.5) for i, name in enumerate(names)]
+    table = pd.DataFrame(rows, columns=COMBINATIONS.columns)
+    figure = draw_layer_combinations(CombinationSweep(table, ("a", "b")), width_in)
+    FigureCanvasAgg(figure).draw()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))

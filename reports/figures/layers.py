@@ -19,6 +19,8 @@ from reports.formatting import shorten
 from reports.palette import color
 from reports.sweeps import CombinationSweep, LayerSweep
 
+_NAME_IN = 0.55
+"""How wide a place an {x,y,z} needs below an axis; where there is less, it is turned."""
 _MOST_SIDE_BY_SIDE = 3
 """More tasks than this get small panels in several rows, after one of their average."""
 
@@ -79,7 +81,7 @@ def draw_layer_combinations(sweep: CombinationSweep, width_in: float = TWO_COLUM
     placed = sweep.rows.assign(place=sweep.rows["hierarchy"].map(names.index))
     groupings = list(placed.groupby("grouping", sort=False))
     with styled():
-        figure = new_figure(width_in, 0.34 * width_in + 0.6)
+        figure = new_figure(width_in, max(0.34 * width_in + 0.6, 2.3))
         axes = figure.add_subplot()
         for number, (grouping, rows) in enumerate(groupings):
             shift = 0.06 * (number - (len(groupings) - 1) / 2)
@@ -88,7 +90,8 @@ def draw_layer_combinations(sweep: CombinationSweep, width_in: float = TWO_COLUM
         if math.isfinite(sweep.multi_task):
             level = 100 * sweep.multi_task
             axes.axhline(level, linestyle="--", color=color("neutral"), label="multi-task")
-        axes.set_xticks(range(len(names)), [f"{{{name}}}" for name in names])
+        turn = 90 if len(names) * _NAME_IN > width_in else 0
+        axes.set_xticks(range(len(names)), [f"{{{name}}}" for name in names], rotation=turn)
         axes.set_xlim(-0.5, max(len(names), 1) - 0.5)
         axes.set_xlabel("{shared, cluster, task} layers")
         axes.set_ylabel("average score, %")
