@@ -1,7 +1,7 @@
 """Sweeps over the hierarchy: how many layers to share (Figure 3), which combination (Figure 4).
 
 A sweep is planned, cached and scheduled as every other set of runs is; its table is a view of the
-finished ones. `reports.sweeps` finds the same runs without it.
+finished ones, which `reports.sweeps` reads.
 """
 
 from __future__ import annotations

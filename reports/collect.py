@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 from pydantic.dataclasses import dataclass as validated
@@ -20,9 +19,11 @@ from hmnet.errors import InputError, OutputFolderError
 from hmnet.hierarchy import Groups
 from hmnet.outputs import Output
 from hmnet.settings import STRICT
-from hmnet.storage import parse, read_document, read_json, read_table
+from hmnet.storage import parse, read_document, read_json
 from relevance.matrix import RelevanceMatrix
 from reports.runs import Curve, RunIndex, RunRecord, read_curves, read_runs
+from reports.sweeps import CombinationSweep, LayerSweep, read_combinations, read_layers
+from reports.tables import read_columns, read_with_origin
 
 T = TypeVar("T")
 
@@ -60,6 +61,18 @@ LAYERS_COLUMNS = ("layer", "similarity", "with_gain", "with_loss", "spearman", "
 ATTENTION_SCHEMA = "attention/1"
 ATTENTION_COLUMNS = ("task", "partner", "layer", "head", "similarity")
 PLANTED_SCHEMA = "planted/1"
+TASKS_SCHEMA = "tasks/1"
+TASKS_COLUMNS = (
+    "task",
+    "category",
+    "split",
+    "rows",
+    "labels",
+    "median_tokens",
+    "p95_tokens",
+    "truncated_frac",
+    "metrics",
+)
 AVERAGE = "average"
 """The name that stands for the mean over tasks in a comparison."""
 
@@ -122,12 +135,16 @@ class ReportInputs:
         clusters: a row per task, how it lies in its group (`CLUSTERS_COLUMNS`).
         together: share of bootstrap draws in which two tasks fall into one group, shape [T, T].
         comparison: scores of several systems, with `COMPARISON_COLUMNS`.
+        comparison_origin: how these came to be: settings, rows, and each system's groups.
         planted: what was planted, in a planted study.
         attention: similarity of attention maps, with `ATTENTION_COLUMNS`.
         layers: how attention goes with gains, with `LAYERS_COLUMNS`.
+        layer_sweep: scores by the number of shared layers.
+        combination_sweep: average scores of several {x,y,z} and groupings.
         targets: what is known of each target of a gain, with `TARGETS_COLUMNS`.
         collapsed: runs of the sweep that did not learn a task, with `COLLAPSED_COLUMNS`.
         shares: what the gains' variance is due to.
+        data: a row per task and split, what its data are (`TASKS_COLUMNS`).
         runs: finished, failed and unfinished runs.
         curves: task to its loss curves.
         study: the study file's text.
@@ -142,12 +159,16 @@ class ReportInputs:
     clusters: pd.DataFrame | None = None
     together: pd.DataFrame | None = None
     comparison: pd.DataFrame | None = None
+    comparison_origin: Mapping[str, Any] = field(default_factory=dict)
     planted: Planted | None = None
     attention: pd.DataFrame | None = None
     layers: pd.DataFrame | None = None
+    layer_sweep: LayerSweep | None = None
+    combination_sweep: CombinationSweep | None = None
     targets: pd.DataFrame | None = None
     collapsed: pd.DataFrame | None = None
     shares: Shares | None = None
+    data: pd.DataFrame | None = None
     runs: RunIndex = field(default_factory=RunIndex)
     curves: Mapping[str, list[Curve]] = field(default_factory=dict)
     study: str | None = None
@@ -195,6 +216,7 @@ def collect(out: Path) -> ReportInputs:
     output = Output(out)
     reader = _Reader()
     runs = read_runs(output.runs.folder)
+    comparison, origin = reader.read(output.compare, _read_comparison) or (None, {})
     return ReportInputs(
         name=out.resolve().name,
         vocabulary=reader.read(output.vocab, RelevanceMatrix.read),
@@ -202,13 +224,17 @@ def collect(out: Path) -> ReportInputs:
         groups=reader.read(output.groups, Groups.read),
         clusters=reader.read(output.clusters, _read_clusters),
         together=reader.read(output.stability, _read_together),
-        comparison=reader.read(output.compare, _read_comparison),
+        comparison=comparison,
+        comparison_origin=origin,
         planted=reader.read(out / "planted.json", _read_planted),
         attention=_read_attention(output.attention, reader),
         layers=reader.read(out / "attention-layers.parquet", _read_layers),
+        layer_sweep=reader.read(out / "sweep-layers.parquet", read_layers),
+        combination_sweep=reader.read(out / "sweep-combinations.parquet", read_combinations),
         targets=reader.read(output.targets, _read_targets),
         collapsed=reader.read(output.collapsed, _read_collapsed),
         shares=reader.read(output.decomposition, _read_shares),
+        data=reader.read(out / "tasks.parquet", _read_tasks),
         runs=runs,
         curves=read_curves(runs),
         study=reader.read(output.study_file, _read_text),
@@ -242,36 +268,37 @@ def _read_planted(path: Path) -> Planted:
 
 
 def _read_clusters(path: Path) -> pd.DataFrame:
-    return _read_columns(path, CLUSTERS_SCHEMA, CLUSTERS_COLUMNS)
+    return read_columns(path, CLUSTERS_SCHEMA, CLUSTERS_COLUMNS)
 
 
-def _read_comparison(path: Path) -> pd.DataFrame:
-    frame = _read_columns(path, COMPARISON_SCHEMA, COMPARISON_COLUMNS)
-    return frame.astype({"system": "str", "task": "str", "score": "float64"})
+def _read_comparison(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    frame, origin = read_with_origin(path, COMPARISON_SCHEMA, COMPARISON_COLUMNS)
+    return frame.astype({"system": "str", "task": "str", "score": "float64"}), origin
 
 
 def _read_together(path: Path) -> pd.DataFrame:
     """Read how often two tasks fall into one group, as a square table."""
-    frame = _read_columns(path, STABILITY_SCHEMA, STABILITY_COLUMNS)
+    frame = read_columns(path, STABILITY_SCHEMA, STABILITY_COLUMNS)
     wide = frame.pivot_table(index="task", columns="other", values="together", sort=False)
     if list(wide.index) != list(wide.columns):
         raise InputError(f"{path}: the table should hold every pair of its tasks.")
     return wide
 
 
-_NAME_COLUMNS = ("system", "task", "group", "other", "partner", "beats", "reason")
-
-
 def _read_layers(path: Path) -> pd.DataFrame:
-    return _read_columns(path, LAYERS_SCHEMA, LAYERS_COLUMNS)
+    return read_columns(path, LAYERS_SCHEMA, LAYERS_COLUMNS)
+
+
+def _read_tasks(path: Path) -> pd.DataFrame:
+    return read_columns(path, TASKS_SCHEMA, TASKS_COLUMNS)
 
 
 def _read_targets(path: Path) -> pd.DataFrame:
-    return _read_columns(path, TARGETS_SCHEMA, TARGETS_COLUMNS)
+    return read_columns(path, TARGETS_SCHEMA, TARGETS_COLUMNS)
 
 
 def _read_collapsed(path: Path) -> pd.DataFrame:
-    return _read_columns(path, COLLAPSED_SCHEMA, COLLAPSED_COLUMNS, may_be_empty=True)
+    return read_columns(path, COLLAPSED_SCHEMA, COLLAPSED_COLUMNS, may_be_empty=True)
 
 
 def _read_shares(path: Path) -> Shares:
@@ -285,25 +312,12 @@ def _read_shares(path: Path) -> Shares:
     return parse(Shares, wanted, str(path))
 
 
-def _read_columns(
-    path: Path, schema: str, columns: tuple[str, ...], *, may_be_empty: bool = False
-) -> pd.DataFrame:
-    frame, _ = read_table(path, schema)
-    missing = [column for column in columns if column not in frame.columns]
-    if missing or (frame.empty and not may_be_empty):
-        found = f"Missing: {missing}." if missing else "It has no row."
-        raise InputError(f"{path}: the table should have the columns {list(columns)}. {found}")
-    numbers = [c for c in columns if c not in _NAME_COLUMNS]
-    frame[numbers] = frame[numbers].astype(np.float64)
-    return frame
-
-
 def _read_attention(folder: Path, reader: _Reader) -> pd.DataFrame | None:
     """Read every table of attention similarities as one."""
     if not folder.is_dir():
         return None
     tables = [
-        reader.read(path, lambda p: _read_columns(p, ATTENTION_SCHEMA, ATTENTION_COLUMNS))
+        reader.read(path, lambda p: read_columns(p, ATTENTION_SCHEMA, ATTENTION_COLUMNS))
         for path in sorted(folder.glob("*.parquet"))
     ]
     found = [table for table in tables if table is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,11 @@ _LABELS = {
     "skillnet": "SkillNet-style",
 }
 _ORDER = [*_LABELS, "hmnet-vocabulary", "hmnet-manual", "hmnet-pairwise"]
+
+
+Verdict = Literal["below", "perhaps below", "level", "above"]
+LEAST_DIFFERENCE = 0.0005
+"""A system may be behind another from this difference on, half of what a table prints."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,13 @@ class Difference:
     def is_clear(self) -> bool:
         """Whether the interval leaves zero out, and has the noise of seeds in it."""
         return self.seeds > 1 and (self.low > 0 or self.high < 0)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Where zero lies: `below` and `above` have the whole 95 % interval on that side."""
+        if self.high < 0 or self.low > 0:
+            return "below" if self.high < 0 else "above"
+        return "perhaps below" if self.value < -LEAST_DIFFERENCE else "level"
 
 
 @dataclass(frozen=True, eq=False)

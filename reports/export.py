@@ -30,7 +30,6 @@ from reports.figures import (
 from reports.gains import tabulate_gains
 from reports.influence import choose_focus
 from reports.svg import Format, save_figure
-from reports.sweeps import find_combination_sweeps, find_layer_sweeps
 
 FORMATS: tuple[Format, ...] = ("pdf", "svg", "png")
 COLUMNS: Mapping[str, float] = {"one-column": ONE_COLUMN_IN, "two-columns": TWO_COLUMNS_IN}
@@ -132,7 +131,7 @@ def _draw_systems(inputs: ReportInputs) -> Iterator[Drawing]:
     if inputs.comparison is not None:
         yield "scores", partial(draw_scores, tabulate_comparison(inputs.comparison))
     if inputs.attention is not None:
-        yield "attention", partial(draw_attention, inputs.attention)
+        yield "attention", partial(draw_attention, inputs.attention, inputs.pairwise)
     if inputs.layers is not None:
         yield "attention-layers", partial(draw_attention_layers, inputs.layers)
 
@@ -140,8 +139,7 @@ def _draw_systems(inputs: ReportInputs) -> Iterator[Drawing]:
 def _draw_runs(inputs: ReportInputs) -> Iterator[Drawing]:
     if inputs.curves:
         yield "curves", partial(draw_curves, inputs.curves)
-    for i, layers in enumerate(find_layer_sweeps(inputs.runs), start=1):
-        yield f"shared-layers-{i}", partial(draw_shared_layers, layers)
-    combinations = find_combination_sweeps(inputs.runs, inputs.groups)
-    for i, sweep in enumerate(combinations, start=1):
-        yield f"layer-combinations-{i}", partial(draw_layer_combinations, sweep)
+    if inputs.layer_sweep is not None:
+        yield "shared-layers", partial(draw_shared_layers, inputs.layer_sweep)
+    if inputs.combination_sweep is not None:
+        yield "layer-combinations", partial(draw_layer_combinations, inputs.combination_sweep)

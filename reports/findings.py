@@ -465,16 +465,30 @@ def _describe_choice(names: Sequence[str]) -> Iterator[Markup]:
 def _name_losers(scores: ScoreTable, system: str) -> Iterator[Markup]:
     """Name the tasks on which a system falls behind single-task training (negative transfer)."""
     found = {task: scores.difference(system, SINGLE, task) for task in scores.tasks}
-    losers = {t: d.value for t, d in found.items() if d is not None and d.value < -0.0005}
-    if not losers:
-        return
-    worst = sorted(losers, key=lambda task: losers[task])[:MOST_NAMED]
-    named = [
-        sentence("{} ({})", bold(t), format_number(100 * losers[t], signed=True)) for t in worst
-    ]
-    yield sentence(
-        "Behind single-task training on {} of {} tasks; most on {} points.",
-        len(losers),
-        len(scores.tasks),
-        join(named),
+    known = {task: difference for task, difference in found.items() if difference is not None}
+    sure = {t: d.value for t, d in known.items() if d.verdict == "below"}
+    unsure = {t: d.value for t, d in known.items() if d.verdict == "perhaps below"}
+    if sure:
+        yield sentence(
+            "Negative transfer on {} of {} tasks, where the whole 95 % interval is below "
+            "single-task training; most on {} points.",
+            len(sure),
+            len(scores.tasks),
+            _name_worst(sure),
+        )
+    if unsure:
+        yield sentence(
+            "Behind single-task training by what may be noise on {} of {} tasks; most on {} "
+            "points.",
+            len(unsure),
+            len(scores.tasks),
+            _name_worst(unsure),
+        )
+
+
+def _name_worst(losses: Mapping[str, float]) -> Markup:
+    worst = sorted(losses, key=lambda task: losses[task])[:MOST_NAMED]
+    amounts = [format_number(100 * losses[task], signed=True) for task in worst]
+    return join(
+        [sentence("{} ({})", bold(t), amount) for t, amount in zip(worst, amounts, strict=True)]
     )

@@ -158,7 +158,7 @@ def _share_cell(source: str, target: str, value: float) -> HeatCell:
         return HeatCell(MISSING, "none", f"{source} and {target}: no value")
     shown = format_percent(value, 2)
     story = f"Row {source}, column {target}: {shown}"
-    return HeatCell(format_percent(value, 0, unit=""), f"s{bin_share(value)}", story)
+    return HeatCell(format_percent(value, 2, unit=""), f"s{bin_share(value)}", story)
 
 
 def _gain_legend(table: GainTable) -> tuple[LegendStep, ...]:

@@ -28,6 +28,7 @@ from reports.collapsed import count_collapses, list_collapses
 from reports.collect import ReportInputs, collect
 from reports.commands import STAGES, in_folder
 from reports.comparison import tabulate_comparison
+from reports.designs import describe_budget, list_designs, recall_origin
 from reports.downloads import link_csv
 from reports.findings import summarise
 from reports.formatting import clean, format_number, format_percent
@@ -39,14 +40,16 @@ from reports.palette import write_cell_rules, write_variables
 from reports.plots import (
     plot_attention,
     plot_attention_layers,
+    plot_combination_sweep,
     plot_curves,
     plot_groups,
+    plot_layer_sweep,
     plot_scores,
-    plot_sweeps,
 )
 from reports.provenance import list_commands, list_data, list_documents, list_facts, sum_costs
 from reports.score_rows import build_scores
 from reports.targets import describe_shares, list_targets
+from reports.task_rows import list_tasks
 
 _TEMPLATES = files("reports") / "templates"
 MOST_LISTED_PAIRS = 5
@@ -60,18 +63,26 @@ def write_report(out: Path, focus: str | None = None) -> Path:
 
     Raises:
         OutputFolderError: if there is no such folder.
-        InputError: if `focus` is not a task of the study.
+        InputError: if `focus` is not a task of the study, or has no gains in its matrix.
     """
     inputs = collect(out)
-    if focus is not None and focus not in inputs.tasks:
-        raise InputError(
-            f"Parameter `focus` should be a task of the study. Found `{focus}`."
-            f"{suggest(focus, inputs.tasks)}"
-        )
+    if focus is not None:
+        _check_focus(focus, inputs)
     path = Output(out).report
     text = render_report(replace(inputs, focus=focus))
     write_bytes(path, text.encode("utf-8", errors="replace"))
     return path
+
+
+def _check_focus(focus: str, inputs: ReportInputs) -> None:
+    known, what = inputs.tasks, "study"
+    if focus in known and inputs.pairwise is not None:
+        known, what = inputs.pairwise.tasks, "pairwise matrix"
+    if focus not in known:
+        raise InputError(
+            f"Parameter `focus` should be a task of the {what}. Found `{focus}`."
+            f"{suggest(focus, known)}"
+        )
 
 
 def render_report(inputs: ReportInputs) -> str:
@@ -144,6 +155,7 @@ def _build_context(inputs: ReportInputs) -> dict[str, Any]:
         **_build_vocabulary(inputs),
         **_build_comparison(inputs),
         **_build_training(inputs),
+        "task_rows": list_tasks(inputs.data),
         "facts": list_facts(inputs),
         "data": list_data(inputs.runs),
         "documents": list(list_documents(inputs)),
@@ -164,7 +176,7 @@ def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
         "gain_heat": build_heat(inputs.pairwise, inputs.groups),
         "gains": table,
         "influences": build_influences(table, inputs.pairwise.tasks),
-        "focus": inputs.focus if inputs.focus in inputs.pairwise.tasks else choose_focus(table),
+        "focus": inputs.focus or choose_focus(table),
         "pairs": _list_pairs(table),
         "parts": list(describe_shares(inputs)),
         "target_rows": list_targets(inputs),
@@ -197,9 +209,17 @@ def _tell_agreement(pairwise: RelevanceMatrix | None, other: RelevanceMatrix) ->
 
 def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:
     if inputs.comparison is None:
-        return {"scores": None, "score_plot": None}
+        return {"scores": None}
     table = tabulate_comparison(inputs.comparison)
-    return {"scores": build_scores(table), "score_plot": plot_scores(table, inputs.comparison)}
+    origin = inputs.comparison_origin
+    if "systems" not in origin:
+        origin = recall_origin(inputs.comparison, inputs.runs)
+    return {
+        "scores": build_scores(table),
+        "score_plot": plot_scores(table, inputs.comparison),
+        "budget": describe_budget(origin),
+        "designs": list_designs(origin),
+    }
 
 
 def _build_training(inputs: ReportInputs) -> dict[str, Any]:
@@ -209,7 +229,7 @@ def _build_training(inputs: ReportInputs) -> dict[str, Any]:
         "collapses": collapses,
         "collapse_counts": count_collapses(inputs, collapses),
         "curve_plot": plot_curves(inputs),
-        "sweeps": list(plot_sweeps(inputs)),
+        "sweeps": [p for p in (plot_layer_sweep(inputs), plot_combination_sweep(inputs)) if p],
         "attention_plot": plot_attention(inputs),
         "layers_plot": plot_attention_layers(inputs),
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from reports.attention import list_attention_pairs
 from reports.collect import ReportInputs
 from reports.comparison import ScoreTable, label_system
 from reports.downloads import link_csv
@@ -24,15 +24,9 @@ from reports.figures import (
     draw_shared_layers,
     draw_together,
 )
-from reports.formatting import format_number, format_percent, join_words
-from reports.markup import sentence
+from reports.formatting import format_count, format_number, format_percent, join_words
+from reports.markup import join_tasks, sentence
 from reports.svg import embed_svg
-from reports.sweeps import (
-    CombinationSweep,
-    LayerSweep,
-    find_combination_sweeps,
-    find_layer_sweeps,
-)
 
 
 @dataclass(frozen=True)
@@ -143,16 +137,24 @@ def plot_attention(inputs: ReportInputs) -> Plot | None:
     """Return the similarity of attention maps."""
     if inputs.attention is None:
         return None
-    pairs = inputs.attention[["task", "partner"]].drop_duplicates()
-    named = join_words([f"{row.task} trained with {row.partner}" for row in pairs.itertuples()])
+    pairs = list_attention_pairs(inputs.attention, inputs.pairwise)
+    named = [
+        f"{task} trained with {pair.partner(task)}"
+        + (f" (gain {format_percent(pair.gains[task], signed=True)})" if task in pair.gains else "")
+        for pair in pairs
+        for task in pair.tasks
+    ]
     low = format_number(float(inputs.attention["similarity"].min()), 2)
-    description = f"Maps of layers by heads for {named}. The least similarity is {low}."
+    description = f"Maps of layers by heads for {join_words(named)}. The least similarity is {low}."
     caption = sentence(
         "How alike the attention maps of a task's own model and of the model trained with a "
-        "partner are, per layer and head (mean cosine over dev examples); the stronger the "
-        "colour, the more different."
+        "partner are, per layer and head (mean cosine over dev examples), all panels on one "
+        "scale: the darker, the more different (on a dark page, the brighter).{}",
+        " In a positive pair both tasks gain, in a negative one both lose."
+        if any(pair.kind for pair in pairs)
+        else "",
     )
-    figure = draw_attention(inputs.attention)
+    figure = draw_attention(inputs.attention, inputs.pairwise)
     return _plot("attention", figure, description, caption, inputs.attention)
 
 
@@ -174,32 +176,31 @@ def plot_attention_layers(inputs: ReportInputs) -> Plot | None:
     return _plot("attention-layers", figure, "; ".join(told), caption, inputs.layers)
 
 
-def plot_sweeps(inputs: ReportInputs) -> Iterator[Plot]:
-    """Yield the sweeps over layers that the runs hold."""
-    for i, layers in enumerate(find_layer_sweeps(inputs.runs)):
-        yield _plot_layers(layers, f"layers{i}")
-    for i, combinations in enumerate(find_combination_sweeps(inputs.runs, inputs.groups)):
-        yield _plot_combinations(combinations, f"combinations{i}")
-
-
-def _plot_layers(sweep: LayerSweep, name: str) -> Plot:
+def plot_layer_sweep(inputs: ReportInputs) -> Plot | None:
+    """Return the scores by the number of shared layers."""
+    sweep = inputs.layer_sweep
+    if sweep is None:
+        return None
     means = sweep.rows.groupby(["task", "shared"])["score"].mean()
     told = [
         f"{task}: "
-        + ", ".join(f"{shared} layers {format_percent(v)}" for shared, v in means[task].items())
+        + ", ".join(f"{shared:.0f} layers {format_percent(v)}" for shared, v in means[task].items())
         for task in sweep.tasks
     ]
     caption = sentence(
         "Scores of {} against the number of layers that they share, from none (each on its own) "
         "to all. Points are means over seeds, bars their range.",
-        join_words(list(sweep.tasks)),
+        join_tasks(sweep.tasks),
     )
-    return _plot(
-        name, draw_shared_layers(sweep, width_in=5.2), "; ".join(told), caption, sweep.rows
-    )
+    figure = draw_shared_layers(sweep, width_in=5.2)
+    return _plot("shared-layers", figure, "; ".join(told), caption, sweep.rows)
 
 
-def _plot_combinations(sweep: CombinationSweep, name: str) -> Plot:
+def plot_combination_sweep(inputs: ReportInputs) -> Plot | None:
+    """Return the average score of each {x,y,z} and grouping."""
+    sweep = inputs.combination_sweep
+    if sweep is None:
+        return None
     means = sweep.rows.groupby(["grouping", "hierarchy"], sort=False)["score"].mean().reset_index()
     told = [
         f"{grouping} {{{hierarchy}}} {format_percent(float(score))}"
@@ -208,10 +209,10 @@ def _plot_combinations(sweep: CombinationSweep, name: str) -> Plot:
     if math.isfinite(sweep.multi_task):
         told.append(f"multi-task {format_percent(sweep.multi_task)}")
     caption = sentence(
-        "Average score over {} tasks for different numbers of shared, cluster and task layers; the "
-        "dashed line is multi-task training.",
-        sweep.tasks,
+        "Average score over {} for different numbers of shared, cluster and task layers, a line "
+        "per grouping; the dashed line is multi-task training. Points are means over seeds, bars "
+        "their range.",
+        format_count(len(sweep.tasks), "task") if sweep.tasks else "the tasks",
     )
-    return _plot(
-        name, draw_layer_combinations(sweep, width_in=5.2), "; ".join(told), caption, sweep.rows
-    )
+    figure = draw_layer_combinations(sweep, width_in=5.2)
+    return _plot("layer-combinations", figure, "; ".join(told), caption, sweep.table)

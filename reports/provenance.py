@@ -9,8 +9,9 @@ from typing import Any
 
 from hmnet.runs import RunSpec
 from hmnet.storage import to_plain
+from reports.attention import list_attention_pairs
 from reports.collect import ReportInputs
-from reports.commands import STAGES, in_folder
+from reports.commands import STAGES, in_folder, quote
 from reports.formatting import format_count, format_duration, format_number
 from reports.runs import KINDS, RunIndex, RunRecord
 
@@ -154,17 +155,44 @@ def list_commands(inputs: ReportInputs) -> list[str]:
         "comparison": inputs.comparison is not None,
     }
     commands = {**STAGES, "pairwise": _pairwise_command(inputs), "groups": _group_command(inputs)}
-    made = [commands[stage] for stage, is_there in present.items() if is_there]
+    made = ["relevance tasks"] if inputs.data is not None else []
+    made += [commands[stage] for stage, is_there in present.items() if is_there]
+    made += [*_sweep_commands(inputs), *_attention_commands(inputs)]
     return [in_folder(command, inputs.name) for command in (*made, "relevance report")]
 
 
 def _pairwise_command(inputs: ReportInputs) -> str:
-    seeds = sorted({record.spec.seed for record in inputs.runs.of_kind("pair")})
+    return STAGES["pairwise"] + _name_seeds(r.spec.seed for r in inputs.runs.of_kind("pair"))
+
+
+def _name_seeds(found: Iterable[int]) -> str:
+    """Return the option for several seeds; empty for one, the default."""
+    seeds = sorted(set(found))
     if len(seeds) < 2:
-        return STAGES["pairwise"]
+        return ""
     counted = seeds == list(range(len(seeds)))
-    named = str(len(seeds)) if counted else ",".join(map(str, seeds))
-    return f"{STAGES['pairwise']} --seeds {named}"
+    return f" --seeds {len(seeds) if counted else ','.join(map(str, seeds))}"
+
+
+def _sweep_commands(inputs: ReportInputs) -> Iterator[str]:
+    if (layers := inputs.layer_sweep) is not None:
+        shared = ",".join(f"{x:.0f}" for x in sorted(set(layers.rows["shared"])))
+        tasks = quote(",".join(layers.tasks))
+        seeds = _name_seeds(map(int, layers.rows["seed"]))
+        yield f"hmnet sweep --tasks {tasks} --shared {shared}{seeds}"
+    if (combined := inputs.combination_sweep) is not None:
+        hierarchies = quote(";".join(combined.hierarchies))
+        seeds = _name_seeds(map(int, combined.table["seed"]))
+        yield f"hmnet sweep --hierarchies {hierarchies}{seeds}"
+
+
+def _attention_commands(inputs: ReportInputs) -> Iterator[str]:
+    if inputs.layers is not None:
+        yield "relevance attention --all-pairs"
+    if inputs.attention is not None:
+        pairs = list_attention_pairs(inputs.attention)
+        named = [f" --pair {quote(','.join(pair.tasks))}" for pair in pairs]
+        yield f"relevance attention{''.join(named)}"
 
 
 def _group_command(inputs: ReportInputs) -> str:

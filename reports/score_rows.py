@@ -7,11 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reports.collect import AVERAGE
-from reports.comparison import SINGLE, Difference, Score, ScoreTable, label_system
+from reports.comparison import (
+    MULTI,
+    SINGLE,
+    Difference,
+    Score,
+    ScoreTable,
+    Verdict,
+    label_system,
+)
 from reports.formatting import MISSING, format_count, format_interval, format_number, format_percent
 
-BELOW = 0.0005
-"""A system counts as behind single-task training from this difference on."""
+_MARKS: dict[Verdict, str] = {"below": "below", "perhaps below": "below faint"}
+"""Classes of a cell by how its difference to single-task training lies."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +28,17 @@ class ScoreCell:
 
     Attributes:
         text: the score in percent.
-        story: value, interval and seeds, a line each.
+        story: value, interval, seeds and differences, a line each.
         value: the number to sort by.
-        is_best: whether it is the row's highest, as printed.
-        is_below: whether it is behind single-task training.
+        classes: `best` for the row's highest, as printed; `below` for negative transfer, the whole
+            interval of the difference to single-task training below zero; `below faint` where only
+            the difference itself is.
     """
 
     text: str
     story: str
     value: float
-    is_best: bool
-    is_below: bool
+    classes: str
 
 
 @dataclass(frozen=True)
@@ -42,13 +50,29 @@ class ScoreRow:
 
 
 @dataclass(frozen=True)
+class DifferenceRows:
+    """Differences to a system in points, with their intervals.
+
+    Attributes:
+        other: the system that they are taken to.
+        systems: columns.
+        rows: a task, or the average, with a text per system.
+    """
+
+    other: str
+    systems: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
 class ScoreRows:
-    """The table: columns, task rows, and the rows below them."""
+    """The table: columns, task rows, the rows below them, and the differences behind it."""
 
     systems: tuple[str, ...]
     rows: tuple[ScoreRow, ...]
     average: ScoreRow
     parameters: tuple[tuple[str, tuple[str, ...]], ...]
+    differences: tuple[DifferenceRows, ...]
 
 
 def build_scores(scores: ScoreTable) -> ScoreRows:
@@ -64,7 +88,28 @@ def build_scores(scores: ScoreTable) -> ScoreRows:
                 ("Parameters overall", "params_overall"),
             )
         ),
+        tuple(_build_differences(scores, o) for o in (MULTI, SINGLE) if o in scores.systems),
     )
+
+
+def _build_differences(scores: ScoreTable, other: str) -> DifferenceRows:
+    shown = [system for system in scores.systems if system != other]
+    rows = (
+        (name, tuple(_show_difference(scores.difference(s, other, task)) for s in shown))
+        for name, task in (*((task, task) for task in scores.tasks), ("Average", AVERAGE))
+    )
+    labels = tuple(label_system(system) for system in shown)
+    return DifferenceRows(label_system(other).lower(), labels, tuple(rows))
+
+
+def _show_difference(found: Difference | None) -> str:
+    """Return `+1.2 (+0.3 to +2.1)`, in points."""
+    if found is None:
+        return MISSING
+    value, low, high = (
+        format_number(100 * number, signed=True) for number in (found.value, found.low, found.high)
+    )
+    return value if math.isnan(found.low) else f"{value} ({low} to {high})"
 
 
 def _build_row(scores: ScoreTable, task: str) -> ScoreRow:
@@ -77,29 +122,38 @@ def _build_cell(scores: ScoreTable, system: str, task: str, best: float) -> Scor
     score = scores.score(system, task)
     if score is None:
         story = f"{label_system(system)} on {task}: no score"
-        return ScoreCell(MISSING, story, -math.inf, is_best=False, is_below=False)
-    against = scores.difference(system, SINGLE, task) if system != SINGLE else None
+        return ScoreCell(MISSING, story, -math.inf, "")
+    against = {other: scores.difference(system, other, task) for other in (SINGLE, MULTI)}
     lines = [f"{label_system(system)} on {task}: {format_percent(score.value, 2)}"]
     if interval := format_interval(score.low, score.high, 2):
         lines.append(f"95 % interval {interval.replace('+', '')}")
-    lines += [_tell_seeds(score), *_tell_difference(against)]
+    lines.append(_tell_seeds(score))
+    for other, found in against.items():
+        if other != system and found is not None:
+            lines += [_tell_difference(found, other), *_tell_transfer(found, other)]
+    single = against[SINGLE]
+    mark = _MARKS.get(single.verdict, "") if single is not None and system != SINGLE else ""
+    classes = ("best" if round(score.value, 3) == best else "", mark)
     return ScoreCell(
         format_percent(score.value, unit=""),
         "\n".join(line for line in lines if line),
         score.value,
-        is_best=round(score.value, 3) == best,
-        is_below=against is not None and against.value < -BELOW,
+        " ".join(name for name in classes if name),
     )
 
 
-def _tell_difference(found: Difference | None) -> Iterator[str]:
-    if found is None:
-        return
+def _tell_difference(found: Difference, other: str) -> str:
     above = format_number(100 * found.value, 2, signed=True)
-    yield f"{above} points against single-task training"
-    if not math.isnan(found.low):
-        low, high = (format_number(100 * end, 2, signed=True) for end in (found.low, found.high))
-        yield f"95 % interval {low} to {high} points"
+    text = f"{above} points against {label_system(other).lower()} training"
+    if math.isnan(found.low):
+        return text
+    low, high = (format_number(100 * end, 2, signed=True) for end in (found.low, found.high))
+    return f"{text}, 95 % interval {low} to {high}"
+
+
+def _tell_transfer(found: Difference, other: str) -> Iterator[str]:
+    if other == SINGLE and found.verdict == "below":
+        yield "negative transfer: the whole interval is below single-task training"
 
 
 def _tell_seeds(score: Score) -> str:

@@ -44,9 +44,14 @@ from reports.collect import (
     PLANTED_SCHEMA,
     STABILITY_SCHEMA,
     TARGETS_SCHEMA,
+    TASKS_COLUMNS,
+    TASKS_SCHEMA,
     Found,
     Planted,
 )
+from reports.sweeps import COMBINATIONS_COLUMNS, COMBINATIONS_SCHEMA
+from reports.sweeps import LAYERS_COLUMNS as SHARED_COLUMNS
+from reports.sweeps import LAYERS_SCHEMA as SHARED_SCHEMA
 
 N_DEV = {
     "mnli": 19647, "qnli": 5463, "rte": 277, "wnli": 71, "cb": 56, "snli": 9842, "imdb": 25000,
@@ -120,9 +125,12 @@ def write_everything(made: Made, undefined: Sequence[str] = ()) -> None:
     write_comparison(made)
     write_runs(made)
     write_failures(made)
+    write_layer_sweep(made, ["mnli", "boolq"])
+    write_combination_sweep(made)
     write_attention(made)
     write_layers(made)
     write_doubts(made, matrix)
+    write_tasks(made)
     write_study_file(made)
 
 
@@ -242,8 +250,25 @@ def write_comparison(made: Made, *, seeds: int = 3, intervals: bool = True) -> p
                     (system, task, seed, score, score - half, score + half, activated, overall)
                 )
     frame = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
-    write_table(made.out / "compare.parquet", frame, COMPARISON_SCHEMA, {"seeds": seeds})
+    write_table(made.out / "compare.parquet", frame, COMPARISON_SCHEMA, _describe_systems(made))
     return frame
+
+
+def _describe_systems(made: Made) -> dict[str, object]:
+    """Return the provenance that `hmnet compare` writes, as far as a report shows it."""
+    layers = {"single-task": None, "multi-task": "6,0,0", "skillnet": None}
+    groups = {str(i): list(members) for i, members in enumerate(made.families, start=1)}
+    systems = [
+        {
+            "name": system,
+            "hierarchy": layers.get(system, "4,1,1"),
+            "groups": groups if system.startswith("hmnet") else None,
+            "duplicate": "layer",
+        }
+        for system in SYSTEMS
+    ]
+    rows = {"max_train": 2000, "max_dev": None, "max_length": 128, "sample_seed": 0}
+    return {"training": to_plain(TrainingSettings()), "rows": rows, "systems": systems}
 
 
 def write_planted(made: Made, index: float = 1.0) -> None:
@@ -313,6 +338,26 @@ def _similarities(made: Made, task: str, partner: str) -> pd.DataFrame:
     )
 
 
+def write_tasks(made: Made) -> None:
+    """Write what the tasks' data are, as `relevance tasks` does."""
+    rows = [
+        (
+            task,
+            f"family {made.family(task)}",
+            split,
+            size,
+            1 if task == "stsb" else 2,
+            27,
+            61,
+            0.012,
+        )
+        for task in made.tasks
+        for split, size in (("train", 2000), ("validation", made.n_dev(task)))
+    ]
+    frame = pd.DataFrame(rows, columns=list(TASKS_COLUMNS[:-1])).assign(metrics="accuracy/f1")
+    write_table(made.out / "tasks.parquet", frame, TASKS_SCHEMA, {})
+
+
 def write_study_file(made: Made) -> None:
     names = ", ".join(f'"{task}"' for task in made.tasks)
     text = f'schema = "study/1"\ntasks = [{names}]\nmodel = "{MODEL.name}"\nseeds = [0, 1, 2]\n'
@@ -331,10 +376,36 @@ def write_runs(made: Made, *, pairs: bool = True) -> None:
     write_run(made, tasks, 0, curve=True)
     write_run(made, tasks, 0, HierarchySpec(4, 1, 1), made.families, curve=True)
     write_run(made, tasks, 0, system="skillnet", curve=True)
-    for hierarchy in ((5, 1, 0), (3, 2, 1), (2, 2, 2)):
-        write_run(made, tasks, 0, HierarchySpec(*hierarchy), made.families)
-    for shared in (0, 2, 4):
-        write_run(made, ["mnli", "boolq"], 0, HierarchySpec(shared, 0, 6 - shared))
+
+
+def write_layer_sweep(made: Made, tasks: Sequence[str], shared: Sequence[int] = (0, 2, 6)) -> None:
+    """Write the scores of each number of shared layers, as `hmnet sweep --shared` does."""
+    rows = [
+        (task, x, seed, made.single(task) + 0.004 * x + 0.01 * made.rng.standard_normal())
+        for task in sorted(tasks)
+        for x in shared
+        for seed in made.seeds
+    ]
+    frame = pd.DataFrame(rows, columns=list(SHARED_COLUMNS))
+    write_table(made.out / "sweep-layers.parquet", frame, SHARED_SCHEMA, {"tasks": sorted(tasks)})
+
+
+def write_combination_sweep(
+    made: Made,
+    hierarchies: Sequence[str] = ("4,1,1", "3,2,1"),
+    groupings: Sequence[str] = ("manual", "pairwise"),
+) -> None:
+    """Write the average score of each {x,y,z}, as `hmnet sweep --hierarchies` does."""
+    points = [(h, grouping) for grouping in groupings for h in hierarchies]
+    rows = [
+        (h, int(h[0]), grouping, seed, 0.79 + 0.003 * made.rng.standard_normal())
+        for h, grouping in [*points, ("6,0,0", "multi-task")]
+        for seed in made.seeds
+    ]
+    frame = pd.DataFrame(rows, columns=list(COMBINATIONS_COLUMNS))
+    origin = {"tasks": sorted(made.tasks)}
+    path = made.out / "sweep-combinations.parquet"
+    write_table(path, frame, COMBINATIONS_SCHEMA, origin)
 
 
 def make_spec(

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from report_fixture import make_many, make_study, write_everything, write_groups, write_pairwise
@@ -26,6 +27,7 @@ from reports.figures import (
     draw_together,
 )
 from reports.gains import tabulate_gains
+from reports.heat import build_heat
 from reports.palette import (
     SIDE_STEPS,
     bin_gain,
@@ -114,6 +116,24 @@ def test_zero_has_no_sign_and_what_is_missing_has_no_number(matrix: RelevanceMat
     assert cells[2, 1] == "0.0"
     assert (1, 2) not in cells
     assert (0, 0) not in cells
+
+
+def test_shares_have_two_decimals_as_in_the_paper(inputs: ReportInputs) -> None:
+    shares = np.array([[1, 0.9958], [0.0005, 1]])
+    matrix = RelevanceMatrix.from_array(shares, ["a", "b"], "vocabulary")
+    expected = {(0, 0): "100.00", (0, 1): "99.58", (1, 0): "0.05", (1, 1): "100.00"}
+    assert read_cells(draw_heatmap(matrix)) == expected
+    rows = build_heat(matrix, None).rows
+    assert [[cell.text for cell in row] for row in rows] == [
+        ["100.00", "99.58"],
+        ["0.05", "100.00"],
+    ]
+    figure = draw_heatmap(inputs.vocabulary)  # 13 tasks: every number fits into its cell
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    cell = figure.axes[0].transData.transform([[0, 0], [1, 1]])
+    widest = max(text.get_window_extent().width for text in figure.axes[0].texts)
+    assert widest < abs(cell[1][0] - cell[0][0])
 
 
 def test_groups_reorder_rows_and_columns_alike(matrix: RelevanceMatrix) -> None:
@@ -211,8 +231,8 @@ def test_every_figure_is_drawn_as_vectors_at_the_width_asked_for(inputs: ReportI
         "attention",
         "attention-layers",
         "curves",
-        "shared-layers-1",
-        "layer-combinations-1",
+        "shared-layers",
+        "layer-combinations",
     ]
     for i, (name, draw) in enumerate(drawings):
         width = list(COLUMNS.values())[i % 2]

@@ -22,8 +22,7 @@ from hmnet.runs import ModelRef, RunSpec
 from hmnet.sampler import count_batches, plan_steps
 from hmnet.settings import TrainingSettings
 from hmnet.storage import read_table
-from reports.runs import read_runs
-from reports.sweeps import find_combination_sweeps, find_layer_sweeps
+from reports.collect import collect
 
 
 @pytest.fixture(scope="module")
@@ -72,21 +71,19 @@ def test_a_sweep_over_combinations_has_every_one_and_the_multi_task_line(output:
     assert run["score"] == pytest.approx(sum(result.primary.values()) / 3)
 
 
-def test_the_report_finds_the_same_sweeps_among_the_runs(output: Output) -> None:
-    index = read_runs(output.runs.folder)
-    layers, _ = read_table(output.folder / "sweep-layers.parquet", "sweep-layers/1")
-    (found,) = find_layer_sweeps(index)
-    columns = ["task", "shared", "seed", "score"]
-    assert found.rows[columns].to_dict("records") == layers[columns].to_dict("records")
-    (combined,) = find_combination_sweeps(index, None)
-    path = output.folder / "sweep-combinations.parquet"
-    table, _ = read_table(path, "sweep-combinations/1")
-    keys = ["hierarchy", "score"]
-    expected = table[table["grouping"] != "multi-task"].sort_values(keys)[keys]
-    rows = combined.rows.sort_values(keys)[keys]
-    assert rows.to_numpy().tolist() == expected.to_numpy().tolist()
+def test_the_report_reads_both_sweeps(output: Output) -> None:
+    found = collect(output.folder)
+    assert found.problems == ()
+    layers, combined = found.layer_sweep, found.combination_sweep
+    assert layers is not None
+    assert combined is not None
+    assert set(layers.tasks) == {"tone", "match"}
+    assert combined.tasks == ("tone", "match", "grade")
+    assert combined.hierarchies == ("0,1,2", "1,1,1", "2,1,0")
+    assert set(combined.rows["grouping"]) == {"one", "two"}
+    table, _ = read_table(output.folder / "sweep-combinations.parquet", "sweep-combinations/1")
     (level,) = table.loc[table["grouping"] == "multi-task", "score"]
-    assert combined.multi_task == pytest.approx(level)
+    assert combined.multi_task == level
 
 
 def test_a_second_sweep_runs_nothing(output: Output, capsys: pytest.CaptureFixture[str]) -> None:

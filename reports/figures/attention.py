@@ -10,6 +10,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from relevance.matrix import RelevanceMatrix
+from reports.attention import AttentionPair, list_attention_pairs
 from reports.figures.style import (
     LEAST_WIDE_IN,
     TWO_COLUMNS_IN,
@@ -17,34 +19,46 @@ from reports.figures.style import (
     strip_axes,
     styled,
 )
-from reports.formatting import shorten
+from reports.formatting import format_percent, shorten
 from reports.palette import color, sequential_map
 
 _CELLS_FRAC = 0.8
 """Share of a panel's width that its cells take."""
 
 
-def draw_attention(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN) -> Figure:
-    """Draw a panel for each task and partner, all on one scale; strong colours are differences.
+def draw_attention(
+    frame: pd.DataFrame, matrix: RelevanceMatrix | None = None, width_in: float = TWO_COLUMNS_IN
+) -> Figure:
+    """Draw both tasks of each pair side by side, all on one scale; dark cells are differences.
 
     Args:
         frame: columns `task`, `partner`, `layer`, `head`, `similarity`.
+        matrix: gains, which are named and put the pairs that gain first; None for none.
     """
-    panels = list(frame.groupby(["task", "partner"], sort=False))
+    pairs = list_attention_pairs(frame, matrix)
+    panels = [(pair, task) for pair in pairs for task in pair.tasks]
     columns = min(len(panels), 2) if width_in > LEAST_WIDE_IN else 1
     rows = math.ceil(len(panels) / columns)
     low = min(float(frame["similarity"].min()), 0.99)
     with styled():
         figure = new_figure(width_in, rows * _panel_height_in(frame, width_in / columns))
         grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
-        for axes, ((task, partner), part) in zip(grid, panels, strict=False):
-            _draw_heads(axes, part, low)
-            axes.set_title(f"{shorten(str(task))}, trained with {shorten(str(partner))}")
+        for axes, (pair, task) in zip(grid, panels, strict=False):
+            _draw_heads(axes, pair.tables[task], low)
+            axes.set_title(_title(pair, task))
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         bar = figure.colorbar(grid[0].collections[0], ax=grid, fraction=0.025, aspect=30)
-        bar.set_label("cosine similarity")
+        bar.set_label("cosine similarity of attention maps")
     return figure
+
+
+def _title(pair: AttentionPair, task: str) -> str:
+    """Return who is shown, and below it how the pair gains where that is known."""
+    who = f"{shorten(task)}, trained with {shorten(pair.partner(task))}"
+    kind = f"{pair.kind} pair" if pair.kind else ""
+    gain = f"gain {format_percent(pair.gains[task], signed=True)}" if task in pair.gains else ""
+    return "\n".join(line for line in (who, ", ".join(p for p in (kind, gain) if p)) if line)
 
 
 def draw_attention_layers(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN) -> Figure:
@@ -80,7 +94,7 @@ def draw_attention_layers(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN)
 
 def _panel_height_in(frame: pd.DataFrame, panel_in: float) -> float:
     """Return the height of a panel of a width when its cells are square."""
-    return _CELLS_FRAC * panel_in * frame["layer"].nunique() / frame["head"].nunique() + 0.55
+    return _CELLS_FRAC * panel_in * frame["layer"].nunique() / frame["head"].nunique() + 0.7
 
 
 def _draw_heads(axes: Axes, part: pd.DataFrame, low: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -61,12 +62,12 @@ def draw_heatmap(
         axes = figure.add_subplot()
         if is_gains:
             np.fill_diagonal(values, np.nan)
-            _paint(axes, values, width_in, diverging_map(), _root_norm(limit), digits=1)
+            _paint(axes, values, width_in, diverging_map(), _root_norm(limit), _write_gain)
             _mark_sure(axes, matrix, order, limit)
             _hatch_undefined(axes, matrix, order)
             ticks = [-limit, -limit / 4, 0, limit / 4, limit]
         else:
-            _paint(axes, values, width_in, sequential_map(), Normalize(0, 1), digits=0)
+            _paint(axes, values, width_in, sequential_map(), Normalize(0, 1), _write_share)
             ticks = [0, 0.25, 0.5, 0.75, 1]
         outline_groups(axes, order)
         cell_in = cell_width_in(width_in, len(order.tasks))
@@ -90,10 +91,15 @@ def _signed_square(values: npt.ArrayLike) -> Values:
 
 
 def _paint(
-    axes: Axes, values: Values, width_in: float, colors: Colormap, norm: Normalize, digits: int
+    axes: Axes,
+    values: Values,
+    width_in: float,
+    colors: Colormap,
+    norm: Normalize,
+    write: Callable[[float], str],
 ) -> None:
     cell_in = cell_width_in(width_in, len(values))
-    numbers = [[_write(value, digits) for value in row] for row in values]
+    numbers = [[write(value) if math.isfinite(value) else "" for value in row] for row in values]
     sns.heatmap(
         values,
         ax=axes,
@@ -113,10 +119,13 @@ def _paint(
     set_ink(axes)
 
 
-def _write(value: float, digits: int) -> str:
-    if not math.isfinite(value):
-        return ""
-    return format_percent(value, digits, signed=digits > 0, unit="")
+def _write_gain(value: float) -> str:
+    return format_percent(value, signed=True, unit="")
+
+
+def _write_share(value: float) -> str:
+    """Return a share as the paper's Table 2 prints it: 99.58 is not 100."""
+    return format_percent(value, 2, unit="")
 
 
 def _mark_sure(axes: Axes, matrix: RelevanceMatrix, order: TaskOrder, limit: float) -> None:
