@@ -52,7 +52,14 @@ def _find_state(path: Path) -> str:
 
 
 def describe_status(output: Output) -> Iterator[str]:
-    """Yield lines: stages, runs, the sweep under way, failed runs with their reasons."""
+    """Yield lines: stages, runs, the sweep under way, failed runs with their reasons.
+
+    Whatever the folder's files say, no line is more than one, or a command to a terminal.
+    """
+    yield from map(_make_printable, _describe(output))
+
+
+def _describe(output: Output) -> Iterator[str]:
     yield str(output.folder)
     stages = _list_stages(output)
     width = max(len(path.name) for path, _ in stages)
@@ -184,10 +191,14 @@ def _describe_failures(output: Output, failed: tuple[str, ...]) -> Iterator[str]
 
 
 def _read_reason(path: Path) -> str:
-    """Return an error as one line that no terminal takes for a command."""
+    """Return an error as one short line."""
     try:
         error = read_document(path, FAILURE_SCHEMA, RunFailure).error
     except InputError as problem:
         error = str(problem)
     line = " ".join(error.split()) or "no reason given"
-    return shorten("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line))
+    return shorten(line)
+
+
+def _make_printable(line: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

@@ -436,6 +436,15 @@ def test_a_broken_file_is_named(tmp_path: Path, suffix: str, content: bytes, sai
     assert str(path) in message
 
 
+def test_a_text_in_parquet_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    text = pa.array([b"caf\xe9"], pa.binary()).view(pa.string())  # Latin-1
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": text, "label": ["no"]}), path)
+    message = problem(lambda: load_texts(SINGLE, path))
+    assert message.startswith(f"{path}: the file should be parquet. Found: ")
+    assert "UTF8" in message
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_folder_in_place_of_a_file_is_none(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "single" / f"train{suffix}").mkdir(parents=True)

@@ -197,6 +197,14 @@ def test_a_reason_is_one_line_and_no_escape_of_a_terminal(output: Output) -> Non
     assert any(line.startswith("failed: e-broken: ") for line in lines)
 
 
+def test_a_record_of_a_sweep_gives_a_terminal_no_command(output: Output) -> None:
+    odd = "a\x1b]0;owned\x07\nnext: do harm"
+    write_document(output.progress, PROGRESS_SCHEMA, ProgressRecord(9, 0, host=odd, command=odd))
+    lines = say(output).splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert len([line for line in lines if line.startswith("next: ")]) == 1
+
+
 def test_a_record_of_another_version_is_passed_over(output: Output) -> None:
     output.progress.write_text('{"schema": "progress/99"}')
     assert "last sweep" not in say(output)
