@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,19 +81,21 @@ def _ends_well(read: Callable[[], Any]) -> bool:
 
 
 def alter(content: bytes) -> st.SearchStrategy[bytes]:
-    """Return the content with one to four bytes changed, pieces put in or taken out, or its end."""
+    """Return the content with a byte changed, or pieces changed, put in, taken out, cut off."""
     place = st.integers(0, len(content) - 1)
+    byte = st.tuples(place, st.just(1), st.binary(min_size=1, max_size=1))
     piece = st.binary(min_size=1, max_size=6) | st.sampled_from(PIECES)
     change = (
-        st.tuples(place, st.just(1), st.binary(min_size=1, max_size=1))
+        byte
         | st.tuples(place, st.just(0), piece)
         | st.tuples(place, st.integers(1, 40), st.just(b""))
         | st.tuples(place, st.just(len(content)), st.just(b""))
     )
-    return st.lists(change, min_size=1, max_size=4).map(lambda changes: _change(content, changes))
+    changes = st.tuples(byte) | st.lists(change, min_size=1, max_size=4)
+    return changes.map(lambda changes: _change(content, changes))
 
 
-def _change(content: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
+def _change(content: bytes, changes: Sequence[tuple[int, int, bytes]]) -> bytes:
     for place, count, piece in changes:
         content = content[:place] + piece + content[place + count :]
     return content
