@@ -5,7 +5,8 @@
 Jobs go through the real scheduler, on real worker processes, into the real run store; only the
 training is left out: predictions are drawn, with gains between tasks of the same of three groups.
 Then the matrix with its intervals is measured, the tasks are grouped and the report is written, as
-after any sweep.
+after any sweep. The exit code is 1 where a job costs more than `MOST_MS`, or where the scheduling
+process grows with the number of jobs.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ from relevance.sweep import SCORES_SCHEMA
 
 DEV_ROWS = 200
 GROUPS = 3
+MOST_MS = 20.0
+"""Most milliseconds from one job's end to the next one's, in the last nine tenths of a sweep."""
+MOST_GROWTH = 1.1
+"""Most memory of the scheduling process in the last tenth of a sweep, over that in the first."""
 
 
 def write_tasks(folder: Path, count: int) -> Study:
@@ -111,15 +116,35 @@ def _draw(accuracy: float, seed: int) -> pd.DataFrame:
     )
 
 
-class _Memory(Watcher):
-    """Notes the memory of the scheduling process as runs end."""
+class Course(Watcher):
+    """Notes when runs end, and the memory of the scheduling process then."""
 
     def __init__(self) -> None:
+        self.ended_s: list[float] = []
         self.mib: list[float] = []
 
     def finish(self, outcome: Outcome, cost: float) -> None:
+        """Note that a run ended now."""
+        self.ended_s.append(time.perf_counter())
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         self.mib.append(pages * resource.getpagesize() / 2**20)
+
+
+def find_problems(course: Course, most_ms: float = MOST_MS) -> list[str]:
+    """Return a sentence for each promise that a sweep did not keep."""
+    tenth = max(len(course.mib) // 10, 1)
+    rest_s = course.ended_s[-1] - course.ended_s[tenth - 1]
+    job_ms = 1000 * rest_s / max(len(course.ended_s) - tenth, 1)
+    growth = max(course.mib[-tenth:]) / max(course.mib[:tenth])
+    problems = []
+    if job_ms > most_ms:
+        problems.append(f"A job should cost at most {most_ms:g} ms. Found {job_ms:.1f} ms.")
+    if growth > MOST_GROWTH:
+        problems.append(
+            "The memory of the scheduling process should not grow: in the last tenth of the jobs "
+            f"it should be at most {MOST_GROWTH:g} of what it was in the first. Found {growth:.2f}."
+        )
+    return problems
 
 
 def _timed(words: str, run: Callable[[], Any]) -> Any:
@@ -129,25 +154,25 @@ def _timed(words: str, run: Callable[[], Any]) -> Any:
     return found
 
 
-def measure_scale(folder: Path, tasks: int, seeds: int, draws: int, workers: int | None) -> None:
-    """Run the whole chain; print what each part takes."""
+def measure_scale(folder: Path, tasks: int, seeds: int, draws: int, workers: int | None) -> Course:
+    """Run the whole chain; print what each part takes, return how the sweep went."""
     study = dataclasses.replace(write_tasks(folder, tasks), seeds=tuple(range(seeds)))
     output = open_output(folder / "out")
     write_study(output.study_file, study)
     prepared = _timed("tokenised rows", lambda: prepare_study(study, output.data))
     plan = _timed("plan", lambda: plan_pairwise(prepared, study.seeds, None))
     chosen = Workers.choose(workers=workers)
-    memory = _Memory()
+    course = Course()
     began = time.perf_counter()
     jobs = list(plan.jobs)
-    summary = run_jobs(jobs, output.runs, chosen, watcher=memory, execute=pretend)
+    summary = run_jobs(jobs, output.runs, chosen, watcher=course, execute=pretend)
     seconds = time.perf_counter() - began
     if summary.failed:
         raise RuntimeError(f"{len(summary.failed)} failed: {next(iter(summary.failed.values()))}")
     typer.echo(
         f"sweep: {len(jobs):,} jobs in {seconds:,.1f} s on {chosen.count} workers, "
         f"{1000 * seconds / len(jobs):.1f} ms a job; memory of the scheduling process "
-        f"{memory.mib[len(memory.mib) // 10]:,.0f} MiB after a tenth, {memory.mib[-1]:,.0f} MiB "
+        f"{course.mib[len(course.mib) // 10]:,.0f} MiB after a tenth, {course.mib[-1]:,.0f} MiB "
         "in the end"
     )
     files = [path for path in output.folder.rglob("*") if path.is_file()]
@@ -156,6 +181,7 @@ def measure_scale(folder: Path, tasks: int, seeds: int, draws: int, workers: int
     _timed("the same sweep again", lambda: run_jobs(jobs, output.runs, chosen, execute=pretend))
     _timed("relevance status", lambda: list(describe_status(output)))
     _measure_rest(output, prepared, plan, draws)
+    return course
 
 
 def _measure_rest(output: Output, prepared: Any, plan: Any, draws: int) -> None:
@@ -180,11 +206,17 @@ def run(
     seeds: Annotated[int, typer.Option(help="Seeds of every run.", min=1)] = 3,
     draws: Annotated[int, typer.Option(help="Bootstrap draws.", min=2)] = 200,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    most_ms: Annotated[float, typer.Option(help="Most that a job may cost.")] = MOST_MS,
 ) -> None:
     """Run a sweep of instant jobs through the real scheduler and store."""
     warnings.filterwarnings("ignore")
     with tempfile.TemporaryDirectory(prefix="relevance-scale-") as name:
-        measure_scale(Path(name), tasks, seeds, draws, workers)
+        course = measure_scale(Path(name), tasks, seeds, draws, workers)
+    problems = find_problems(course, most_ms)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

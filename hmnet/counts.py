@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
 from hmnet.build import build_paths
-from hmnet.encoder import Encoder, find_folder, find_layers, quiet
+from hmnet.encoder import Encoder, find_folder, find_layers, load_config, quiet
 from hmnet.runs import RunSpec
 
 PAPER_COUNTS = {
@@ -26,7 +26,7 @@ feed-forward blocks alone on 12 task paths, 231.7M and 241.1M. Ours add each tas
 def count_parameters(spec: RunSpec) -> dict[str, int]:
     """Return `overall` and `activated` parameters of the model that a spec describes."""
     folder = find_folder(spec.model.name, spec.model.revision)
-    return count_with_config(AutoConfig.from_pretrained(folder), spec)
+    return count_with_config(load_config(folder), spec)
 
 
 def count_with_config(config: Any, spec: RunSpec) -> dict[str, int]:
@@ -38,5 +38,5 @@ def count_with_config(config: Any, spec: RunSpec) -> dict[str, int]:
 def make_blank_encoder(config: Any) -> Encoder:
     """Return an encoder of the configured shapes whose parameters hold no values."""
     with torch.device("meta"), quiet():
-        model = AutoModelForSequenceClassification.from_config(config)
+        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
     return Encoder(model, find_layers(model), frozenset(), is_packable=False)

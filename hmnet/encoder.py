@@ -1,6 +1,7 @@
 """Pretrained encoders: finding, identifying and loading them.
 
-Weights are read from safetensors only, and no code from a repository is ever run.
+Weights are read from safetensors only. No code of a repository or folder is ever run: every call
+of transformers that could says `trust_remote_code=False`, since its default asks on a terminal.
 """
 
 from __future__ import annotations
@@ -101,25 +102,47 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     """
     folder = find_folder(name, revision)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"Parameter `tokenizer` should be a folder or hub id with a tokenizer. "
-            f"Found `{name}`: {first_line(error)}"
+            f"Found `{name}`: {_describe(error)}"
         ) from error
     if not getattr(tokenizer, "is_fast", False):
         raise InputError(f"Parameter `tokenizer` should have a fast tokenizer. `{name}` has none.")
     return tokenizer
 
 
+def load_config(folder: Path) -> Any:
+    """Load the configuration of an encoder.
+
+    Raises:
+        InputError: if transformers knows no such encoder without running code from its folder.
+    """
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"Parameter `model` should be an encoder that transformers knows. "
+            f"`{folder}`: {_describe(error)}"
+        ) from error
+
+
+def _describe(error: Exception) -> str:
+    """Return why transformers cannot load a folder; it would advise to run its code."""
+    if "trust_remote_code" in str(error):
+        return "it needs code of its own (`auto_map`), and code that comes with a model is not run."
+    return first_line(error)
+
+
 def read_depth(name: str, revision: str | None = None) -> int:
     """Return the number of layers that an encoder's configuration states."""
-    return int(AutoConfig.from_pretrained(find_folder(name, revision)).num_hidden_layers)
+    return int(load_config(find_folder(name, revision)).num_hidden_layers)
 
 
 def read_max_positions(name: str, revision: str | None = None) -> int | None:
     """Return the most tokens a sequence may have, or None where there is no limit."""
-    config = AutoConfig.from_pretrained(find_folder(name, revision))
+    config = load_config(find_folder(name, revision))
     positions = getattr(config, "max_position_embeddings", None)
     if positions is None:
         return None
@@ -141,7 +164,7 @@ def load_encoder(name: str, revision: str | None = None, dropout: float | None =
         InputError: if the architecture is not a single list of layers of the config's depth.
     """
     folder = find_folder(name, revision)
-    config = AutoConfig.from_pretrained(folder)
+    config = load_config(folder)
     if dropout is not None:
         _set_dropout(config, dropout)
     with quiet():
@@ -174,12 +197,12 @@ def _load_model(folder: Path, config: Any) -> tuple[nn.Module, dict[str, Any]]:
     options = {"config": config, "use_safetensors": True, "output_loading_info": True}
     try:
         return AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=torch.float32, **options
+            folder, dtype=torch.float32, trust_remote_code=False, **options
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(
             f"Parameter `model` should be an encoder that AutoModelForSequenceClassification "
-            f"loads. `{folder}`: {first_line(error)}"
+            f"loads. `{folder}`: {_describe(error)}"
         ) from error
 
 

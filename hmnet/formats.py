@@ -13,13 +13,15 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from hmnet import limits
 from hmnet.errors import InputError, first_line, shorten
 from hmnet.tasks import Task
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 """Formats of local files, in the order in which they are looked for."""
 
-_CSV_BLOCK_BYTES = 1 << 24  # a row must fit into a block; arrow's own megabyte is short for books
+_CSV_BLOCK_BYTES = limits.MAX_LINE_CHARS  # a row must fit into a block
+_BATCH_ROWS = 1024  # few, since a value that a file holds once may stand in all of them
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,17 @@ def read_file(path: Path, task: Task, where: str) -> Rows:
         where: how an error names the file.
 
     Raises:
-        InputError: if the file cannot be read, or is not of its format.
+        InputError: if the file cannot be read, is not of its format, or beyond a limit
+            (`hmnet.limits`).
     """
     readers = {".parquet": _read_parquet, ".csv": _read_csv, ".jsonl": _read_jsonl}
     try:
-        return readers[path.suffix](path, task)
+        limits.check_most(path.stat().st_size, limits.MAX_FILE_BYTES, "bytes")
+        rows = readers[path.suffix](path, task)
+        limits.check_most(rows.table.num_rows, limits.MAX_ROWS, "rows")
+        return rows
+    except limits.LimitError as error:
+        raise InputError(f"{where}: {error}") from None
     except (OSError, UnicodeError, pa.ArrowException, csv.Error, _FormatError) as error:
         raise InputError(
             f"{where}: the file should be {path.suffix[1:]}. Found: {first_line(error)}"
@@ -68,33 +76,79 @@ def list_needed(names: Sequence[str], task: Task) -> list[str]:
 
 
 def _read_parquet(path: Path, task: Task) -> Rows:
-    with pq.ParquetFile(path) as file:
-        names = tuple(file.schema_arrow.names)
-        return Rows(file.read(columns=list_needed(names, task)), names)
+    try:
+        with pq.ParquetFile(path) as file:
+            names = tuple(file.schema_arrow.names)
+            needed = list_needed(names, task)
+            limits.check_footer(file.metadata, needed)
+            table = _read_columns(file, needed)
+        table.validate(full=True)
+    except limits.LimitError:
+        raise
+    except Exception as error:  # a damaged file raises nearly anything
+        raise _FormatError(first_line(error)) from error
+    return Rows(table, names)
+
+
+def _read_columns(file: pq.ParquetFile, needed: list[str]) -> pa.Table:
+    """Read columns piece by piece, so that a file that unfolds without end is left in time."""
+    batches, size = [], 0
+    for batch in file.iter_batches(_BATCH_ROWS, columns=needed) if needed else ():
+        batches.append(_unfold(batch))
+        size += batches[-1].nbytes
+        limits.check_most(size, limits.MAX_TABLE_BYTES, "bytes in the columns that are read")
+    return pa.Table.from_batches(batches) if batches else file.read(columns=needed)
+
+
+def _unfold(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Undo the dictionary encoding of columns: each value counts where it stands."""
+    columns = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _read_csv(path: Path, task: Task) -> Rows:
     """Read a comma-separated file with a header; every column as strings, none of them null."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        names = tuple(next(csv.reader(file), ()))
+        names = tuple(next(csv.reader(limits.read_lines(file)), ()))
     if not names:
         raise _FormatError("an empty file, without a header")
     needed = [name for name in list_needed(names, task) if names.count(name) == 1]
-    table = pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(needed, pa.string()), include_columns=needed
-        ),
-    )
+    table = _read_csv_columns(path, needed)
     return Rows(table if needed else table.select([]), names, has_types=False)
+
+
+def _read_csv_columns(path: Path, needed: list[str]) -> pa.Table:
+    options = pa_csv.ConvertOptions(
+        column_types=dict.fromkeys(needed, pa.string()), include_columns=needed
+    )
+    try:
+        return pa_csv.read_csv(
+            path,
+            read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK_BYTES),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=options,
+        )
+    except pa.ArrowInvalid as error:
+        if "straddl" not in str(error):
+            raise
+        raise limits.LimitError(
+            f"the file should have rows of at most {_CSV_BLOCK_BYTES:,} bytes. Found a longer one, "
+            "or a quote that does not end."
+        ) from None
 
 
 def _read_jsonl(path: Path, task: Task) -> Rows:
     """Read one JSON object per line; empty lines do not count as rows."""
     with path.open(encoding="utf-8-sig") as file:
-        objects = [_parse_line(line, i) for i, line in enumerate(file, start=1) if line.strip()]
+        lines = enumerate(limits.read_lines(file), start=1)
+        objects = []
+        for number, line in lines:
+            if line.strip():
+                objects.append(_parse_line(line, number))
+                limits.check_most(len(objects), limits.MAX_ROWS, "rows")
     names = tuple(dict.fromkeys(name for row in objects for name in row))
     needed = list_needed(names, task)
     columns = [_to_arrow([row.get(name) for row in objects], name) for name in needed]
@@ -102,6 +156,7 @@ def _read_jsonl(path: Path, task: Task) -> Rows:
 
 
 def _parse_line(line: str, number: int) -> dict[str, Any]:
+    limits.check_depth(line, number)
     try:
         content = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import AutoConfig
 
 from hmnet.counts import count_with_config
-from hmnet.encoder import find_folder
+from hmnet.encoder import find_folder, load_config
 from hmnet.runs import RunSpec
 
 MOST_JOBS = 8
@@ -46,7 +45,7 @@ def count_jobs(free_bytes: float, job_bytes: float, cores: int) -> int:
 def estimate_job_bytes(spec: RunSpec, max_length: int) -> float:
     """Return the memory of a run at its full batch of the longest examples."""
     folder = find_folder(spec.model.name, spec.model.revision)
-    config = AutoConfig.from_pretrained(folder)
+    config = load_config(folder)
     parameters = count_with_config(config, spec)["overall"]
     tokens = spec.training.batch_size * max_length
     activations = estimate_activation_bytes(config, tokens, max_length)

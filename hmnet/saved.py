@@ -46,7 +46,9 @@ def write_model(folder: Path, model: PathModel, spec: RunSpec, max_length: int) 
     (folder / "encoder").mkdir(parents=True, exist_ok=True)
     source = find_folder(spec.model.name, spec.model.revision)
     with quiet():
-        AutoConfig.from_pretrained(source).save_pretrained(folder / "encoder")
+        AutoConfig.from_pretrained(source, trust_remote_code=False).save_pretrained(
+            folder / "encoder"
+        )
         load_tokenizer(str(source)).save_pretrained(folder / "encoder")
     tensors = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters()}
     write_bytes(folder / "model.safetensors", save(tensors, {"format": "pt"}))
@@ -65,9 +67,11 @@ def load_model(folder: Path, spec: RunSpec) -> PathModel:
             "none; train it with `hmnet train`, or run the sweep with `--keep-models`."
         )
     read_saved(folder)
-    config = AutoConfig.from_pretrained(folder / "encoder")
+    config = AutoConfig.from_pretrained(folder / "encoder", trust_remote_code=False)
     with quiet():
-        stock = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        stock = AutoModelForSequenceClassification.from_config(
+            config, dtype=torch.float32, trust_remote_code=False
+        )
     encoder = as_encoder(stock, frozenset())
     model = build_paths(encoder, spec)
     _read_parameters(folder / "model.safetensors", model)

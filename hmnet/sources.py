@@ -184,7 +184,8 @@ def find_file(task: Task, split: str, data_dir: Path | None = None) -> Path | No
     The file's stem is our name of the split, or else the source's (`test` for IMDB's dev split).
 
     Raises:
-        InputError: if the split is unknown, or there is no such file, or no source at all.
+        InputError: if the split is unknown, or there is no such file, or no source at all, or
+            the source's name of the split leads out of the folder.
     """
     if split not in task.splits:
         raise InputError(
@@ -194,6 +195,7 @@ def find_file(task: Task, split: str, data_dir: Path | None = None) -> Path | No
     folder = _find_folder(task, data_dir)
     if folder is None:
         return None
+    _check_stem(task, split)
     stems = dict.fromkeys((split, task.splits[split]))
     names = [f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
     for name in names:
@@ -203,6 +205,16 @@ def find_file(task: Task, split: str, data_dir: Path | None = None) -> Path | No
         f"Task `{task.name}`, split `{split}`: `{folder}` should hold one of "
         f"{', '.join(names)}. Found {_list_folder(folder)}."
     )
+
+
+def _check_stem(task: Task, split: str) -> None:
+    """Refuse a source's name of a split that is no plain file name: it would name other folders."""
+    stem = task.splits[split]
+    if any(character in stem for character in "/\\"):
+        raise InputError(
+            f"Task `{task.name}`: Parameter `splits` should name files in the task's own folder, "
+            f"without `/` or `\\`. Found `{stem}`."
+        )
 
 
 def _find_folder(task: Task, data_dir: Path | None) -> Path | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from hmnet.errors import InputError, shorten
 from hmnet.outputs import Output, find_output_folder
 from hmnet.progress import format_seconds
-from hmnet.progress_record import ProgressRecord, list_records
+from hmnet.progress_record import SILENT_S, ProgressRecord, list_records
 from hmnet.runs import FAILURE_SCHEMA, RUNNING_MARK, RunFailure
 from hmnet.storage import read_document
 
@@ -52,7 +52,14 @@ def _find_state(path: Path) -> str:
 
 
 def describe_status(output: Output) -> Iterator[str]:
-    """Yield lines: stages, runs, the sweep under way, failed runs with their reasons."""
+    """Yield lines: stages, runs, the sweep under way, failed runs with their reasons.
+
+    Whatever the folder's files say, no line is more than one, or a command to a terminal.
+    """
+    yield from map(_make_printable, _describe(output))
+
+
+def _describe(output: Output) -> Iterator[str]:
     yield str(output.folder)
     stages = _list_stages(output)
     width = max(len(path.name) for path, _ in stages)
@@ -66,9 +73,7 @@ def describe_status(output: Output) -> Iterator[str]:
     records = _read_records(output)
     for each, age_s in records:
         yield _describe_sweep(each, age_s)
-    record = next(
-        (each for each, _ in records if each.is_alive()), records[0][0] if records else None
-    )
+    record = _find_current(records)
     if record is not None:
         yield from _describe_begun(record, states.running)
     yield from _describe_failures(output, states.failed)
@@ -101,6 +106,17 @@ def _read_records(output: Output) -> list[tuple[ProgressRecord, float]]:
     return found
 
 
+def _find_current(records: list[tuple[ProgressRecord, float]]) -> ProgressRecord | None:
+    """Return a sweep that runs, else one that may run on another host, else the last one."""
+    ranks = [(not each.is_alive(), not _may_run(each, age_s)) for each, age_s in records]
+    return records[ranks.index(min(ranks))][0] if records else None
+
+
+def _may_run(record: ProgressRecord, age_s: float) -> bool:
+    """Tell whether a sweep of another host, which cannot be looked at, has written lately."""
+    return record.is_alive() is None and age_s < SILENT_S
+
+
 def _find_next(
     output: Output,
     stages: list[tuple[Path, str]],
@@ -111,6 +127,8 @@ def _find_next(
     if record is not None and record.is_alive():
         return "wait; the sweep is running"
     again = (record.command if record is not None else "") or "the same command again"
+    if record is not None and record.is_alive() is None:
+        return f"look on {record.host}; where the sweep has stopped there, {again} goes on"
     if record is not None and not record.is_over:
         return f"{again} (goes on where the sweep was stopped)"
     if states.failed:
@@ -145,10 +163,15 @@ def _describe_sweep(record: ProgressRecord, age_s: float) -> str:
         return f"{line}; it is over"
     if record.is_alive() is False:
         return f"{line}; its process {record.pid} is gone: the same command goes on"
+    where = f"process {record.pid} on {record.host}"
+    if record.is_alive() is None:
+        where += ", which cannot be looked at from here"
+        if not _may_run(record, age_s):
+            return f"{line}; nothing was said for {format_seconds(age_s)} ({where})"
     line += f", {record.tokens_per_s:,.0f} tokens/s"
     if record.seconds_left is not None:
         line += f", about {format_seconds(max(record.seconds_left - age_s, 0.0))} left"
-    return f"{line} (process {record.pid} on {record.host})"
+    return f"{line} ({where})"
 
 
 def _describe_begun(record: ProgressRecord, begun: tuple[str, ...]) -> Iterator[str]:
@@ -168,10 +191,14 @@ def _describe_failures(output: Output, failed: tuple[str, ...]) -> Iterator[str]
 
 
 def _read_reason(path: Path) -> str:
-    """Return an error as one line that no terminal takes for a command."""
+    """Return an error as one short line."""
     try:
         error = read_document(path, FAILURE_SCHEMA, RunFailure).error
     except InputError as problem:
         error = str(problem)
     line = " ".join(error.split()) or "no reason given"
-    return shorten("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line))
+    return shorten(line)
+
+
+def _make_printable(line: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from hmnet import limits
 from hmnet.errors import InputError, WriteError, describe_write, first_line
 
 if TYPE_CHECKING:
@@ -221,17 +222,21 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, Mapping[bytes, bytes]]:
     """Read a parquet file, its pages' checksums verified; return it with its metadata.
 
     Raises:
-        InputError: if the file is missing, is no parquet, or is damaged.
+        InputError: if the file is missing, is no parquet, is damaged, or claims more than the
+            limits (`hmnet.limits`).
     """
     import pyarrow.parquet as pq
 
     try:
         # `pq.read_table` would take `a=1/` in a path for a column
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            limits.check_footer(file.metadata)
             table = file.read()
         return table.to_pandas(), table.schema.metadata or {}
     except FileNotFoundError:
         raise InputError(f"{path}: the file does not exist.") from None
+    except limits.LimitError as error:
+        raise InputError(f"{path}: {error}") from None
     except Exception as error:  # noqa: BLE001 (a damaged footer raises nearly anything)
         raise InputError(
             f"{path}: the file should be parquet. Found: {first_line(error)}"

@@ -139,7 +139,7 @@ def _about_groups(inputs: ReportInputs) -> Iterator[Markup]:
 
 def _about_origin(inputs: ReportInputs) -> Iterator[Markup]:
     """Yield where the groups do not belong to what has been measured."""
-    assert inputs.groups is not None  # noqa: S101
+    assert inputs.groups is not None  # noqa: S101 (for mypy; callers look)
     origin = inputs.groups.origin
     matrices = {"pairwise": inputs.pairwise, "vocabulary": inputs.vocabulary}
     matrix = matrices.get(str(origin.get("measure")))

@@ -142,7 +142,7 @@ _METHODS = {
 
 
 def _describe_origin(inputs: ReportInputs) -> Markup:
-    assert inputs.groups is not None  # noqa: S101
+    assert inputs.groups is not None  # noqa: S101 (for mypy; callers look)
     origin = inputs.groups.origin
     method = str(origin.get("method", "not recorded"))
     measure = origin.get("measure")

@@ -12,6 +12,7 @@ os.environ.pop("RELEVANCE_OUT", None)
 
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,18 @@ def find_data_folder() -> Path:
 def find_browser() -> str | None:
     """Return the path of a headless browser, or None."""
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many made files `test_fuzz.py` tried, whichever processes it ran in."""
+    tried: Counter[str] = Counter()
+    for report in (each for reports in terminalreporter.stats.values() for each in reports):
+        if getattr(report, "when", None) == "teardown":
+            for name, counts in report.user_properties:
+                tried.update(counts if name == "fuzzed" else {})
+    if tried:
+        words = f"{tried['read']:,} were read, {tried['refused']:,} refused in a sentence"
+        terminalreporter.line(f"fuzz: {tried.total():,} cases, {words}")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 from torch import nn
 
 from benchmarks.entries import Entry, format_entries, write_entries
+from benchmarks.scale import Course, find_problems
 from benchmarks.timing import count_operations, time_pair
 
 PARTS = ("train_short", "train_long", "evaluate", "vocab", "attention", "memory", "sweep")
@@ -58,6 +59,29 @@ def test_a_partial_run_replaces_its_own_entries_alone(tmp_path: Path) -> None:
 def test_operations_are_six_per_parameter_and_token() -> None:
     model = nn.ModuleDict({"embeddings": nn.Embedding(10, 4), "layer": nn.Linear(4, 3)})
     assert count_operations(model, 5) == 6 * (4 * 3 + 3) * 5  # without the embeddings
+
+
+def make_course(job_ms: float, growth: float) -> Course:
+    course = Course()
+    course.ended_s = [5.0 + i * job_ms / 1000 for i in range(101)]  # whatever the first one took
+    course.mib = [100.0 * (1 + (growth - 1) * i / 100) for i in range(101)]
+    return course
+
+
+def test_a_sweep_of_many_jobs_is_told_where_it_is_slow_or_grows() -> None:
+    assert find_problems(make_course(19.0, 1.09)) == []
+    (slow,) = find_problems(make_course(21.0, 1.0))
+    assert slow == "A job should cost at most 20 ms. Found 21.0 ms."
+    (grown,) = find_problems(make_course(1.0, 1.2))
+    assert grown.endswith("Found 1.18.")  # 120 over 101.8, the most of the first ten
+
+
+@pytest.mark.slow
+def test_many_jobs_cost_little_each_and_leave_nothing_in_memory(root: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.scale", "--tasks", "20", "--draws", "20"]
+    command += ["--workers", "2", "--most-ms", "100"]  # other programs may use the cores as well
+    done = subprocess.run(command, cwd=root, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -350,6 +351,29 @@ def test_a_failed_run_is_listed_and_the_others_are_kept(study: Path, tmp_path: P
     assert failed
     assert not [p for p in failed if (p.parent / "result.json").exists()]
     assert "became" in read_json(failed[0])["error"]
+
+
+def test_a_task_whose_loss_is_infinite_leaves_its_own_cells_empty_and_no_other(
+    study: Path, swept: Output, tmp_path: Path
+) -> None:
+    shutil.copytree(study.parent, tmp_path / "study")
+    for path in (tmp_path / "study" / "data" / "grade").iterdir():
+        pd.read_parquet(path).assign(label=1e30).to_parquet(path)  # its square is no float32
+    out = Output(tmp_path / "out")
+    words = ["pairwise", "--study", str(tmp_path / "study" / "study.toml"), "--out"]
+    with pytest.raises(RelevanceError) as caught:
+        relevance_app([*words, str(out.folder)], standalone_mode=False)
+    first, *listed = caught.value.problems
+    assert first.startswith("3 runs failed; the others are kept")
+    assert [line.partition("-s0")[0] for line in listed] == ["grade-match", "grade", "grade-tone"]
+    said = r"The training loss of `grade` became (inf|nan) at step [0-9]+ of [0-9]+\."
+    assert all(re.search(said, line) for line in listed), listed
+    expected = RelevanceMatrix.read(swept.pairwise).to_frame()
+    expected.loc["grade", ["tone", "match"]] = np.nan
+    expected.loc[["tone", "match"], "grade"] = np.nan
+    pd.testing.assert_frame_equal(
+        RelevanceMatrix.read(out.pairwise).to_frame(), expected, check_exact=True
+    )
 
 
 def test_a_killed_sweep_goes_on_and_gives_the_same_matrix(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -15,9 +16,14 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
+from test_jobs import RESULT, SPEC
 from tiny_study import write_study
 
+from hmnet.job import Job, Machine
+from hmnet.jobs import run_jobs
 from hmnet.outputs import Output
+from hmnet.runs import RunResult, RunStore
+from hmnet.workers import Workers
 
 QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}
 
@@ -130,17 +136,31 @@ def test_a_sweep_on_a_cluster_survives_a_worker_and_equals_a_local_one(
     assert out.scores.read_bytes() == local.scores.read_bytes()
 
 
-def test_jobs_ask_for_the_gpus_of_a_cluster(study: Path, tmp_path: Path, cluster: Cluster) -> None:
-    cluster.add_worker("--resources", "GPU=1")
-    cluster.add_worker()
+def test_jobs_of_a_cluster_run_on_the_workers_with_a_gpu_alone(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    with_gpu = cluster.add_worker("--resources", "GPU=1")
+    without = cluster.add_worker()
     cluster.wait_for_workers()
-    process = sweep(study, tmp_path / "out", "--scheduler", cluster.address)
-    said = process.communicate(timeout=240)[1]
-    # no GPU is really there: each run fails on the worker that says that it has one
-    assert process.returncode == 1
-    assert "3 runs failed" in said
-    assert "CUDA" in said or "NVIDIA" in said
-    assert "Traceback" not in said
+
+    def note(job: Job, store: RunStore, machine: Machine, *, waits: bool = True) -> RunResult:
+        """Stand for a training: store which process did it, on which device."""
+        with store.locked(job.spec, waits=waits) as folder:
+            time.sleep(0.05)  # so that another worker, were it asked, would have its share
+            (folder / "by").write_text(f"{os.getpid()} {machine.device}")
+            store.finish(job.spec, RESULT)
+        return RESULT
+
+    seeds = range(8)
+    jobs = [Job(dataclasses.replace(SPEC, seed=seed), {"one": tmp_path}) for seed in seeds]
+    store = RunStore(tmp_path / "out" / "runs")
+    workers = Workers.choose(scheduler=cluster.address)
+    assert (workers.count, workers.devices) == (1, ("cuda:0",))
+    summary = run_jobs(jobs, store, workers, execute=note)
+    assert len(summary.done) == len(jobs)
+    by = [(store.path(job.spec) / "by").read_text() for job in jobs]
+    assert by == [f"{with_gpu.pid} cuda:0"] * len(jobs)
+    assert without.poll() is None  # it was there all the time
 
 
 @pytest.mark.parametrize(

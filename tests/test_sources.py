@@ -34,6 +34,7 @@ from hmnet.sources import (
     load_texts,
     source_key,
 )
+from hmnet.study import load_study
 from hmnet.tasks import PAPER_TASKS, Source, Task
 
 DATA = Path(os.environ.get("RELEVANCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
@@ -193,6 +194,31 @@ def test_our_name_of_a_split_comes_before_the_sources(tmp_path: Path) -> None:
     assert find_file(imdb, "validation", tmp_path) == theirs
     ours = write(tmp_path / "imdb", ".jsonl", {}, "validation")
     assert find_file(imdb, "validation", tmp_path) == ours
+
+
+@pytest.mark.parametrize("place", ['source = { folder = "rows/mine" }', ""])
+@pytest.mark.parametrize("name", ["../../secret", "/etc/secret", "..\\\\secret"])
+def test_a_name_of_a_split_does_not_lead_out_of_the_folder(
+    tmp_path: Path, place: str, name: str
+) -> None:
+    write(tmp_path / "rows" / "mine", ".csv", {"text": ["a"], "label": [0]})
+    write(tmp_path, ".csv", {"text": ["b"], "label": [1]}, "secret")
+    (tmp_path / "study.toml").write_text(
+        f"""
+        schema = "study/1"
+        {"" if place else 'data = "rows"'}
+        [task.mine]
+        text = ["text"]
+        labels = [0, 1]
+        splits = {{ train = "train", validation = "{name}" }}
+        {place}
+        """
+    )
+    study = load_study(tmp_path / "study.toml")
+    task = study.tasks["mine"]
+    said = problem(lambda: load_split(task, "validation", study.data_folder))
+    assert said.startswith("Task `mine`: Parameter `splits` should name files in the task's own")
+    assert load_split(task, "train", study.data_folder).texts == (["a"],)
 
 
 def test_a_missing_file_is_reported_with_the_names_looked_for(tmp_path: Path) -> None:
@@ -408,6 +434,15 @@ def test_a_broken_file_is_named(tmp_path: Path, suffix: str, content: bytes, sai
     message = problem(lambda: load_split(SINGLE, "train", tmp_path))
     assert said in message
     assert str(path) in message
+
+
+def test_a_text_in_parquet_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    text = pa.array([b"caf\xe9"], pa.binary()).view(pa.string())  # Latin-1
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": text, "label": ["no"]}), path)
+    message = problem(lambda: load_texts(SINGLE, path))
+    assert message.startswith(f"{path}: the file should be parquet. Found: ")
+    assert "UTF8" in message
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -105,7 +105,26 @@ def test_a_killed_sweep_is_told_from_one_that_runs(output: Output) -> None:
     elsewhere = replace(killed, host="another-host")
     assert elsewhere.is_alive() is None
     write_document(output.progress, PROGRESS_SCHEMA, elsewhere)
-    assert "on another-host" in say(output)
+    said = say(output)
+    assert f"process {killed.pid} on another-host, which cannot be looked at from here" in said
+    assert "is gone" not in said
+    assert "was stopped" not in said
+    assert said.splitlines()[-1].startswith("next: look on another-host; where the sweep has stop")
+    silent = time.time() - 2 * 3600
+    os.utime(output.progress, (silent, silent))
+    assert "nothing was said for 2 h 0 min" in say(output)
+
+
+def test_a_sweep_that_may_run_on_another_host_comes_before_one_that_is_over(
+    output: Output,
+) -> None:
+    ProgressRecord(total=9, cached=0, is_over=True).write(output.progress)
+    beside = output.progress.with_name("progress-another-host-7.json")
+    other = ProgressRecord(total=7, cached=0, host="another-host", pid=7)
+    write_document(beside, PROGRESS_SCHEMA, other)
+    assert say(output).splitlines()[-1].startswith("next: look on another-host")
+    os.utime(beside, (1, 1))
+    assert not say(output).splitlines()[-1].startswith("next: look on another-host")
 
 
 def test_what_to_do_next_follows_from_what_is_there(output: Output) -> None:
@@ -176,6 +195,14 @@ def test_a_reason_is_one_line_and_no_escape_of_a_terminal(output: Output) -> Non
     assert told.startswith("failed: d-failed: first line ")
     assert len(told) <= len("failed: d-failed: ") + 80
     assert any(line.startswith("failed: e-broken: ") for line in lines)
+
+
+def test_a_record_of_a_sweep_gives_a_terminal_no_command(output: Output) -> None:
+    odd = "a\x1b]0;owned\x07\nnext: do harm"
+    write_document(output.progress, PROGRESS_SCHEMA, ProgressRecord(9, 0, host=odd, command=odd))
+    lines = say(output).splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert len([line for line in lines if line.startswith("next: ")]) == 1
 
 
 def test_a_record_of_another_version_is_passed_over(output: Output) -> None:
