@@ -7,6 +7,7 @@ for bit; on a GPU, whose sums have no fixed order, the two differ as any two run
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -52,31 +53,61 @@ class Checkpoint:
             tensors[f"parameter/{name}"] = parameter.detach()
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"{key}/{name}"] = value
-        write_bytes(self.path, save(tensors, {"state": canonical_json(state)}))
+        facts = {"state": canonical_json(state), "digest": _digest(tensors)}
+        write_bytes(self.path, save(tensors, facts))
         self._last = time.monotonic()
 
     def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
         """Restore a model and its optimiser in place; return the saved state.
 
         Returns:
-            None where there is no readable checkpoint that fits the model (the run starts anew).
+            None, and nothing is touched, where there is no whole checkpoint that fits the model
+            (the run starts anew): it was altered, or was written on another kind of device.
         """
         try:
-            with safe_open(self.path, framework="pt") as file:
-                names = set(file.keys())
-                state: dict[str, Any] = json.loads(file.metadata()["state"])
-                if {f"parameter/{n}" for n, _ in model.named_parameters()} - names:
-                    return None
-                for name, parameter in model.named_parameters():
-                    with torch.no_grad():
-                        parameter.copy_(file.get_tensor(f"parameter/{name}"))
-                    if f"step/{name}" in names:
-                        optimizer.state[parameter] = _moments(file, name, parameter.device)
+            tensors, state = self._read()
         except (FileNotFoundError, SafetensorError, KeyError, TypeError, ValueError):
             return None
+        own = dict(model.named_parameters())
+        if any(not _fits(tensors, name, parameter) for name, parameter in own.items()):
+            return None
+        with torch.no_grad():
+            for name, parameter in own.items():
+                parameter.copy_(tensors[f"parameter/{name}"])
+                if f"step/{name}" in tensors:
+                    moments = {key: tensors[f"{key}/{name}"] for key in _MOMENTS}
+                    optimizer.state[parameter] = {
+                        key: value.to(parameter.device) for key, value in moments.items()
+                    }
         return state
 
+    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Read every tensor, and the state; a `ValueError` where they are not what was saved."""
+        with safe_open(self.path, framework="pt") as file:
+            facts = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if facts["digest"] != _digest(tensors):
+            raise ValueError(f"{self.path} was altered")
+        state: dict[str, Any] = json.loads(facts["state"])
+        return tensors, state
 
-def _moments(file: Any, name: str, device: torch.device) -> dict[str, Tensor]:
-    """Read a parameter's moments onto its device."""
-    return {key: file.get_tensor(f"{key}/{name}").to(device) for key in _MOMENTS}
+
+def _fits(tensors: Mapping[str, Tensor], name: str, parameter: Tensor) -> bool:
+    """Tell whether a checkpoint holds a parameter of this shape, and all of its moments or none."""
+    expected = {"parameter": parameter.shape, "exp_avg": parameter.shape}
+    expected |= {"exp_avg_sq": parameter.shape, "step": torch.Size()}
+    if not any(f"{key}/{name}" in tensors for key in _MOMENTS):
+        expected = {"parameter": parameter.shape}
+    return all(
+        f"{key}/{name}" in tensors and tensors[f"{key}/{name}"].shape == shape
+        for key, shape in expected.items()
+    )
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return the digest of tensors' names and content."""
+    state = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        state.update(f"{name}{tuple(tensor.shape)}".encode())
+        state.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return state.hexdigest()

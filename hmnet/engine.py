@@ -127,7 +127,11 @@ def _train(
     start = 0
     if checkpoint and (state := checkpoint.load(model, trainer.optimizer)) is not None:
         start, progress = state["position"], _Progress(**state["progress"])
-    group.agree(start)  # nobody goes on before all have read the checkpoint
+    if group.agree(start) != start:  # also: nobody goes on before all have read the checkpoint
+        raise RelevanceError(
+            f"All processes should go on from one checkpoint. Found step {start + 1} in process "
+            f"{group.rank}: is the output folder the same for all of them?"
+        )
     began = time.perf_counter()
     for position in range(start, len(trainer.steps)):
         step = trainer.steps[position]

@@ -16,7 +16,7 @@ import torch
 
 from hmnet.build import build_paths
 from hmnet.checkpoint import Checkpoint
-from hmnet.data import TaskData
+from hmnet.data import TaskData, check_arrays
 from hmnet.data import load as load_data
 from hmnet.distributed import ALONE, Group
 from hmnet.encoder import load_encoder
@@ -28,7 +28,7 @@ from hmnet.metrics import score
 from hmnet.model import PathModel
 from hmnet.runs import RunResult, RunSpec, RunStore
 from hmnet.saved import write_model
-from hmnet.storage import canonical_json, to_plain, write_bytes
+from hmnet.storage import append_line, canonical_json, to_plain, write_bytes
 from hmnet.tasks import Task
 
 PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
@@ -128,6 +128,7 @@ def build_model(spec: RunSpec) -> PathModel:
 
 
 def _load_checked(job: Job, task: Task) -> TaskData:
+    check_arrays(job.data[task.name])
     data = load_data(job.data[task.name], task)
     expected = job.spec.data[task.name]
     if data.fingerprint != expected:
@@ -211,8 +212,7 @@ class _LossLog:
         if not self.is_open:
             self._drop_from(int(line["step"]))
             self.is_open = True
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(canonical_json(line) + "\n")
+        append_line(self.path, canonical_json(line))
         self.logger.log(int(line["step"]), {f"loss/{line['task']}": float(line["loss"])})
 
     def _drop_from(self, step: int) -> None:

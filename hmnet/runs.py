@@ -33,6 +33,7 @@ from hmnet.hierarchy import HierarchySpec
 from hmnet.settings import STRICT, TrainingSettings
 from hmnet.skills import find_skills
 from hmnet.storage import (
+    append_line,
     canonical_json,
     digest,
     digest_file,
@@ -193,6 +194,7 @@ class RunResult:
         micro_batches: parts that a batch was cut into because the device ran out of memory.
         versions: package name to version.
         files: file of the run's folder to the digest of its content (`RunStore.finish` adds it).
+        own: digest of all the rest, by which an altered result is found; empty in older ones.
     """
 
     scores: Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -207,6 +209,31 @@ class RunResult:
     status: Literal["done"] = "done"
     files: Mapping[str, str] = Field(default_factory=dict)
     micro_batches: int = 1
+    own: str = ""
+
+    def sign(self) -> RunResult:
+        """Return the result with its own digest."""
+        plain = to_plain(dataclasses.replace(self, own=""))
+        return dataclasses.replace(self, own=digest(canonical_json(plain)))
+
+
+def read_result(path: Path) -> RunResult:
+    """Read a `result.json`.
+
+    Raises:
+        InputError: if it is missing, or not as its run wrote it.
+    """
+    result = read_document(path, RESULT_SCHEMA, RunResult)
+    if result.own and result.sign().own != result.own:
+        raise InputError(_altered(path))
+    return result
+
+
+def _altered(path: Path) -> str:
+    return (
+        f"{path}: the file should be as its run wrote it. It was altered or cut short; "
+        "`relevance verify --redo` has the run done again."
+    )
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -242,10 +269,7 @@ def check_files(folder: Path, files: Mapping[str, str]) -> None:
         if not path.is_file():
             problems.append(f"{path}: the file does not exist.")
         elif expected and digest_file(path) != expected:
-            problems.append(
-                f"{path}: the file should be as its run wrote it. It was altered or cut short; "
-                "`relevance verify --redo` has the run done again."
-            )
+            problems.append(_altered(path))
     raise_problems(problems)
 
 
@@ -286,6 +310,8 @@ class RunStore:
         except Timeout:
             raise BusyError(f"Run `{spec.run_id}` is being done by another process.") from None
         try:
+            for part in path.rglob("*.part"):  # of a write that a kill cut off
+                part.unlink(missing_ok=True)
             self.mark(spec)
             yield path
         finally:
@@ -297,7 +323,8 @@ class RunStore:
     def mark(self, spec: RunSpec) -> None:
         """Write the run's mark: a process is at it, or was when it died."""
         owner = f"{socket.gethostname()} {os.getpid()}"  # for people
-        (self.path(spec) / RUNNING_MARK).write_text(owner, encoding="utf-8")
+        self.unmark(spec)
+        append_line(self.path(spec) / RUNNING_MARK, owner)
 
     def unmark(self, spec: RunSpec) -> None:
         """Remove the run's mark."""
@@ -331,7 +358,7 @@ class RunStore:
         Raises:
             InputError: if the run is not done.
         """
-        return read_document(self.path(spec) / "result.json", RESULT_SCHEMA, RunResult)
+        return read_result(self.path(spec) / "result.json")
 
     def failure(self, spec: RunSpec) -> RunFailure | None:
         """Read why the run failed last, or None."""
@@ -357,10 +384,22 @@ class RunStore:
         check_files(self.path(spec), {name: self.result(spec).files.get(name, "")})
         return read_table(self.path(spec) / name, PREDICTIONS_SCHEMA)[0]
 
+    def discard(self, run_id: str) -> None:
+        """Remove what a run wrote, so that the next command that needs it does it again.
+
+        `result.json` goes first: what is left of a removal that is cut off is an unfinished run.
+        """
+        path = self.folder / run_id
+        with FileLock(path / ".lock"):
+            for name in ("result.json", "metrics.jsonl"):
+                (path / name).unlink(missing_ok=True)
+            for name in ("model", "predictions", "checkpoint"):
+                shutil.rmtree(path / name, ignore_errors=True)
+
     def finish(self, spec: RunSpec, result: RunResult) -> None:
         """Write `result.json`, last of all, and remove what only an unfinished run needs."""
         path = self.path(spec)
-        whole = dataclasses.replace(result, files=digest_files(path))
+        whole = dataclasses.replace(result, files=digest_files(path)).sign()
         write_document(path / "result.json", RESULT_SCHEMA, whole)
         (path / "failure.json").unlink(missing_ok=True)
         shutil.rmtree(path / "checkpoint", ignore_errors=True)

@@ -21,7 +21,7 @@ from hmnet.build import build_paths
 from hmnet.encoder import as_encoder, find_folder, load_tokenizer, quiet
 from hmnet.errors import InputError
 from hmnet.model import PathModel
-from hmnet.runs import RunResult, RunSpec
+from hmnet.runs import RunResult, RunSpec, check_files, read_result
 from hmnet.settings import STRICT
 from hmnet.storage import read_document, write_bytes, write_document
 
@@ -59,13 +59,14 @@ def load_model(folder: Path, spec: RunSpec) -> PathModel:
     """Load a model that `write_model` wrote; it needs nothing outside of `folder`.
 
     Raises:
-        InputError: if the run kept no model, or its file does not hold every parameter.
+        InputError: if the run kept no model, or a file is not the one that the run wrote.
     """
     if not (folder / "hmnet.json").exists():
         raise InputError(
             f"Parameter `run` should name a run that kept its model. `{folder.parent.name}` has "
             "none; train it with `hmnet train`, or run the sweep with `--keep-models`."
         )
+    check_model(folder)
     read_saved(folder)
     config = AutoConfig.from_pretrained(folder / "encoder", trust_remote_code=False)
     with quiet():
@@ -76,6 +77,17 @@ def load_model(folder: Path, spec: RunSpec) -> PathModel:
     model = build_paths(encoder, spec)
     _read_parameters(folder / "model.safetensors", model)
     return model.eval()
+
+
+def check_model(folder: Path) -> None:
+    """Compare a model's files with the digests in its run's result, where it has them.
+
+    Raises:
+        InputError: that names every file that was altered or lost.
+    """
+    result = folder.parent / "result.json"
+    files = read_result(result).files if result.exists() else {}
+    check_files(folder.parent, {k: v for k, v in files.items() if k.startswith(f"{folder.name}/")})
 
 
 def read_saved(folder: Path) -> SavedModel:

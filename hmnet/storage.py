@@ -46,6 +46,19 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise WriteError(describe_write(error, path)) from error
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a text file.
+
+    Raises:
+        WriteError: if it cannot be written; a last line that was cut short may be left.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise WriteError(describe_write(error, path)) from error
+
+
 def _replace(path: Path, content: bytes) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:

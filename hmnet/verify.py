@@ -2,8 +2,8 @@
 
     for problem in verify(output): print(problem.text)
 
-Nothing is changed, but for `redo`: a run with a problem loses its `result.json`, so that the next
-command that needs it trains it again.
+Nothing is changed, but for `redo`: a run with a problem is discarded, so that the next command that
+needs it trains it again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hmnet.data import verify_folder
 from hmnet.errors import InputError
 from hmnet.hierarchy import Groups
 from hmnet.outputs import Output
-from hmnet.runs import RESULT_SCHEMA, SPEC_SCHEMA, RunResult, RunSpec, check_files
+from hmnet.runs import SPEC_SCHEMA, RunSpec, RunStore, check_files, read_result
 from hmnet.storage import read_document, read_json, read_parquet
 from hmnet.study import load_study
 
@@ -36,7 +36,7 @@ class Problem:
 
 def verify(output: Output) -> Iterator[Problem]:
     """Yield every problem of an output folder."""
-    for path in sorted(output.folder.iterdir()):
+    for path in (*sorted(output.folder.iterdir()), *sorted(output.attention.glob("*"))):
         yield from _try(_find_check(path), path)
     if output.runs.folder.is_dir():
         for path in sorted(output.runs.folder.iterdir()):
@@ -52,7 +52,7 @@ def redo(problems: list[Problem]) -> list[str]:
     """Have the runs with problems done again; return their ids."""
     runs = sorted({problem.run for problem in problems if problem.run is not None})
     for path in runs:
-        (path / "result.json").unlink(missing_ok=True)
+        RunStore(path.parent).discard(path.name)
     return [path.name for path in runs]
 
 
@@ -61,6 +61,8 @@ def _try(check: Callable[[Path], object], path: Path, run: Path | None = None) -
         check(path)
     except InputError as error:
         yield from (Problem(text, run) for text in error.problems)
+    except OSError as error:  # a disk that fails is what this is for
+        yield Problem(f"{error.filename or path}: the file cannot be read: {error.strerror}.", run)
 
 
 def _find_check(path: Path) -> Callable[[Path], object]:
@@ -83,6 +85,6 @@ def _check_run(path: Path) -> None:
             f"{path}: the folder should have the name of its run, {spec.run_id}. Its spec.json "
             "was altered, or the folder was renamed."
         )
-    result = read_document(path / "result.json", RESULT_SCHEMA, RunResult)
+    result = read_result(path / "result.json")
     expected = {f"predictions/{name}.parquet": "" for name in spec.names}
     check_files(path, {**expected, **result.files})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 import torch
 from made import make_data, make_encoder
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from hmnet.checkpoint import Checkpoint
+from hmnet.checkpoint import _digest as checkpoint_digest
 from hmnet.engine import (
     DivergedError,
     OutOfMemoryError,
@@ -85,6 +88,49 @@ def test_an_unreadable_checkpoint_starts_the_run_anew(
     (tmp_path / "state.safetensors").write_bytes(content)
     model = make_model(folder)
     assert Checkpoint(tmp_path).load(model, make_optimizer(model, SETTINGS)) is None
+
+
+def drop_moment(tensors: dict[str, torch.Tensor]) -> None:
+    tensors.pop(next(name for name in tensors if name.startswith("exp_avg/")))
+
+
+def cut_table(tensors: dict[str, torch.Tensor]) -> None:
+    name = next(name for name in tensors if "word_embeddings" in name)
+    tensors[name] = tensors[name][:-1].contiguous()
+
+
+def flip(tensors: dict[str, torch.Tensor]) -> None:
+    next(iter(tensors.values())).view(-1)[0] += 1e-3
+
+
+@pytest.mark.parametrize("damage", [drop_moment, cut_table, flip, None])
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_a_checkpoint_that_was_altered_or_does_not_fit_touches_nothing(
+    folder: Path, tmp_path: Path, damage: Callable[[dict[str, Any]], None] | None, is_signed: bool
+) -> None:
+    model = make_model(folder)
+    trainer = Trainer(model, DATA, SETTINGS, 0, torch.device("cpu"))
+    trainer.update(0)
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.save(model, trainer.optimizer, {"position": 1})
+    tensors = load_file(checkpoint.path)
+    if damage is not None:
+        damage(tensors)
+    with safe_open(checkpoint.path, framework="pt") as file:
+        facts = file.metadata()
+    if is_signed:
+        facts["digest"] = checkpoint_digest(tensors)
+    save_file(tensors, checkpoint.path, facts)
+    fresh = make_model(folder)
+    before = [p.detach().clone() for p in fresh.parameters()]
+    optimizer = make_optimizer(fresh, SETTINGS)
+    state = checkpoint.load(fresh, optimizer)
+    if damage is None or (damage is flip and is_signed):
+        assert state == {"position": 1}
+        return
+    assert state is None
+    assert not optimizer.state
+    assert all(torch.equal(p, b) for p, b in zip(fresh.parameters(), before, strict=True))
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "distilbert", "modernbert"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +13,14 @@ import numpy as np
 import pytest
 from tiny_study import write_study
 
+from hmnet import runs
 from hmnet.errors import InputError
 from hmnet.execute import execute
 from hmnet.job import Job, Machine
 from hmnet.outputs import Output, open_output
 from hmnet.prepared import prepare_study
-from hmnet.runs import check_files
+from hmnet.runs import RunStore, check_files
+from hmnet.saved import load_model
 from hmnet.storage import write_table
 from hmnet.study import load_study
 from hmnet.study import write_study as write_study_file
@@ -119,6 +124,77 @@ def test_altered_predictions_are_refused_when_they_are_read(
     )
     with pytest.raises(InputError, match=r"tone\.parquet.*altered or cut short.*verify --redo"):
         output.runs.predictions(spec, "tone")
+
+
+def test_an_altered_result_is_refused_when_it_is_read(
+    output: Output, whole: tuple[Path, Job]
+) -> None:
+    path = output.runs.path(whole[1].spec) / "result.json"
+    content = json.loads(path.read_text())
+    content["primary"]["tone"] = 0.999
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"result\.json.*altered or cut short.*verify --redo"):
+        output.runs.result(whole[1].spec)
+    (problem,) = verify(output)
+    assert problem.run == path.parent
+
+
+def test_rows_that_were_altered_are_not_trained_on_and_made_again(
+    output: Output, whole: tuple[Path, Job], tmp_path: Path
+) -> None:
+    job = whole[1]
+    folder = output.data / job.data["tone"].name
+    before = (folder / "train.tokens.npy").read_bytes()
+    alter(folder / "train.tokens.npy")
+    with pytest.raises(InputError, match=r"fingerprint.*a file was altered"):
+        execute(Job(job.spec, {"tone": folder}), RunStore(tmp_path / "runs"), Machine())
+    prepare_study(load_study(output.study_file), output.data)
+    assert (folder / "train.tokens.npy").read_bytes() == before
+
+
+def test_an_altered_model_is_refused_and_a_redone_run_leaves_nothing_of_it(
+    output: Output, whole: tuple[Path, Job]
+) -> None:
+    spec = whole[1].spec
+    data = {"tone": output.data / whole[1].data["tone"].name}
+    execute(Job(spec, data, keep_model=True), output.runs, Machine())
+    weights = output.runs.path(spec) / "model" / "model.safetensors"
+    load_model(weights.parent, spec)
+    alter(weights)
+    with pytest.raises(InputError, match=r"model\.safetensors.*altered or cut short"):
+        load_model(weights.parent, spec)
+    assert redo(list(verify(output))) == [spec.run_id]
+    assert not weights.exists()
+    execute(Job(spec, data), output.runs, Machine())
+    assert list(verify(output)) == []
+    assert not output.runs.is_done(spec, with_model=True)
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_and_not_the_end(
+    output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(output.vocab)
+
+    def fail(path: Path) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(runs, "digest_file", fail)
+    texts = [problem.text for problem in verify(output)]
+    assert any("vocab.parquet" in text for text in texts)
+    assert any("cannot be read: Input/output error" in text for text in texts)
+
+
+def test_what_a_kill_left_of_a_write_goes_when_the_run_goes_on(
+    whole: tuple[Path, Job], tmp_path: Path
+) -> None:
+    store = RunStore(tmp_path)
+    folder = store.path(whole[1].spec)
+    (folder / "model").mkdir(parents=True)
+    left = [folder / ".spec.json.x.part", folder / "model" / ".model.safetensors.y.part"]
+    for path in left:
+        path.write_bytes(b"half")
+    with store.locked(whole[1].spec):
+        assert not any(path.exists() for path in left)
 
 
 def test_every_bad_file_is_named_at_once(tmp_path: Path) -> None:
