@@ -80,7 +80,7 @@ def _read_parquet(path: Path, task: Task) -> Rows:
         with pq.ParquetFile(path) as file:
             names = tuple(file.schema_arrow.names)
             needed = list_needed(names, task)
-            limits.check_footer(file.metadata, needed)
+            limits.check_footer(file.metadata)
             table = _read_columns(file, needed)
         table.validate(full=True)
     except limits.LimitError:
@@ -96,7 +96,7 @@ def _read_columns(file: pq.ParquetFile, needed: list[str]) -> pa.Table:
     for batch in file.iter_batches(_BATCH_ROWS, columns=needed) if needed else ():
         batches.append(_unfold(batch))
         size += batches[-1].nbytes
-        limits.check_most(size, limits.MAX_TABLE_BYTES, "bytes in the columns that are read")
+        limits.check_most(size, limits.MAX_TABLE_BYTES, "bytes, unpacked")
     return pa.Table.from_batches(batches) if batches else file.read(columns=needed)
 
 
