@@ -266,7 +266,9 @@ def check_files(folder: Path, files: Mapping[str, str]) -> None:
     problems = []
     for name, expected in files.items():
         path = folder / name
-        if not path.is_file():
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            problems.append(f"{folder}: its files should lie in the folder. Found `{name}`.")
+        elif not path.is_file():
             problems.append(f"{path}: the file does not exist.")
         elif expected and digest_file(path) != expected:
             problems.append(_altered(path))

@@ -197,6 +197,14 @@ def test_what_a_kill_left_of_a_write_goes_when_the_run_goes_on(
         assert not any(path.exists() for path in left)
 
 
+@pytest.mark.parametrize("name", ["../b", "/etc/hostname", "model/../../b"])
+def test_a_file_outside_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").write_text("b")
+    with pytest.raises(InputError, match="should lie in the folder"):
+        check_files(tmp_path / "a", {name: ""})
+
+
 def test_every_bad_file_is_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
     with pytest.raises(InputError) as caught:
