@@ -3,9 +3,11 @@
     python -m benchmarks.kills --kills 50
 
 Each sweep (the pairwise runs, then groups, then a trained HMNet, on planted tasks) is started,
-killed with SIGKILL after a random time, all its processes at once, and started again, until it
-ends by itself. Then every matrix, score, group and prediction is compared byte by byte with those
-of a sweep that was left alone, and runs that were done twice are counted.
+killed with SIGKILL after a random time, all its processes at once or the command alone, and
+started again at once, until it ends by itself. Runs save a checkpoint every fraction of a second,
+and go on from it. Then every matrix, score, group and prediction is compared byte by byte with
+those of a sweep that was left alone, runs that were begun again are counted, and a result that was
+written must have stayed as it was.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +31,7 @@ from hmnet.planted import write_planted
 from hmnet.settings import DataSettings, TrainingSettings
 from hmnet.study import Study, write_study
 
+CHECKPOINT_S = 0.2
 TASKS = ("sentiment-coast", "entailment-coast", "sentiment-town")
 COMPARED = (
     "vocab.parquet",
@@ -52,6 +55,9 @@ class Tally:
         redone: runs that were begun again after a kill.
         most_redone: of a single kill; at most the runs that were under way.
         different: files that are not those of the undisturbed sweep.
+        alone: kills of the command alone, whose workers had to end by themselves.
+        resumed: cut-off runs that had left a checkpoint.
+        settled: result of a run that was done to the digest of its content.
     """
 
     kills: int = 0
@@ -59,6 +65,9 @@ class Tally:
     redone: int = 0
     most_redone: int = 0
     different: tuple[str, ...] = ()
+    alone: int = 0
+    resumed: int = 0
+    settled: dict[Path, str] = field(default_factory=dict)
 
 
 def write_small_study(folder: Path, seed: int) -> Path:
@@ -97,16 +106,22 @@ def run_disturbed(
     for command, usual_s in zip(commands, seconds, strict=True):
         while tally.kills < kills:
             out = Path(command[-1])
-            if _run_for(command, random.uniform(0.0, 1.25 * usual_s)):
+            is_alone = tally.kills % 3 == 2
+            if _run_for(command, random.uniform(0.0, 1.25 * usual_s), is_alone=is_alone):
                 break
             tally.kills += 1
+            tally.alone += is_alone
             _count_redone(out, tally)
         else:
             _run_for(command, None)
 
 
-def _run_for(command: list[str], seconds: float | None) -> bool:
-    """Run a command for at most so long, then kill all its processes; tell whether it ended."""
+def _run_for(command: list[str], seconds: float | None, *, is_alone: bool = False) -> bool:
+    """Run a command for at most so long, then kill it; tell whether it ended by itself.
+
+    Args:
+        is_alone: whether the command alone is killed, and not its workers.
+    """
     module, *words = command
     process = subprocess.Popen(
         [sys.executable, "-m", module, *words],
@@ -114,12 +129,17 @@ def _run_for(command: list[str], seconds: float | None) -> bool:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env={**os.environ, "RELEVANCE_CHECKPOINT_S": str(CHECKPOINT_S)},
     )
     try:
         _, said = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        if is_alone:
+            process.kill()
+            process.wait()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
         return False
     if process.returncode:
         raise RuntimeError(f"{shlex.join(command)} ended with {process.returncode}: {said}")
@@ -132,6 +152,16 @@ def _count_redone(out: Path, tally: Tally) -> None:
     cut_off = [path for path in begun if not (path / "result.json").exists()]
     tally.redone += len(cut_off)
     tally.most_redone = max(tally.most_redone, len(cut_off))
+    tally.resumed += sum((path / "checkpoint").exists() for path in cut_off)
+    _check_settled(out, tally)
+
+
+def _check_settled(out: Path, tally: Tally) -> None:
+    """Note results that are there, and those that are not what they were."""
+    for path in out.glob("runs/*/result.json"):
+        found = hashlib.blake2b(path.read_bytes()).hexdigest()
+        if tally.settled.setdefault(path, found) != found:
+            tally.different += (f"{path.parent.name}: a finished run was done again",)
 
 
 def digest_outputs(out: Path) -> dict[str, str]:
@@ -153,7 +183,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="relevance-kills-") as name:
         tally = measure_kills(Path(name), kills, workers, seed)
     typer.echo(
-        f"{tally.kills} kills over {tally.sweeps} sweeps; {tally.redone} runs begun again, at most "
+        f"{tally.kills} kills ({tally.alone} of the command alone) over {tally.sweeps} sweeps; "
+        f"{tally.redone} runs begun again ({tally.resumed} from a checkpoint), at most "
         f"{tally.most_redone} after one kill ({workers} workers); "
         f"{len(tally.different)} files differ from the undisturbed sweep's"
     )
@@ -179,6 +210,7 @@ def measure_kills(folder: Path, kills: int, workers: int, seed: int) -> Tally:
         out = folder / f"sweep-{tally.sweeps}"
         run_disturbed(list_commands(study, out, workers), seconds, kills, tally)
         tally.sweeps += 1
+        _check_settled(out, tally)
         found = digest_outputs(out)
         different = {n for n in expected | found if expected.get(n) != found.get(n)}
         tally.different += tuple(f"sweep {tally.sweeps}: {name}" for name in sorted(different))

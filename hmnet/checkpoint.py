@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from hmnet.errors import InputError
 from hmnet.storage import canonical_json, write_bytes
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -29,12 +32,16 @@ class Checkpoint:
 
     Args:
         folder: where the file lies.
-        every_s: least seconds between two saves; 0 saves after every step.
+        every_s: least seconds between two saves, where `RELEVANCE_CHECKPOINT_S` does not say
+            others; 0 saves after every step.
+
+    Raises:
+        InputError: if that variable is no number of seconds.
     """
 
     def __init__(self, folder: Path, every_s: float = 300.0) -> None:
         self.path = folder / "state.safetensors"
-        self.every_s = every_s
+        self.every_s = _read_interval(every_s)
         self._last = time.monotonic()
 
     def maybe_save(
@@ -53,7 +60,7 @@ class Checkpoint:
             tensors[f"parameter/{name}"] = parameter.detach()
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"{key}/{name}"] = value
-        facts = {"state": canonical_json(state), "digest": _digest(tensors)}
+        facts = {"state": canonical_json(state), "digest": _digest(tensors, canonical_json(state))}
         write_bytes(self.path, save(tensors, facts))
         self._last = time.monotonic()
 
@@ -86,10 +93,24 @@ class Checkpoint:
         with safe_open(self.path, framework="pt") as file:
             facts = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if facts["digest"] != _digest(tensors):
+        if facts["digest"] != _digest(tensors, facts["state"]):
             raise ValueError(f"{self.path} was altered")
         state: dict[str, Any] = json.loads(facts["state"])
         return tensors, state
+
+
+def _read_interval(default: float) -> float:
+    value = os.environ.get("RELEVANCE_CHECKPOINT_S", "")
+    try:
+        seconds = float(value or default)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise InputError(
+            "Variable `RELEVANCE_CHECKPOINT_S` should be the seconds between two checkpoints of a "
+            f"run. Found `{value}`."
+        )
+    return seconds
 
 
 def _fits(tensors: Mapping[str, Tensor], name: str, parameter: Tensor) -> bool:
@@ -104,9 +125,9 @@ def _fits(tensors: Mapping[str, Tensor], name: str, parameter: Tensor) -> bool:
     )
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return the digest of tensors' names and content."""
-    state = hashlib.blake2b(digest_size=16)
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    """Return the digest of tensors' names and content, and of the state beside them."""
+    state = hashlib.blake2b(text.encode(), digest_size=16)
     for name, tensor in sorted(tensors.items()):
         state.update(f"{name}{tuple(tensor.shape)}".encode())
         state.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

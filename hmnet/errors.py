@@ -5,6 +5,7 @@ RelevanceError                    exit code 1
  ├── SourceError                  exit code 2: a data set or an encoder that could not be loaded
  ├── OutputFolderError            exit code 2: an output folder that cannot be used
  ├── WriteError                   exit code 1: a file that could not be written
+ ├── ClusterError                 exit code 1: a scheduler or workers of a cluster that went away
  └── RunsFailedError              exit code 1: some runs failed; the others are kept
 
 The grammar of a message: "Parameter `x` should be <what>. Found `<value>`."
@@ -46,6 +47,10 @@ class OutputFolderError(RelevanceError):
 
 class WriteError(RelevanceError):
     """A file that could not be written; what was there before is whole."""
+
+
+class ClusterError(RelevanceError):
+    """A cluster's scheduler that went away; the finished runs are stored."""
 
 
 class RunsFailedError(RelevanceError):

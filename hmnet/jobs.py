@@ -18,6 +18,7 @@ import dataclasses
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from hmnet.errors import RunsFailedError
+from hmnet.errors import ClusterError, RunsFailedError
 from hmnet.job_runner import Execute, Outcome, run_job
 from hmnet.runs import RunFailure, RunStore
 from hmnet.workers import Workers
@@ -109,8 +110,7 @@ def _run_pending(
 ) -> Iterator[Outcome]:
     """Yield outcomes as jobs end; those that another command is doing come last."""
     for job in pending.values():  # marks that an earlier command left say nothing of this one
-        if store.was_cut_off(job.spec):
-            store.unmark(job.spec)
+        store.forget_cut_off(job.spec)
     busy = []
     for outcome in _run_all(list(pending.values()), store, workers, False, execute):
         if outcome.status == "busy":
@@ -224,8 +224,14 @@ def _run_on_cluster(calls: Sequence[Call], folder: Path, workers: Workers) -> It
     needs = {GPU: 1} if workers.devices[0] != "cpu" else None
     with connect(workers.scheduler) as client:
         check_folder(client, folder)
-        with parallel_config("dask", client=client, resources=needs, pure=False):
-            yield from Parallel(n_jobs=-1, **_STREAM)(delayed(call)() for call in calls)
+        try:
+            with parallel_config("dask", client=client, resources=needs, pure=False):
+                yield from Parallel(n_jobs=-1, **_STREAM)(delayed(call)() for call in calls)
+        except (OSError, TimeoutError, CancelledError) as error:  # what jobs raise is in outcomes
+            raise ClusterError(
+                f"The Dask scheduler {workers.scheduler} cannot be reached any more "
+                f"({type(error).__name__}). The same command goes on from what is finished."
+            ) from error
 
 
 def _is_loss_of_worker(error: Exception) -> bool:

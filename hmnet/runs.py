@@ -14,6 +14,7 @@ its numbers, whoever asks and wherever it ran.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -28,16 +29,22 @@ from filelock import FileLock, Timeout
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from hmnet.errors import InputError, RelevanceError, raise_problems
+from hmnet.errors import (
+    InputError,
+    RelevanceError,
+    WriteError,
+    describe_write,
+    raise_problems,
+)
 from hmnet.hierarchy import HierarchySpec
 from hmnet.settings import STRICT, TrainingSettings
 from hmnet.skills import find_skills
 from hmnet.storage import (
-    append_line,
     canonical_json,
     digest,
     digest_file,
     read_document,
+    read_json,
     read_table,
     to_plain,
     write_document,
@@ -213,8 +220,7 @@ class RunResult:
 
     def sign(self) -> RunResult:
         """Return the result with its own digest."""
-        plain = to_plain(dataclasses.replace(self, own=""))
-        return dataclasses.replace(self, own=digest(canonical_json(plain)))
+        return dataclasses.replace(self, own=_sign(to_plain(self)))
 
 
 def read_result(path: Path) -> RunResult:
@@ -224,9 +230,15 @@ def read_result(path: Path) -> RunResult:
         InputError: if it is missing, or not as its run wrote it.
     """
     result = read_document(path, RESULT_SCHEMA, RunResult)
-    if result.own and result.sign().own != result.own:
+    if result.own and _sign(read_json(path)) != result.own:
         raise InputError(_altered(path))
     return result
+
+
+def _sign(fields: Any) -> str:
+    """Return the digest of a result's fields as they are written, whichever there are."""
+    rest = {name: value for name, value in fields.items() if name not in ("own", "schema")}
+    return digest(canonical_json(rest))
 
 
 def _altered(path: Path) -> str:
@@ -325,12 +337,22 @@ class RunStore:
     def mark(self, spec: RunSpec) -> None:
         """Write the run's mark: a process is at it, or was when it died."""
         owner = f"{socket.gethostname()} {os.getpid()}"  # for people
-        self.unmark(spec)
-        append_line(self.path(spec) / RUNNING_MARK, owner)
+        path = self.path(spec) / RUNNING_MARK
+        try:
+            path.write_text(owner, encoding="utf-8")
+        except OSError as error:
+            raise WriteError(describe_write(error, path)) from error
 
     def unmark(self, spec: RunSpec) -> None:
         """Remove the run's mark."""
         (self.path(spec) / RUNNING_MARK).unlink(missing_ok=True)
+
+    def forget_cut_off(self, spec: RunSpec) -> None:
+        """Remove the mark of a process that is gone, unless another one is at the run."""
+        path = self.path(spec)
+        if (path / RUNNING_MARK).exists():
+            with contextlib.suppress(Timeout), FileLock(path / ".lock", timeout=0):
+                self.unmark(spec)
 
     def was_cut_off(self, spec: RunSpec) -> bool:
         """Tell whether a process was at the run and is gone: the mark is there, the lock free."""

@@ -31,7 +31,10 @@ def run_app(app: typer.Typer) -> NoReturn:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    typer.echo("\nstopped; the same command goes on from what is finished", err=True)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.SIG_IGN)  # once is enough: the clean-up is under way
+    # not through a stream, which the signal may have found in the middle of a write
+    os.write(2, b"\nstopped; the same command goes on from what is finished\n")
     sys.exit(128 + number)
 
 

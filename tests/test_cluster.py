@@ -136,6 +136,25 @@ def test_a_sweep_on_a_cluster_survives_a_worker_and_equals_a_local_one(
     assert out.scores.read_bytes() == local.scores.read_bytes()
 
 
+def test_a_scheduler_that_goes_away_is_one_sentence(
+    study: Path, tmp_path: Path, cluster: Cluster
+) -> None:
+    cluster.add_worker()
+    cluster.wait_for_workers()
+    out = tmp_path / "out"
+    more = ("--set", "training.epochs=5000")
+    process = sweep(study, out, "--scheduler", cluster.address, *more)
+    deadline = time.monotonic() + 120
+    while not list(read_marks(out)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    cluster.stop()
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 1
+    assert "cannot be reached any more" in said
+    assert "the same command goes on" in said.lower()
+    assert "Traceback" not in said
+
+
 def test_jobs_of_a_cluster_run_on_the_workers_with_a_gpu_alone(
     tmp_path: Path, cluster: Cluster
 ) -> None:

@@ -28,6 +28,7 @@ from hmnet.engine import (
     make_optimizer,
     train,
 )
+from hmnet.errors import InputError
 from hmnet.forward import ROW_TOKENS, compute_logits
 from hmnet.heap import frozen_heap
 from hmnet.hierarchy import HierarchySpec
@@ -90,6 +91,17 @@ def test_an_unreadable_checkpoint_starts_the_run_anew(
     assert Checkpoint(tmp_path).load(model, make_optimizer(model, SETTINGS)) is None
 
 
+@pytest.mark.parametrize("value", ["often", "-1", "nan", "inf"])
+def test_an_interval_that_is_none_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("RELEVANCE_CHECKPOINT_S", value)
+    with pytest.raises(InputError, match=f"RELEVANCE_CHECKPOINT_S.*Found `{value}`"):
+        Checkpoint(tmp_path)
+    monkeypatch.setenv("RELEVANCE_CHECKPOINT_S", "2.5")
+    assert Checkpoint(tmp_path).every_s == 2.5
+
+
 def drop_moment(tensors: dict[str, torch.Tensor]) -> None:
     tensors.pop(next(name for name in tensors if name.startswith("exp_avg/")))
 
@@ -119,7 +131,7 @@ def test_a_checkpoint_that_was_altered_or_does_not_fit_touches_nothing(
     with safe_open(checkpoint.path, framework="pt") as file:
         facts = file.metadata()
     if is_signed:
-        facts["digest"] = checkpoint_digest(tensors)
+        facts["digest"] = checkpoint_digest(tensors, facts["state"])
     save_file(tensors, checkpoint.path, facts)
     fresh = make_model(folder)
     before = [p.detach().clone() for p in fresh.parameters()]

@@ -195,7 +195,7 @@ def test_a_mark_or_a_loss_that_cannot_be_written_names_its_file(
     plain = Path.open
 
     def fail(path: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
-        if path.name == name and mode == "a":
+        if path.name == name and mode in "aw":
             raise OSError(number, os.strerror(number), str(path))
         return plain(path, mode, *rest, **more)
 
