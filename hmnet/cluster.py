@@ -9,18 +9,25 @@ done by another one, which goes on from the job's checkpoint.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import uuid4
 
-from hmnet.errors import InputError, first_line
+from hmnet.errors import ClusterError, InputError, first_line
 
 if TYPE_CHECKING:
     from distributed import Client
 
+T = TypeVar("T")
+
 GPU = "GPU"
+LOOK_S = 1.0
+"""Seconds between two looks at whether the scheduler is still there."""
 
 
 @contextmanager
@@ -37,7 +44,8 @@ def connect(address: str) -> Iterator[Client]:
             "Parameter `scheduler` should be used where Dask is installed "
             "(`pip install 'task-relevance[dask]'`). Found no package `distributed`."
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters comes as an error
+    for name in ("distributed", "distributed.client"):  # what matters comes as an error
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:
@@ -112,3 +120,51 @@ def _sees(mark: str, sign: str) -> bool:
     """Tell whether this worker reads what was written: a folder of that name may be another one."""
     path = Path(mark)
     return path.is_file() and path.read_text(encoding="utf-8") == sign
+
+
+_End: TypeAlias = "BaseException | None"
+
+
+def follow(client: Client, address: str, run: Callable[[], Iterator[T]]) -> Iterator[T]:
+    """Yield what `run` yields, for as long as the scheduler is there.
+
+    joblib waits for ever for results of a scheduler that is gone, so a thread waits with it.
+
+    Raises:
+        ClusterError: if the scheduler cannot be reached any more.
+    """
+    found: queue.Queue[tuple[list[T], _End]] = queue.Queue()
+    collect = threading.Thread(target=_collect, args=(run, found), daemon=True)
+    collect.start()
+    while True:
+        try:
+            values, error = found.get(timeout=LOOK_S)
+        except queue.Empty:
+            if client.status in ("closing", "closed"):
+                raise _lost(address) from None
+            continue
+        if isinstance(error, OSError | TimeoutError | CancelledError):
+            raise _lost(address) from error  # what jobs raise is in their outcomes
+        if error is not None:
+            raise error
+        if not values:
+            return
+        yield from values
+
+
+def _collect(run: Callable[[], Iterator[T]], found: queue.Queue[tuple[list[T], _End]]) -> None:
+    """Put what `run` yields into a queue, one by one, then how it ended."""
+    try:
+        for value in run():
+            found.put(([value], None))
+    except BaseException as error:  # noqa: BLE001 (raised again, by the thread that follows)
+        found.put(([], error))
+    else:
+        found.put(([], None))
+
+
+def _lost(address: str) -> ClusterError:
+    return ClusterError(
+        f"The Dask scheduler {address} cannot be reached any more. The same command goes on from "
+        "what is finished."
+    )

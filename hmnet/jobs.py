@@ -18,7 +18,6 @@ import dataclasses
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from hmnet.errors import ClusterError, RunsFailedError
+from hmnet.errors import RunsFailedError
 from hmnet.job_runner import Execute, Outcome, run_job
 from hmnet.runs import RunFailure, RunStore
 from hmnet.workers import Workers
@@ -218,20 +217,18 @@ def _fix_paths(job: Job) -> Job:
 
 def _run_on_cluster(calls: Sequence[Call], folder: Path, workers: Workers) -> Iterator[Outcome]:
     """Yield outcomes of a Dask cluster's workers."""
-    from hmnet.cluster import GPU, check_folder, connect
+    from hmnet.cluster import GPU, check_folder, connect, follow
 
     folder.mkdir(parents=True, exist_ok=True)
     needs = {GPU: 1} if workers.devices[0] != "cpu" else None
     with connect(workers.scheduler) as client:
         check_folder(client, folder)
-        try:
+
+        def run() -> Iterator[Outcome]:
             with parallel_config("dask", client=client, resources=needs, pure=False):
                 yield from Parallel(n_jobs=-1, **_STREAM)(delayed(call)() for call in calls)
-        except (OSError, TimeoutError, CancelledError) as error:  # what jobs raise is in outcomes
-            raise ClusterError(
-                f"The Dask scheduler {workers.scheduler} cannot be reached any more "
-                f"({type(error).__name__}). The same command goes on from what is finished."
-            ) from error
+
+        yield from follow(client, workers.scheduler, run)
 
 
 def _is_loss_of_worker(error: Exception) -> bool:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from hmnet.errors import RelevanceError, describe_write
+from hmnet.errors import ClusterError, RelevanceError, describe_write
 
 
 def run_app(app: typer.Typer) -> NoReturn:
@@ -23,6 +23,10 @@ def run_app(app: typer.Typer) -> NoReturn:
     except RelevanceError as error:
         for problem in error.problems:
             typer.echo(f"error: {problem}", err=True)
+        if isinstance(error, ClusterError):  # threads that wait for a scheduler never end
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(error.exit_code)
         sys.exit(error.exit_code)
     except OSError as error:  # a folder, a lock or a log; files have errors of their own
         typer.echo(f"error: {describe_write(error, error.filename or 'unknown')}", err=True)
