@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from analysis.budget import describe_budget
 from analysis.comparison import REFERENCES
 from hmnet.comparison import AVERAGE, SINGLE, System, plan_system
 from hmnet.counts import PAPER_COUNTS, count_parameters
 from hmnet.prepared import PreparedStudy
-from hmnet.sampler import count_batches
 
 
-def describe_comparison(table: pd.DataFrame, prepared: PreparedStudy) -> str:
+def describe_comparison(
+    table: pd.DataFrame, prepared: PreparedStudy, systems: Sequence[System]
+) -> str:
     """Return the table as text: scores, averages, parameters, differences and the budget."""
     order = {task: place for place, task in enumerate([*prepared.study.tasks, AVERAGE])}
     means = table[table["seed"].isna()]
@@ -31,7 +33,7 @@ def describe_comparison(table: pd.DataFrame, prepared: PreparedStudy) -> str:
     parts += ["", _explain_marks(means)]
     if len(prepared.study.seeds) == 1:
         parts.append("one seed: the intervals hold for these very runs, without the noise of seeds")
-    return "\n".join([*parts, describe_budget(prepared)])
+    return "\n".join([*parts, describe_budget(prepared, systems)])
 
 
 def _explain_marks(means: pd.DataFrame) -> str:
@@ -75,18 +77,6 @@ def _show_difference(row: pd.Series, start: str) -> str:
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{mark}"
 
 
-def describe_budget(prepared: PreparedStudy) -> str:
-    """Return what every system was given: rows, epochs and steps."""
-    settings = prepared.study.training
-    sizes = {name: len(data.train) for name, data in prepared.data.items()}
-    steps = settings.epochs * sum(count_batches(sizes, settings).values())
-    return (
-        f"equal budget: every system is trained for {settings.epochs} epochs over the same "
-        f"{sum(sizes.values()):,} rows of {len(sizes)} tasks, {steps:,} steps of at most "
-        f"{settings.batch_size} rows, with the same seeds, batches and heads"
-    )
-
-
 def print_counts(
     prepared: PreparedStudy, systems: Sequence[System], say: Callable[[str], None] = print
 ) -> None:
@@ -107,4 +97,4 @@ def print_counts(
             }
         )
     say(pd.DataFrame(rows).to_string(index=False))
-    say(describe_budget(prepared))
+    say(describe_budget(prepared, systems))

@@ -130,7 +130,7 @@ def compare(
         print_jobs(prepared, plan_comparison(prepared, systems), output.runs, chosen, typer.echo)
         return
     table = compare_systems(output, prepared, systems, chosen, draws)
-    typer.echo(describe_comparison(table, prepared))
+    typer.echo(describe_comparison(table, prepared, systems))
     typer.echo(f"wrote {output.compare}")
 
 

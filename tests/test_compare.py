@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from made import make_data
 from tiny_study import write_groups, write_study
 
+from analysis.budget import count_task_steps, describe_budget
 from analysis.comparison import add_intervals
 from analysis.paired import (
     AVERAGE,
@@ -20,10 +23,15 @@ from analysis.paired import (
 )
 from analysis.predictions import collect_predictions
 from hmnet.cli import app
+from hmnet.comparison import list_systems
 from hmnet.errors import InputError
 from hmnet.hierarchy import Groups
 from hmnet.outputs import Output
+from hmnet.prepared import PreparedStudy
+from hmnet.runs import ModelRef
+from hmnet.settings import TrainingSettings
 from hmnet.storage import read_json, read_table
+from hmnet.study import Study
 from hmnet.tasks import Task
 from relevance.cli import app as relevance_app
 from reports.collect import collect
@@ -128,6 +136,36 @@ def test_the_average_is_left_out_where_a_task_lacks_its_single_run() -> None:
     columns = ["system", "task", "seed", "score", "params_activated", "params_overall"]
     table = add_intervals(pd.DataFrame(rows, columns=columns), predictions, 50)
     assert table.loc[table["seed"].isna(), "task"].tolist() == ["made"]
+
+
+# The budget
+
+
+def prepare_made(sizes: dict[str, int], settings: TrainingSettings) -> PreparedStudy:
+    """Return a made study without files, whose tasks have so many training rows."""
+    data = {name: make_data(name, size=size) for name, size in sizes.items()}
+    tasks = {name: found.task for name, found in data.items()}
+    study = Study(tasks=tasks, model="made", training=settings)
+    folders = {name: Path(name) for name in sizes}
+    return PreparedStudy(study, ModelRef("made", None, "0"), 3, data, folders)
+
+
+def test_every_system_has_the_same_budget_unless_temperature_shares_out_batches() -> None:
+    sizes = {"small": 8, "large": 72}
+    settings = TrainingSettings(epochs=2, batch_size=8)
+    fair = prepare_made(sizes, settings)
+    text = describe_budget(fair, list_systems(fair, {}))
+    assert text.startswith("equal budget: every system is trained for 2 epochs over the same 80")
+    assert "20 steps" in text
+    # 1 and 9 batches: roots 1 and 3 share 10 as 2.5 and 7.5, that is 2 and 8.
+    settings = dataclasses.replace(settings, sampling="temperature", temperature=2.0)
+    shared = prepare_made(sizes, settings)
+    steps = [count_task_steps(shared, system) for system in list_systems(shared, {})]
+    assert steps == [{"small": 2, "large": 18}, {"small": 4, "large": 16}]
+    text = describe_budget(shared, list_systems(shared, {}))
+    assert text.startswith("unequal budget")
+    assert "single-task: 20 (small 2, large 18)" in text
+    assert "multi-task: 20 (small 4, large 16)" in text
 
 
 # The command
