@@ -216,11 +216,13 @@ def tasks(
     rows: RowOptions,
     study: StudyOptions,
 ) -> None:
-    """Describe each task's data: rows, labels, token lengths, metrics (Table 4)."""
+    """Describe each task's data: rows, labels, token lengths, metrics (Table 4); tasks.parquet."""
     output, plan = study.open(rows)
-    from hmnet.prepared import describe_tasks, prepare_study
+    from hmnet.prepared import prepare_study
+    from hmnet.task_table import describe_tasks, write_tasks
 
-    typer.echo(describe_tasks(prepare_study(plan, output.data)).to_string(index=False))
+    typer.echo(describe_tasks(write_tasks(output, prepare_study(plan, output.data))))
+    typer.echo(f"wrote {output.tasks}")
 
 
 @app.command()
