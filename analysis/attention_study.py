@@ -17,6 +17,8 @@ import pandas as pd
 from joblib import Parallel, delayed
 from scipy import stats
 
+from analysis.flags import find_undefined
+from analysis.predictions import collect_predictions
 from hmnet.cost import estimate_work
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.job import Job
@@ -63,8 +65,11 @@ def parse_pairs(prepared: PreparedStudy, given: Sequence[str]) -> list[tuple[str
     """Read pairs given as ONE,OTHER; the order of two tasks does not matter.
 
     Raises:
-        InputError: with every pair that is not two different tasks of the study.
+        InputError: if there is none, or with every pair that is not two different tasks of the
+            study.
     """
+    if not given:
+        raise InputError("Parameter `pair` should be given, or `all_pairs`. Found neither.")
     known = list(prepared.study.tasks)
     parts = [tuple(name.strip() for name in text.split(",")) for text in given]
     problems = [
@@ -79,6 +84,18 @@ def parse_pairs(prepared: PreparedStudy, given: Sequence[str]) -> list[tuple[str
     ]
     raise_problems(problems)
     return list(dict.fromkeys((min(names), max(names)) for names in parts))
+
+
+def list_all_pairs(prepared: PreparedStudy) -> list[tuple[str, str]]:
+    """Return every pair of the study's tasks.
+
+    Raises:
+        InputError: if the study has fewer than two tasks.
+    """
+    pairs = list(itertools.combinations(sorted(prepared.study.tasks), 2))
+    if not pairs:
+        raise InputError("Parameter `tasks` should name at least two tasks. Found one.")
+    return pairs
 
 
 def plan_pairs(prepared: PreparedStudy, pairs: Sequence[tuple[str, str]]) -> list[PairJobs]:
@@ -101,18 +118,16 @@ def plan_pairs(prepared: PreparedStudy, pairs: Sequence[tuple[str, str]]) -> lis
 def measure_pairs(
     output: Output, prepared: PreparedStudy, pairs: Sequence[tuple[str, str]], workers: Workers
 ) -> list[Path]:
-    """Compare attention for each pair; train the models that are missing.
+    """Compare attention for each pair, on this machine; train the models that are missing.
 
     Returns:
         A file per pair in the folder `attention`, with a row per task, layer and head: `task`,
         `partner`, `layer` and `head` (from 1), `similarity` (mean over dev examples and seeds).
 
     Raises:
-        InputError: if no pair is given, or the architecture does not let attention be watched.
+        InputError: if the architecture does not let attention be watched.
         RunsFailedError: if runs failed.
     """
-    if not pairs:
-        raise InputError("Parameter `pair` should be given, or `all_pairs`. Found neither.")
     return _measure(output, prepared, plan_pairs(prepared, pairs), output.attention, workers)
 
 
@@ -128,10 +143,7 @@ def measure_all_pairs(output: Output, prepared: PreparedStudy, workers: Workers)
         InputError: if the study has fewer than two tasks.
         RunsFailedError: if runs failed.
     """
-    pairs = list(itertools.combinations(sorted(prepared.study.tasks), 2))
-    if not pairs:
-        raise InputError("Parameter `tasks` should name at least two tasks. Found one.")
-    planned = plan_pairs(prepared, pairs)
+    planned = plan_pairs(prepared, list_all_pairs(prepared))
     files = _measure(output, prepared, planned, output.attention / "all", workers)
     similarities = pd.concat([read_table(path, ATTENTION_SCHEMA)[0] for path in files])
     table = relate_to_gains(similarities, read_gains(planned, output.runs))
@@ -157,10 +169,11 @@ def _measure(
         watcher=SweepProgress(output.progress),
     )
     raise_failures(summary)
-    parallel = Parallel(n_jobs=workers.count, inner_max_num_threads=workers.threads)
+    here = workers.here()
+    parallel = Parallel(n_jobs=here.count, inner_max_num_threads=here.threads)
     parallel(
         delayed(_measure_pair)(pair, output.runs.folder, files[pair.tasks], device)
-        for pair, device in zip(missing, itertools.cycle(workers.devices), strict=False)
+        for pair, device in zip(missing, itertools.cycle(here.devices), strict=False)
     )
     return list(files.values())
 
@@ -216,16 +229,35 @@ def _compare_runs(single: Job, joint: Job, task: str, store: RunStore, device: s
 
 
 def read_gains(planned: Sequence[PairJobs], store: RunStore) -> pd.DataFrame:
-    """Return a row per task and partner with its relative gain (equation 4), means over seeds."""
+    """Return a row per task and partner with its relative gain (equation 4), means over seeds.
+
+    The gain is NaN where the task learned nothing alone (`analysis.flags.find_undefined`).
+    """
+    undefined = _find_undefined(planned, store)
     rows = []
     for pair in planned:
         joint = [store.result(job.spec).primary for job in pair.joint]
         for task, partner in (pair.tasks, pair.tasks[::-1]):
             alone = np.mean([store.result(job.spec).primary[task] for job in pair.singles[task]])
             together = np.mean([scores[task] for scores in joint])
-            gain = (together - alone) / alone if alone > 0 else np.nan
+            is_defined = alone > 0 and task not in undefined
+            gain = (together - alone) / alone if is_defined else np.nan
             rows.append((task, partner, float(gain)))
     return pd.DataFrame(rows, columns=["task", "partner", "gain"])
+
+
+def _find_undefined(planned: Sequence[PairJobs], store: RunStore) -> list[str]:
+    """Return the tasks that learned nothing alone."""
+    singles = {name: jobs for pair in planned for name, jobs in pair.singles.items()}
+    predictions = {
+        name: collect_predictions(
+            jobs[0].spec.tasks[0],
+            {job.spec.seed: store.predictions(job.spec, name) for job in jobs},
+            {},
+        )
+        for name, jobs in singles.items()
+    }
+    return find_undefined(predictions)
 
 
 def relate_to_gains(similarities: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
@@ -233,30 +265,42 @@ def relate_to_gains(similarities: pd.DataFrame, gains: pd.DataFrame) -> pd.DataF
 
     Args:
         similarities: as `measure_pairs` describes them.
-        gains: `task`, `partner`, `gain`.
+        gains: `task`, `partner`, `gain`; pairs without a gain count for `similarity` alone.
 
     Returns:
         A row per layer: `layer`; `similarity`, its mean over heads and pairs; `with_gain` and
         `with_loss`, the mean over pairs in which the task gains or loses; `spearman`, the rank
-        correlation of similarity and gain over pairs; `pairs`, their number. NaN where undefined.
+        correlation of similarity and gain over pairs; `spearman_within`, the mean over tasks of
+        that over the task's partners alone, which easy and hard tasks do not sway; `pairs`, the
+        number of pairs with a gain. NaN where undefined.
     """
     keys = ["task", "partner"]
     means = similarities.groupby([*keys, "layer"], sort=False)["similarity"].mean().reset_index()
-    both = means.merge(gains.dropna(subset="gain"), on=keys)
+    both = means.merge(gains, on=keys)
     return pd.DataFrame([_relate_layer(layer, rows) for layer, rows in both.groupby("layer")])
 
 
-def _relate_layer(layer: Any, rows: pd.DataFrame) -> dict[str, float]:
+def _relate_layer(layer: Any, pairs: pd.DataFrame) -> dict[str, float]:
+    rows = pairs.dropna(subset="gain")
     similarity, gain = rows["similarity"], rows["gain"]
-    has_ranks = len(rows) > 2 and similarity.nunique() > 1 and gain.nunique() > 1
+    within = [_correlate(of_task) for _, of_task in rows.groupby("task")]
     return {
         "layer": int(layer),
-        "similarity": float(similarity.mean()),
+        "similarity": float(pairs["similarity"].mean()),
         "with_gain": float(similarity[gain > 0].mean()),
         "with_loss": float(similarity[gain < 0].mean()),
-        "spearman": float(stats.spearmanr(similarity, gain).statistic) if has_ranks else np.nan,
+        "spearman": _correlate(rows),
+        "spearman_within": float(pd.Series(within, dtype="float64").mean()),
         "pairs": len(rows),
     }
+
+
+def _correlate(rows: pd.DataFrame) -> float:
+    """Return the rank correlation of similarity and gain; NaN for fewer than three, or ties."""
+    has_ranks = len(rows) > 2 and rows["similarity"].nunique() > 1 and rows["gain"].nunique() > 1
+    if not has_ranks:
+        return float("nan")
+    return float(stats.spearmanr(rows["similarity"], rows["gain"]).statistic)
 
 
 def describe_pairs(files: Sequence[Path]) -> str:
@@ -271,4 +315,8 @@ def describe_pairs(files: Sequence[Path]) -> str:
 def describe_layers(table: pd.DataFrame) -> str:
     """Return the layers' table as text."""
     shown = table.to_string(index=False, float_format=lambda value: f"{value:.4f}")
-    return f"similarity of attention and the pairs' gains, by layer\n{shown}"
+    return (
+        f"similarity of attention and the pairs' gains, by layer\n{shown}\n"
+        "spearman: over all ordered pairs; spearman_within: over the partners of one task, mean of "
+        "the tasks. A task that learned nothing alone has no gain and is left out of both."
+    )

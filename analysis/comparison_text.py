@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.budget import describe_budget
+from analysis.collapsed_results import describe_collapsed, find_collapsed_results
 from analysis.comparison import REFERENCES
-from hmnet.comparison import AVERAGE, SINGLE, System, plan_system
-from hmnet.counts import PAPER_COUNTS, count_parameters
+from analysis.counts_text import describe_counts, format_count
+from analysis.split_scores import tabulate_split_scores
+from hmnet.comparison import AVERAGE, SINGLE, System
 from hmnet.prepared import PreparedStudy
-from hmnet.sampler import count_batches
+from hmnet.runs import RunStore
 
 
-def describe_comparison(table: pd.DataFrame, prepared: PreparedStudy) -> str:
-    """Return the table as text: scores, averages, parameters, differences and the budget."""
+def describe_comparison(
+    table: pd.DataFrame, prepared: PreparedStudy, systems: Sequence[System], store: RunStore
+) -> str:
+    """Return the table as text: scores, differences, collapsed results, parameters, the budget."""
     order = {task: place for place, task in enumerate([*prepared.study.tasks, AVERAGE])}
     means = table[table["seed"].isna()]
     means = means.sort_values("task", key=lambda column: column.map(order), kind="stable")
     parts = [
         f"scores, % (mean of {len(prepared.study.seeds)} seeds)",
         _tabulate_scores(means).to_string(),
+        *_list_split_scores(tabulate_split_scores(prepared, systems, store)),
     ]
     for start, reference in REFERENCES.items():
         shown = means[means[start].notna() & (means["system"] != SINGLE)]
@@ -31,7 +37,22 @@ def describe_comparison(table: pd.DataFrame, prepared: PreparedStudy) -> str:
     parts += ["", _explain_marks(means)]
     if len(prepared.study.seeds) == 1:
         parts.append("one seed: the intervals hold for these very runs, without the noise of seeds")
-    return "\n".join([*parts, describe_budget(prepared)])
+    collapsed = find_collapsed_results(prepared, systems, store)
+    if collapsed:
+        parts.append(describe_collapsed(collapsed, prepared, systems))
+    parts += ["", describe_counts(prepared, systems)]
+    return "\n".join([*parts, "", describe_budget(prepared, systems)])
+
+
+def _list_split_scores(scores: pd.DataFrame) -> list[str]:
+    """Return the scores of single dev splits under a title; nothing without such tasks."""
+    if scores.empty:
+        return []
+    return ["", "dev splits by themselves, % (the paper averages rows)", _show(scores).to_string()]
+
+
+def _show(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores.map(lambda value: "" if math.isnan(value) else f"{100 * value:.1f}")
 
 
 def _explain_marks(means: pd.DataFrame) -> str:
@@ -47,18 +68,12 @@ def _tabulate_scores(means: pd.DataFrame) -> pd.DataFrame:
     systems = list(dict.fromkeys(means["system"]))
     wide = means.pivot(index="task", columns="system", values="score")
     wide = wide.reindex(index=list(dict.fromkeys(means["task"])), columns=systems)
-    shown = wide.map(lambda value: "" if math.isnan(value) else f"{100 * value:.1f}")
+    shown = _show(wide)
     counts = means.groupby("system")[["params_activated", "params_overall"]].max()
     for name in ("activated", "overall"):
         column = counts[f"params_{name}"].reindex(systems)
-        shown.loc[f"parameters {name}"] = [_to_millions(count) for count in column]
+        shown.loc[f"parameters {name}"] = ["" if math.isnan(n) else format_count(n) for n in column]
     return shown.rename_axis(index=None, columns=None)
-
-
-def _to_millions(count: float) -> str:
-    if math.isnan(count):
-        return ""
-    return f"{count / 1e6:,.1f}M" if count >= 1e6 else f"{count:,.0f}"
 
 
 def _tabulate_differences(means: pd.DataFrame, start: str) -> pd.DataFrame:
@@ -73,38 +88,3 @@ def _show_difference(row: pd.Series, start: str) -> str:
     value, low, high = (100 * float(row[name]) for name in (start, f"{start}_low", f"{start}_high"))
     mark = "!" if high < 0 else "*" if low > 0 else " "
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{mark}"
-
-
-def describe_budget(prepared: PreparedStudy) -> str:
-    """Return what every system was given: rows, epochs and steps."""
-    settings = prepared.study.training
-    sizes = {name: len(data.train) for name, data in prepared.data.items()}
-    steps = settings.epochs * sum(count_batches(sizes, settings).values())
-    return (
-        f"equal budget: every system is trained for {settings.epochs} epochs over the same "
-        f"{sum(sizes.values()):,} rows of {len(sizes)} tasks, {steps:,} steps of at most "
-        f"{settings.batch_size} rows, with the same seeds, batches and heads"
-    )
-
-
-def print_counts(
-    prepared: PreparedStudy, systems: Sequence[System], say: Callable[[str], None] = print
-) -> None:
-    """Print each system's parameters, from the encoder's shapes, beside the paper's."""
-    rows = []
-    for system in systems:
-        jobs = plan_system(prepared, system, prepared.study.seeds[0])
-        counts = [count_parameters(job.spec) for job in jobs]
-        rows.append(
-            {
-                "system": system.name,
-                "activated": _to_millions(max(found["activated"] for found in counts)),
-                "overall": _to_millions(sum(found["overall"] for found in counts)),
-                "groups": len(system.groups.groups) if system.groups else "",
-                "paper (bert-base)": PAPER_COUNTS[
-                    "hmnet" if system.name.startswith("hmnet") else system.name
-                ],
-            }
-        )
-    say(pd.DataFrame(rows).to_string(index=False))
-    say(describe_budget(prepared))

@@ -106,8 +106,10 @@ def compare(
 ) -> None:
     """Train all systems with the same budget and compare them (Table 1)."""
     output, plan = study.open(rows, seeds)
+    from analysis.budget import describe_budget
     from analysis.comparison import compare_systems
-    from analysis.comparison_text import describe_comparison, print_counts
+    from analysis.comparison_text import describe_comparison
+    from analysis.counts_text import describe_counts
     from analysis.systems import choose_systems
     from hmnet.comparison import plan_comparison
     from hmnet.prepared import prepare_study
@@ -126,11 +128,12 @@ def compare(
         say=say_aside,
     )
     if dry_run:
-        print_counts(prepared, systems, typer.echo)
+        typer.echo(describe_counts(prepared, systems))
+        typer.echo(describe_budget(prepared, systems))
         print_jobs(prepared, plan_comparison(prepared, systems), output.runs, chosen, typer.echo)
         return
     table = compare_systems(output, prepared, systems, chosen, draws)
-    typer.echo(describe_comparison(table, prepared))
+    typer.echo(describe_comparison(table, prepared, systems, output.runs))
     typer.echo(f"wrote {output.compare}")
 
 

@@ -1,7 +1,8 @@
 """Systems on the same tasks and budget: single-task, multi-task, HMNet with groups (Table 1).
 
 Every system sees the same training rows in the same batches for the same number of epochs, with
-the same seeds and heads; only what tasks share differs.
+the same seeds and heads; only what tasks share differs. One exception: with sampling by
+`temperature`, tasks that are trained together share out their batches, and single tasks do not.
 """
 
 from __future__ import annotations

@@ -68,6 +68,11 @@ class Output:
         return self.folder / "progress.json"
 
     @property
+    def tasks(self) -> Path:
+        """What each task's data is (`hmnet.task_table`)."""
+        return self.folder / "tasks.parquet"
+
+    @property
     def vocab(self) -> Path:
         """Vocabulary relevance (equations 1 and 2)."""
         return self.folder / "vocab.parquet"

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
-from hmnet.data import TaskData, describe, prepare
+from hmnet.data import TaskData, prepare
 from hmnet.encoder import identify, load_tokenizer, read_depth, read_max_positions
 from hmnet.errors import InputError
 from hmnet.hierarchy import HierarchySpec
@@ -108,25 +106,4 @@ def prepare_study(study: Study, folder: Path) -> PreparedStudy:
         depth=read_depth(study.model, study.revision),
         data=data,
         folders={name: d.folder for name, d in data.items() if d.folder},
-    )
-
-
-def describe_tasks(prepared: PreparedStudy) -> pd.DataFrame:
-    """Return a row per task and split: rows, labels, token lengths, metrics (Table 4)."""
-    return pd.DataFrame(
-        [
-            {
-                "task": name,
-                "category": data.task.category,
-                "split": split,
-                "rows": facts["rows"],
-                "labels": data.task.num_outputs,
-                "median_tokens": facts["median_tokens"],
-                "p95_tokens": facts["p95_tokens"],
-                "truncated_frac": round(facts["truncated_frac"], 4),
-                "metrics": "/".join(data.task.all_metrics),
-            }
-            for name, data in prepared.data.items()
-            for split, facts in describe(data).items()
-        ]
     )

@@ -93,6 +93,13 @@ class Workers:
         devices = ("cuda:0" if on_gpus else "cpu",) * count
         return cls(count, devices, 1, checkpoint_s, tuple(loggers), scheduler=scheduler)
 
+    def here(self) -> Workers:
+        """Return workers of this machine: those of a cluster are replaced by its CPU cores."""
+        if not self.scheduler:
+            return self
+        count = count_cores()
+        return dataclasses.replace(self, count=count, devices=("cpu",) * count, scheduler="")
+
     def fill(self, jobs: Sequence[Job]) -> Workers:
         """Return workers with a slot for each job that has room on a GPU, if that was left open."""
         if not self.fills_gpus or not jobs:

@@ -138,15 +138,18 @@ def attention(
         bool, typer.Option("--all-pairs", help="Every pair, beside its gain, layer by layer.")
     ] = False,
     seeds: SeedsOption = None,
+    dry_run: DryRunOption = False,
     workers: WorkerOptions,
     rows: RowOptions,
     study: StudyOptions,
 ) -> None:
     """Compare attention maps of a task's own and its pair's model, head by head (Figures 5, 6)."""
     output, plan = study.open(rows, seeds)
+    from analysis.attention_plan import print_attention_plan
     from analysis.attention_study import (
         describe_layers,
         describe_pairs,
+        list_all_pairs,
         measure_all_pairs,
         measure_pairs,
         parse_pairs,
@@ -155,9 +158,13 @@ def attention(
 
     chosen = workers.choose()
     prepared = prepare_study(plan, output.data)
-    if pair or not all_pairs:
-        files = measure_pairs(output, prepared, parse_pairs(prepared, pair or []), chosen)
-        typer.echo(describe_pairs(files))
+    pairs = parse_pairs(prepared, pair or []) if pair or not all_pairs else []
+    if dry_run:
+        asked = [*pairs, *(list_all_pairs(prepared) if all_pairs else [])]
+        print_attention_plan(output, prepared, asked, chosen, typer.echo)
+        return
+    if pairs:
+        typer.echo(describe_pairs(measure_pairs(output, prepared, pairs, chosen)))
     if all_pairs:
         typer.echo(describe_layers(measure_all_pairs(output, prepared, chosen)))
     typer.echo(f"wrote {output.attention}")
@@ -216,11 +223,13 @@ def tasks(
     rows: RowOptions,
     study: StudyOptions,
 ) -> None:
-    """Describe each task's data: rows, labels, token lengths, metrics (Table 4)."""
+    """Describe each task's data: rows, labels, token lengths, metrics (Table 4); tasks.parquet."""
     output, plan = study.open(rows)
-    from hmnet.prepared import describe_tasks, prepare_study
+    from hmnet.prepared import prepare_study
+    from hmnet.task_table import describe_tasks, write_tasks
 
-    typer.echo(describe_tasks(prepare_study(plan, output.data)).to_string(index=False))
+    typer.echo(describe_tasks(write_tasks(output, prepare_study(plan, output.data))))
+    typer.echo(f"wrote {output.tasks}")
 
 
 @app.command()

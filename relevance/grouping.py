@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hmnet.errors import InputError
@@ -13,7 +13,7 @@ from hmnet.study import Study, resolve_study
 from relevance.clustering import cluster, to_table
 from relevance.manual import manual_groups, manual_matrix
 from relevance.matrix import RelevanceMatrix
-from relevance.reference import load_reference
+from relevance.reference import REFERENCES, load_reference
 
 CLUSTERS_SCHEMA = "clusters/1"
 
@@ -46,28 +46,72 @@ def find_groupings(
     """Return the groupings of a study's tasks that are at hand, by name.
 
     `vocabulary` and `pairwise` where these have been measured, by k-means, and `manual` always.
-    groups.json is taken for the measure that it was made from.
+    groups.json is taken under the name of the matrix that it was made from.
 
     Args:
-        k: number of groups of a clustering; None for that of groups.json, else 3.
+        k: number of groups of a clustering; None for that of groups.json if this was made from a
+            matrix that is at hand and has several groups, else 3.
         say: told of a matrix that gives no such groups, and why.
     """
     names = list(study.tasks)
-    known = Groups.read(output.groups) if output.groups.exists() else None
-    if known is not None and sorted(known.tasks) != sorted(names):
-        known = None
-    count = min(k or (len(known.groups) if known is not None else 3), len(names))
+    matrices = _read_measured(output, say)
+    known = _read_groups(output, names)
+    measures = {matrix.identity: matrix.measure for matrix in matrices.values()}
+    count = min(k or _choose_count(known, measures), len(names))
     found = {"manual": manual_groups(study.tasks.values())}
+    for file, matrix in matrices.items():
+        try:
+            found[matrix.measure] = cluster(matrix.select(names), count)
+        except InputError as error:
+            say(f"note: no groups from {file}: {error}")
+    if known is not None and k in (None, len(known.groups)):
+        found[_name_origin(known, measures)] = known
+    return {name: found[name] for name in sorted(found, key=_place)}
+
+
+def _read_measured(output: Output, say: Callable[[str], None]) -> dict[str, RelevanceMatrix]:
+    """Return file name to matrix for those that have been measured."""
+    matrices = {}
     for path in (output.vocab, output.pairwise):
         try:
             if path.exists():
-                matrix = RelevanceMatrix.read(path).select(names)
-                found[matrix.measure] = cluster(matrix, count)
+                matrices[path.name] = RelevanceMatrix.read(path)
         except InputError as error:
             say(f"note: no groups from {path.name}: {error}")
-    if known is not None and k in (None, len(known.groups)):
-        found[str(known.origin.get("measure", known.origin.get("method", "groups")))] = known
-    return {name: found[name] for name in sorted(found, key=_place)}
+    return matrices
+
+
+def _read_groups(output: Output, names: list[str]) -> Groups | None:
+    """Return the groups of groups.json, if they are those of these tasks and not the manual ones.
+
+    The manual groups are those of the study's categories as they are now.
+    """
+    groups = Groups.read(output.groups) if output.groups.exists() else None
+    if groups is None or groups.origin.get("method") == "manual":
+        return None
+    return groups if sorted(groups.tasks) == sorted(names) else None
+
+
+def _choose_count(known: Groups | None, measures: Mapping[str, str]) -> int:
+    """Return the number of groups that every clustering gets.
+
+    Args:
+        measures: identity of each matrix at hand to its measure.
+    """
+    is_ours = known is not None and known.origin.get("matrix") in measures
+    return len(known.groups) if known is not None and is_ours and len(known.groups) > 1 else 3
+
+
+def _name_origin(known: Groups, measures: Mapping[str, str]) -> str:
+    """Return the name of the matrix that groups were made from, not that of another one's."""
+    identity = str(known.origin.get("matrix", "file"))
+    measure = str(known.origin.get("measure", known.origin.get("method", "groups")))
+    if identity in measures:
+        return measures[identity]
+    reference = next((name for name in REFERENCES if load_reference(name).identity == identity), "")
+    if reference:
+        return reference.replace(":", "-")
+    return f"{measure}-{identity}" if measure in measures.values() else measure
 
 
 def _place(name: str) -> tuple[int, str]:

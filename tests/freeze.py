@@ -21,6 +21,7 @@ from hmnet.runs import RunFailure
 from relevance.cli import app as relevance_app
 
 COMMANDS = (
+    (relevance_app, "tasks"),
     (relevance_app, "pairwise", "--seeds", "2", "--refine", "--budget", "2"),
     (relevance_app, "cluster", "--k", "2"),
     (relevance_app, "attention", "--pair", "tone,grade"),

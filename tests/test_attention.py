@@ -13,18 +13,34 @@ import torch
 from made import make_data, make_encoder
 from tiny_study import write_study
 
+import analysis.attention_study
+import hmnet.workers
 from analysis import attention
 from analysis.attention import compare_attention, sum_similarities
-from analysis.attention_study import relate_to_gains
+from analysis.attention_plan import measure_models
+from analysis.attention_study import (
+    _measure_task,
+    list_all_pairs,
+    measure_pairs,
+    plan_pairs,
+    read_gains,
+    relate_to_gains,
+)
+from analysis.flags import find_undefined
+from analysis.predictions import collect_predictions
 from hmnet.attention_maps import list_spans, watch
 from hmnet.encoder import find_layers, load_encoder
 from hmnet.errors import InputError
 from hmnet.hierarchy import HierarchySpec
+from hmnet.job import Job
 from hmnet.model import HMNet
 from hmnet.outputs import Output
 from hmnet.packing import pack
+from hmnet.prepared import prepare_study
 from hmnet.storage import read_table
+from hmnet.study import load_study
 from hmnet.tokens import SplitData
+from hmnet.workers import Workers
 from relevance.cli import app
 from reports.collect import collect
 
@@ -184,6 +200,20 @@ def test_layers_are_related_to_gains_by_rank() -> None:
     assert table["pairs"].tolist() == [4, 4]
 
 
+def test_correlations_within_a_task_are_not_swayed_by_easy_and_hard_tasks() -> None:
+    # Within each task similarity falls as the gain rises; the task that gains more is more similar.
+    pairs = [("a", p, 0.1 + i / 100, 0.5 - i / 100) for i, p in enumerate("bcd")]
+    pairs += [("b", p, 0.6 + i / 100, 0.9 - i / 100) for i, p in enumerate("acd")]
+    pairs += [("c", "a", float("nan"), 0.1)]  # learned nothing alone
+    table = pd.DataFrame(pairs, columns=["task", "partner", "gain", "similarity"])
+    found = relate_to_gains(table.assign(layer=1, head=1), table[["task", "partner", "gain"]])
+    row = found.iloc[0]
+    assert row["spearman_within"] == -1
+    assert row["spearman"] > 0
+    assert row["pairs"] == 6
+    assert row["similarity"] == pytest.approx(table["similarity"].mean())
+
+
 # The command
 
 
@@ -220,6 +250,68 @@ def test_all_pairs_are_related_to_gains_layer_by_layer(output: Output) -> None:
     assert layers["layer"].tolist() == [1, 2, 3]
     assert (layers["pairs"] <= 6).all()
     assert len(list((output.attention / "all").glob("*.parquet"))) == 3
+
+
+def test_targets_that_learned_nothing_alone_are_left_out_of_gains(output: Output) -> None:
+    prepared = prepare_study(load_study(output.study_file), output.data)
+    undefined = []
+    for name in prepared.study.tasks:
+        frame = output.runs.predictions(prepared.single(name, 0).spec, name)
+        found = collect_predictions(prepared.study.tasks[name], {0: frame}, {})
+        undefined += find_undefined({name: found})
+    assert undefined  # the labels of `match` are random
+    gains = read_gains(plan_pairs(prepared, list_all_pairs(prepared)), output.runs)
+    assert set(gains.loc[gains["gain"].isna(), "task"]) >= set(undefined)
+    assert len(gains) == 6
+    layers, _ = read_table(output.folder / "attention-layers.parquet", "attention-layers/1")
+    assert (layers["pairs"] == gains["gain"].notna().sum()).all()
+
+
+def test_models_take_the_room_that_a_dry_run_tells(
+    output: Output, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepared = prepare_study(load_study(output.study_file), output.data)
+    job = prepared.shared(["tone", "match"], 0, keep_model=True)
+    size = (output.runs.path(job.spec) / "model" / "model.safetensors").stat().st_size
+    assert 0 <= size - measure_models([job]) < 10_000  # names and shapes
+    words = ["attention", "--all-pairs", "--pair", "tone,match", "--dry-run"]
+    app([*words, "--out", str(output.folder)], standalone_mode=False)
+    printed = capsys.readouterr().out
+    assert "3 pairs, 6 runs whose models are kept" in printed
+    assert "0 models to come need 0.00 GB" in printed
+    assert "6 already done, 0 to do" in printed
+
+
+def test_attention_is_measured_here_where_a_cluster_trained(
+    output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = prepare_study(load_study(output.study_file), output.data)
+    path = output.attention / "match.tone.parquet"
+    before, _ = read_table(path, "attention/1")
+    path.unlink()
+    monkeypatch.setattr(hmnet.workers, "count_cores", lambda: 1)
+    cluster = Workers(2, ("cuda:0", "cuda:0"), scheduler="tcp://127.0.0.1:9")
+    assert measure_pairs(output, prepared, [("match", "tone")], cluster) == [path]
+    after, _ = read_table(path, "attention/1")
+    pd.testing.assert_frame_equal(before, after, rtol=1e-5)
+
+
+def test_a_pairs_run_is_compared_with_the_single_run_of_its_seed(
+    output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"seeds": [3, 5]}
+    prepared = prepare_study(load_study(output.study_file, changes), output.data)
+    seen = []
+
+    def compare(single: Job, joint: Job, task: str, *_: object) -> np.ndarray:
+        seen.append((task, single.spec.names, single.spec.seed, joint.spec.seed))
+        return np.full((3, 2), float(single.spec.seed))
+
+    monkeypatch.setattr(analysis.attention_study, "_compare_runs", compare)
+    [pair] = plan_pairs(prepared, [("match", "tone")])
+    table = _measure_task(pair, "tone", "match", output.runs, "cpu")
+    assert seen == [("tone", ("tone",), 3, 3), ("tone", ("tone",), 5, 5)]
+    assert (table["similarity"] == 4).all()  # the mean over seeds
 
 
 def test_the_report_reads_the_pairs_asked_for(output: Output) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from made import make_data
 from tiny_study import write_groups, write_study
 
+from analysis.budget import count_task_steps, describe_budget
+from analysis.collapsed_results import describe_collapsed, find_collapsed_results
 from analysis.comparison import add_intervals
+from analysis.flags import CollapsedRun
 from analysis.paired import (
     AVERAGE,
     Runs,
@@ -19,11 +26,17 @@ from analysis.paired import (
     score_systems,
 )
 from analysis.predictions import collect_predictions
+from analysis.split_scores import tabulate_split_scores
 from hmnet.cli import app
+from hmnet.comparison import list_systems
 from hmnet.errors import InputError
 from hmnet.hierarchy import Groups
 from hmnet.outputs import Output
+from hmnet.prepared import PreparedStudy, prepare_study
+from hmnet.runs import ModelRef, RunSpec
+from hmnet.settings import TrainingSettings
 from hmnet.storage import read_json, read_table
+from hmnet.study import Study, load_study
 from hmnet.tasks import Task
 from relevance.cli import app as relevance_app
 from reports.collect import collect
@@ -130,6 +143,83 @@ def test_the_average_is_left_out_where_a_task_lacks_its_single_run() -> None:
     assert table.loc[table["seed"].isna(), "task"].tolist() == ["made"]
 
 
+# The budget
+
+
+def prepare_made(sizes: dict[str, int], settings: TrainingSettings) -> PreparedStudy:
+    """Return a made study without files, whose tasks have so many training rows."""
+    data = {name: make_data(name, size=size) for name, size in sizes.items()}
+    tasks = {name: found.task for name, found in data.items()}
+    study = Study(tasks=tasks, model="made", training=settings)
+    folders = {name: Path(name) for name in sizes}
+    return PreparedStudy(study, ModelRef("made", None, "0"), 3, data, folders)
+
+
+def test_every_system_has_the_same_budget_unless_temperature_shares_out_batches() -> None:
+    sizes = {"small": 8, "large": 72}
+    settings = TrainingSettings(epochs=2, batch_size=8)
+    fair = prepare_made(sizes, settings)
+    text = describe_budget(fair, list_systems(fair, {}))
+    assert text.startswith("equal budget: every system is trained for 2 epochs over the same 80")
+    assert "20 steps" in text
+    # 1 and 9 batches: roots 1 and 3 share 10 as 2.5 and 7.5, that is 2 and 8.
+    settings = dataclasses.replace(settings, sampling="temperature", temperature=2.0)
+    shared = prepare_made(sizes, settings)
+    steps = [count_task_steps(shared, system) for system in list_systems(shared, {})]
+    assert steps == [{"small": 2, "large": 18}, {"small": 4, "large": 16}]
+    text = describe_budget(shared, list_systems(shared, {}))
+    assert text.startswith("unequal budget")
+    assert "single-task: 20 (small 2, large 18)" in text
+    assert "multi-task: 20 (small 4, large 16)" in text
+
+
+# Rows as the paper counts them, and results that mean little
+
+
+class MadeStore:
+    """Stands for a store in which every run is done with the same scores."""
+
+    def __init__(self, scores: dict[str, dict[str, dict[str, float]]]) -> None:
+        self.scores = scores
+
+    def is_done(self, spec: RunSpec) -> bool:
+        return True
+
+    def result(self, spec: RunSpec) -> SimpleNamespace:
+        return SimpleNamespace(scores={name: self.scores[name] for name in spec.names})
+
+
+def test_the_average_of_rows_counts_each_dev_split_and_that_of_tasks_each_task() -> None:
+    prepared = prepare_made({"one": 8, "two": 8}, TrainingSettings())
+    systems = list_systems(prepared, {})
+    one = {"validation": {"accuracy": 0.9}}
+    two = {"matched": {"accuracy": 0.5}, "mismatched": {"accuracy": 0.4}}
+    store: Any = MadeStore({"one": one, "two": two})
+    assert tabulate_split_scores(prepared, systems, store).empty  # no task is said to have two
+    splits = {name: name for name in ("train", *two)}
+    task = dataclasses.replace(prepared.study.tasks["two"], splits=splits)
+    study = dataclasses.replace(prepared.study, tasks={**prepared.study.tasks, "two": task})
+    prepared = dataclasses.replace(prepared, study=study)
+    table = tabulate_split_scores(prepared, systems, store)
+    assert table["multi-task"].to_dict() == pytest.approx(
+        {
+            "two matched": 0.5,
+            "two mismatched": 0.4,
+            "average": (0.9 + 0.45) / 2,
+            "average of rows": (0.9 + 0.5 + 0.4) / 3,
+        }
+    )
+    assert table["single-task"].tolist() == table["multi-task"].tolist()
+
+
+def test_it_is_said_how_many_results_of_each_system_collapsed() -> None:
+    prepared = prepare_made({"one": 8, "two": 8}, TrainingSettings())
+    runs = [CollapsedRun(task, partner, 0, ()) for task, partner in
+            (("one", ""), ("one", "multi-task"), ("two", "multi-task"))]  # fmt: skip
+    text = describe_collapsed(runs, prepared, list_systems(prepared, {}))
+    assert "of 2 per system: single-task 1, multi-task 2. They are in the means" in text
+
+
 # The command
 
 
@@ -218,6 +308,31 @@ def test_a_second_call_trains_nothing_and_writes_the_same_bytes(
     printed = capsys.readouterr().out
     assert "equal budget: every system is trained for 3 epochs over the same 144 rows" in printed
     assert "difference to multi-task, points [95 % interval]" in printed
+    assert "dev splits by themselves" not in printed  # every task has one
+    assert_counts_are_explained(printed)
+
+
+def assert_counts_are_explained(printed: str) -> None:
+    """Both ways of copying are counted, beside the paper's figures and what they fit."""
+    for name in ("hmnet-manual", "hmnet-mine"):
+        lines = [line.split() for line in printed.splitlines()]
+        counted = {words[3]: words[6] for words in lines if words[:3] == [name, "1", "2"]}
+        whole, blocks = (int(counted[w].replace(",", "")) for w in ("whole", "feed-forward"))
+        assert blocks < whole
+    assert "231M and 240M fit copies of the feed-forward blocks alone" in printed
+    assert "about 307M with 3 groups" in printed
+    assert "single-task total is that of 3 models; the paper prints the 110M of one" in printed
+
+
+def test_collapsed_results_are_those_with_one_answer_or_the_loss_of_guessing(
+    output: Output,
+) -> None:
+    prepared = prepare_study(load_study(output.study_file), output.data)
+    # Nothing of `match` can be learned: its labels are random.
+    found = find_collapsed_results(prepared, list_systems(prepared, {}), output.runs)
+    assert {("match", ""), ("match", "multi-task")} <= {(r.task, r.partner) for r in found}
+    for run in found:
+        assert set(run.reasons) <= {"one class predicted", "constant predictions", "loss at chance"}
 
 
 def test_a_dry_run_prints_exact_counts_and_runs_nothing(
@@ -241,10 +356,8 @@ def test_groupings_at_hand_are_taken_where_none_is_given(
     Groups(groups, {"measure": "pairwise"}).write(out / "groups.json")
     app(["compare", *rest, "--dry-run", "--no-skillnet"], standalone_mode=False)
     printed = capsys.readouterr()
-    assert [line.split()[0] for line in printed.out.splitlines() if "hmnet-" in line] == [
-        "hmnet-manual",
-        "hmnet-pairwise",
-    ]
+    named = [line.split()[0] for line in printed.out.splitlines() if "hmnet-" in line]
+    assert list(dict.fromkeys(named)) == ["hmnet-manual", "hmnet-pairwise"]
     assert "skillnet" not in printed.out
     # The made tasks have the same words, so that their vocabularies cannot be told apart.
     assert "no groups from vocab.parquet" in printed.err
