@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,14 @@ import pytest
 from distributed import Client
 from tiny_study import write_study
 
+import hmnet.workers
+import relevance.sweep
+from hmnet.cost import Speed
+from hmnet.job import Job, Machine
 from hmnet.outputs import Output
+from hmnet.study import load_study
+from hmnet.workers import Workers
+from relevance.sweep import print_plan
 
 QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}
 
@@ -141,6 +148,25 @@ def test_jobs_ask_for_the_gpus_of_a_cluster(study: Path, tmp_path: Path, cluster
     assert "3 runs failed" in said
     assert "CUDA" in said or "NVIDIA" in said
     assert "Traceback" not in said
+
+
+def test_a_dry_run_for_a_cluster_is_timed_on_this_machine(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = []
+
+    def measure(jobs: Sequence[Job], machine: Machine) -> Speed:
+        machines.append(machine)
+        return Speed((1.0,), (0.001,), (0.001,), 0.0)
+
+    monkeypatch.setattr(relevance.sweep, "measure_speed", measure)
+    monkeypatch.setattr(hmnet.workers, "count_cores", lambda: 1)
+    cluster = Workers(4, ("cuda:0",) * 4, scheduler="tcp://127.0.0.1:9")
+    said: list[str] = []
+    print_plan(Output(tmp_path / "out"), load_study(study), cluster, say=said.append)
+    assert [machine.device for machine in machines] == ["cpu"]
+    assert "on 4 workers" in said[-1]
+    assert "timed on the CPU of this machine" in said[-1]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -222,3 +223,22 @@ def test_no_room_for_one_example_is_said(folder: Path, monkeypatch: pytest.Monke
     run_out_of_memory(monkeypatch, 0)
     with pytest.raises(OutOfMemoryError, match=r"`rows.max_length` should leave room for one"):
         train(make_model(folder), DATA, SETTINGS, seed=0)
+
+
+def test_a_tasks_loss_weight_scales_its_gradient_and_not_its_recorded_loss(folder: Path) -> None:
+    weighted = dataclasses.replace(SETTINGS, loss_weights={"alpha": 3.0})
+    found = {}
+    for name, settings in (("plain", SETTINGS), ("weighted", weighted)):
+        trainer = Trainer(make_model(folder), DATA, settings, 0, torch.device("cpu"))
+        for task in DATA:
+            step = next(step for step in trainer.steps if step.task == task)
+            loss, _ = trainer._add_gradients(step)
+            parameters = list(trainer.model.path(task).parameters())
+            found[name, task] = loss, [p.grad.clone() for p in parameters if p.grad is not None]
+            trainer.optimizer.zero_grad(set_to_none=True)
+    for task, factor in (("alpha", 3.0), ("beta", 1.0)):
+        (loss, plain), (same, scaled) = found["plain", task], found["weighted", task]
+        assert loss == same
+        assert any(one.abs().sum() > 0 for one in plain)
+        for one, other in zip(plain, scaled, strict=True):
+            torch.testing.assert_close(other, factor * one)
