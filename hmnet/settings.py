@@ -52,6 +52,9 @@ class TrainingSettings:
         temperature: 1 is proportional; towards infinity all tasks get the same share.
         cap: most examples of a task in an epoch; later epochs go on with its other examples.
         loss_weights: task to the factor of its loss; 1 where there is none.
+
+    A step is always of one task, as in Algorithm 1. Batches of several tasks are no option: dropout
+    seeds, loss records, checkpoints and the halving of batches all go by a step's one task.
     """
 
     epochs: Count = 3

@@ -134,16 +134,20 @@ def _print_estimate(
     seconds = estimate_sweep(prepared, missing, workers)
     say(
         f"about {format_seconds(seconds)} on {workers.count} workers ({', '.join(workers.devices)})"
+        + (", timed on the CPU of this machine, not on the cluster" if workers.scheduler else "")
     )
 
 
 def estimate_sweep(prepared: PreparedStudy, jobs: Sequence[Job], workers: Workers) -> float:
-    """Return the seconds that jobs will take, from a short timing on all workers at once."""
+    """Return the seconds that jobs will take, from a short timing on all workers at once.
+
+    Workers of a cluster are taken for as fast as this machine's cores.
+    """
     timed = [prepared.single(name, prepared.study.seeds[0]) for name in choose_timed(prepared.data)]
-    parallel = Parallel(n_jobs=workers.count, inner_max_num_threads=workers.threads)
+    here = workers.here()
+    parallel = Parallel(n_jobs=here.count, inner_max_num_threads=here.threads)
     speeds = parallel(
-        delayed(measure_speed)(timed, Machine(device, workers.threads))
-        for device in workers.devices
+        delayed(measure_speed)(timed, Machine(device, here.threads)) for device in here.devices
     )
     per_worker = [
         sum(estimate_seconds(job, prepared.data, speed) for job in jobs) for speed in speeds

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -19,11 +19,16 @@ from distributed import Client
 from test_jobs import RESULT, SPEC
 from tiny_study import write_study
 
+import hmnet.workers
+import relevance.sweep
+from hmnet.cost import Speed
 from hmnet.job import Job, Machine
 from hmnet.jobs import run_jobs
 from hmnet.outputs import Output
 from hmnet.runs import RunResult, RunStore
+from hmnet.study import load_study
 from hmnet.workers import Workers
+from relevance.sweep import print_plan
 
 QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}
 
@@ -181,6 +186,25 @@ def test_jobs_of_a_cluster_run_on_the_workers_with_a_gpu_alone(
     by = [(store.path(job.spec) / "by").read_text() for job in jobs]
     assert by == [f"{with_gpu.pid} cuda:0"] * len(jobs)
     assert without.poll() is None  # it was there all the time
+
+
+def test_a_dry_run_for_a_cluster_is_timed_on_this_machine(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = []
+
+    def measure(jobs: Sequence[Job], machine: Machine) -> Speed:
+        machines.append(machine)
+        return Speed((1.0,), (0.001,), (0.001,), 0.0)
+
+    monkeypatch.setattr(relevance.sweep, "measure_speed", measure)
+    monkeypatch.setattr(hmnet.workers, "count_cores", lambda: 1)
+    cluster = Workers(4, ("cuda:0",) * 4, scheduler="tcp://127.0.0.1:9")
+    said: list[str] = []
+    print_plan(Output(tmp_path / "out"), load_study(study), cluster, say=said.append)
+    assert [machine.device for machine in machines] == ["cpu"]
+    assert "on 4 workers" in said[-1]
+    assert "timed on the CPU of this machine" in said[-1]
 
 
 @pytest.mark.parametrize(

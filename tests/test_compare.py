@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -344,6 +345,27 @@ def test_a_dry_run_prints_exact_counts_and_runs_nothing(
     counts = table.groupby("system")["params_overall"].max().astype(int)
     assert all(f"{count:,}" in printed for count in counts)
     assert "14 already done, 0 to do" in printed
+
+
+def test_layers_and_feed_forward_blocks_are_duplicated_side_by_side(
+    output: Output, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(output.folder, out)  # the other systems' runs are done
+    changed = [str(out) if word == str(output.folder) else word for word in words]
+    more = ("--duplicate", "layer,ffn", "--seeds", "1", "--no-skillnet")
+    app([*changed, *more], standalone_mode=False)
+    table, provenance = read_table(Output(out).compare, "comparison/1")
+    hmnet = ["hmnet-manual", "hmnet-mine", "hmnet-manual-ffn", "hmnet-mine-ffn"]
+    assert list(dict.fromkeys(table["system"])) == ["single-task", "multi-task", *hmnet]
+    duplicates = {system["name"]: system["duplicate"] for system in provenance["systems"]}
+    assert [duplicates[name] for name in hmnet] == ["layer", "layer", "ffn", "ffn"]
+    overall = table.groupby("system")["params_overall"].max()
+    printed = capsys.readouterr().out
+    for name in ("hmnet-manual", "hmnet-mine"):
+        assert overall[f"{name}-ffn"] < overall[name]
+        assert f"{overall[f'{name}-ffn']:,.0f}" in printed
+    assert_counts_are_explained(printed)
 
 
 def test_groupings_at_hand_are_taken_where_none_is_given(

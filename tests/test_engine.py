@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -310,3 +311,22 @@ def test_the_collector_is_as_it_was_after_a_training(was_frozen: bool) -> None:
         assert (gc.get_freeze_count() > 0) == was_frozen
     finally:
         gc.unfreeze()
+
+
+def test_a_tasks_loss_weight_scales_its_gradient_and_not_its_recorded_loss(folder: Path) -> None:
+    weighted = dataclasses.replace(SETTINGS, loss_weights={"alpha": 3.0})
+    found = {}
+    for name, settings in (("plain", SETTINGS), ("weighted", weighted)):
+        trainer = Trainer(make_model(folder), DATA, settings, 0, torch.device("cpu"))
+        for task in DATA:
+            step = next(step for step in trainer.steps if step.task == task)
+            loss, _ = trainer._add_gradients(step)
+            parameters = list(trainer.model.path(task).parameters())
+            found[name, task] = loss, [p.grad.clone() for p in parameters if p.grad is not None]
+            trainer.optimizer.zero_grad(set_to_none=True)
+    for task, factor in (("alpha", 3.0), ("beta", 1.0)):
+        (loss, plain), (same, scaled) = found["plain", task], found["weighted", task]
+        assert loss == same
+        assert any(one.abs().sum() > 0 for one in plain)
+        for one, other in zip(plain, scaled, strict=True):
+            torch.testing.assert_close(other, factor * one)
