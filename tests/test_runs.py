@@ -223,7 +223,7 @@ def test_a_run_is_done_when_its_result_is_there(tmp_path: Path) -> None:
         store.finish(SPEC, RESULT)
     assert store.is_done(SPEC)
     found = store.result(SPEC)
-    assert dataclasses.replace(found, files={}) == RESULT
+    assert dataclasses.replace(found, files={}, own="") == RESULT
     assert sorted(found.files) == ["predictions/cb.parquet", "spec.json"]
     pd.testing.assert_frame_equal(store.predictions(SPEC, "cb"), PREDICTIONS)
 
