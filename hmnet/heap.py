@@ -1,7 +1,7 @@
 """Python's garbage collector, kept from what will not become garbage.
 
 Each training step makes thousands of objects, so the collector looks through all there are again
-and again: libraries above all, a twentieth of a small encoder's training time.
+and again: libraries above all, some hundredths of a small encoder's training time.
 """
 
 from __future__ import annotations
