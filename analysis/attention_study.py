@@ -7,7 +7,7 @@ A pair's table is written once and kept until its runs change.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class PairJobs:
         return [job.spec.run_id for job in self.jobs]
 
 
-def parse_pairs(prepared: PreparedStudy, given: Sequence[str]) -> list[tuple[str, str]]:
+def parse_pairs(tasks: Collection[str], given: Sequence[str]) -> list[tuple[str, str]]:
     """Read pairs given as ONE,OTHER; the order of two tasks does not matter.
 
     Raises:
@@ -70,7 +70,6 @@ def parse_pairs(prepared: PreparedStudy, given: Sequence[str]) -> list[tuple[str
     """
     if not given:
         raise InputError("Parameter `pair` should be given, or `all_pairs`. Found neither.")
-    known = list(prepared.study.tasks)
     parts = [tuple(name.strip() for name in text.split(",")) for text in given]
     problems = [
         f"Parameter `pair` should be two different tasks, such as qqp,rte. Found `{text}`."
@@ -78,9 +77,9 @@ def parse_pairs(prepared: PreparedStudy, given: Sequence[str]) -> list[tuple[str
         if len(names) != 2 or names[0] == names[1]
     ]
     problems += [
-        f"Parameter `pair` should name tasks of the study. Found `{name}`.{suggest(name, known)}"
+        f"Parameter `pair` should name tasks of the study. Found `{name}`.{suggest(name, tasks)}"
         for name in dict.fromkeys(itertools.chain(*parts))
-        if name not in known
+        if name not in tasks
     ]
     raise_problems(problems)
     return list(dict.fromkeys((min(names), max(names)) for names in parts))

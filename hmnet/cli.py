@@ -160,12 +160,13 @@ def sweep(
     output, plan = study.open(rows, seeds)
     from analysis.systems import choose_groupings
     from hmnet.prepared import prepare_study
-    from hmnet.sweeps import describe_sweep, plan_sweep, run_sweep
+    from hmnet.sweeps import check_sweep, describe_sweep, plan_sweep, run_sweep
     from relevance.sweep import print_jobs
 
+    counts = parse_integers(shared, "shared")
+    check_sweep(counts, hierarchies)
     chosen = workers.choose(log)
     prepared = prepare_study(plan, output.data)
-    counts = parse_integers(shared, "shared")
     groupings = choose_groupings(output, plan, groups or (), k, say_aside) if hierarchies else {}
     planned = plan_sweep(prepared, counts, hierarchies, groupings)
     if dry_run:

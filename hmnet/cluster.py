@@ -8,6 +8,7 @@ done by another one, which goes on from the job's checkpoint.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import threading
@@ -47,6 +48,7 @@ def connect(address: str) -> Iterator[Client]:
     for name in ("distributed", "distributed.client"):  # what matters comes as an error
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
+        asyncio.run(_reach(address))
         client = Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
@@ -58,6 +60,16 @@ def connect(address: str) -> Iterator[Client]:
         yield client
     finally:
         client.close()  # type: ignore[no-untyped-call]
+
+
+async def _reach(address: str) -> None:
+    """Open and close a connection: a client that fails to is a minute in being cleared away."""
+    from distributed.comm import connect as open_connection
+    from distributed.security import Security
+
+    options = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
+    connection = await open_connection(address, **options)
+    await connection.close()
 
 
 def _check_workers(client: Client, address: str) -> None:

@@ -65,6 +65,15 @@ class Sweep:
         return [point.job for point in self.points]
 
 
+def check_sweep(shared: Sequence[int] | None, hierarchies: str | None) -> None:
+    """Raise an InputError unless one of `shared` and `hierarchies` is given."""
+    if (shared is None) == (hierarchies is None):
+        found = "none" if shared is None else "both"
+        raise InputError(
+            f"One of the parameters `shared` and `hierarchies` should be given. Found {found}."
+        )
+
+
 def plan_sweep(
     prepared: PreparedStudy,
     shared: Sequence[int] | None,
@@ -76,11 +85,7 @@ def plan_sweep(
     Raises:
         InputError: unless one of `shared` and `hierarchies` is given, or if it does not fit.
     """
-    if (shared is None) == (hierarchies is None):
-        found = "none" if shared is None else "both"
-        raise InputError(
-            f"One of the parameters `shared` and `hierarchies` should be given. Found {found}."
-        )
+    check_sweep(shared, hierarchies)
     if shared is not None:
         return plan_layers(prepared, shared)
     return plan_combinations(prepared, hierarchies or "", groupings)

@@ -156,9 +156,9 @@ def attention(
     )
     from hmnet.prepared import prepare_study
 
+    pairs = parse_pairs(plan.tasks, pair or []) if pair or not all_pairs else []
     chosen = workers.choose()
     prepared = prepare_study(plan, output.data)
-    pairs = parse_pairs(prepared, pair or []) if pair or not all_pairs else []
     if dry_run:
         asked = [*pairs, *(list_all_pairs(prepared) if all_pairs else [])]
         print_attention_plan(output, prepared, asked, chosen, typer.echo)

@@ -19,6 +19,7 @@ import torch
 from tiny_study import write_groups, write_study
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+import hmnet.prepared
 from hmnet.cli import app as hmnet_app
 from hmnet.errors import RelevanceError
 from hmnet.hierarchy import Groups
@@ -259,6 +260,26 @@ BAD_CALLS = {
         r"Parameter `seeds` should be whole numbers",
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["relevance", "attention", "--pair", "qqp"], r"`pair` should be two different tasks"),
+        (["relevance", "attention", "--pair", "qqp,rta"], r"Found `rta`\. Did you mean `rte`"),
+        (["hmnet", "sweep", "--tasks", "mnli"], r"`shared` and `hierarchies` should be given"),
+    ],
+)
+def test_wrong_options_are_told_before_anything_is_fetched(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(*args: object) -> None:
+        pytest.fail("the rows were asked for")
+
+    monkeypatch.setattr(hmnet.prepared, "prepare_study", fetch)
+    app = {"relevance": relevance_app, "hmnet": hmnet_app}[words[0]]
+    with pytest.raises(RelevanceError, match=said):
+        app([*words[1:], "--out", str(tmp_path / "out")], standalone_mode=False)
 
 
 @pytest.mark.parametrize("case", BAD_CALLS, ids=lambda case: case.replace(" ", "-"))

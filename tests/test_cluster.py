@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -205,6 +206,16 @@ def test_a_dry_run_for_a_cluster_is_timed_on_this_machine(
     assert [machine.device for machine in machines] == ["cpu"]
     assert "on 4 workers" in said[-1]
     assert "timed on the CPU of this machine" in said[-1]
+
+
+@pytest.mark.parametrize("address", ["nowhere", "http://127.0.0.1:9", "tls://127.0.0.1:9"])
+def test_what_is_no_address_of_a_scheduler_is_said_at_once(address: str) -> None:
+    code = "import sys; from hmnet.cluster import connect; connect(sys.argv[1]).__enter__()"
+    ended = subprocess.run(  # a client that could not connect is a minute in being cleared away
+        [sys.executable, "-c", code, address], text=True, capture_output=True, timeout=50
+    )
+    assert re.search(f"InputError: Parameter `scheduler`.*Found `{address}`", ended.stderr)
+    assert "Exception ignored" not in ended.stderr
 
 
 @pytest.mark.parametrize(
