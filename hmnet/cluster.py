@@ -64,11 +64,11 @@ def connect(address: str) -> Iterator[Client]:
 
 async def _reach(address: str) -> None:
     """Open and close a connection: a client that fails to is a minute in being cleared away."""
-    from distributed.comm import connect as open_connection
+    from distributed.comm.core import connect as open_connection
     from distributed.security import Security
 
     options = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
-    connection = await open_connection(address, **options)
+    connection = await open_connection(address, **options)  # type: ignore[no-untyped-call]
     await connection.close()
 
 
