@@ -65,6 +65,7 @@ def test_two_sweeps_on_one_folder_share_the_runs(
     assert not list(out.folder.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_sweep_finishes_what_another_was_killed_at(
     study: Path, alone: Output, tmp_path: Path
 ) -> None:
