@@ -8,7 +8,6 @@ done by another one, which goes on from the job's checkpoint.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import queue
 import threading
@@ -40,6 +39,7 @@ def connect(address: str) -> Iterator[Client]:
     """
     try:
         from distributed import Client
+        from distributed.utils import LoopRunner
     except ImportError:
         raise InputError(
             "Parameter `scheduler` should be used where Dask is installed "
@@ -48,7 +48,7 @@ def connect(address: str) -> Iterator[Client]:
     for name in ("distributed", "distributed.client"):  # what matters comes as an error
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        asyncio.run(_reach(address))
+        LoopRunner().run_sync(_reach, address)  # type: ignore[no-untyped-call]
         client = Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -22,6 +23,7 @@ from tiny_study import write_study
 
 import hmnet.workers
 import relevance.sweep
+from hmnet.cluster import connect
 from hmnet.cost import Speed
 from hmnet.job import Job, Machine
 from hmnet.jobs import run_jobs
@@ -206,6 +208,17 @@ def test_a_dry_run_for_a_cluster_is_timed_on_this_machine(
     assert [machine.device for machine in machines] == ["cpu"]
     assert "on 4 workers" in said[-1]
     assert "timed on the CPU of this machine" in said[-1]
+
+
+def test_a_cluster_is_reached_from_a_running_loop_as_notebooks_have_one(cluster: Cluster) -> None:
+    cluster.add_worker()
+    cluster.wait_for_workers()
+
+    async def cell() -> str:
+        with connect(cluster.address) as client:
+            return str(client.status)
+
+    assert asyncio.run(cell()) == "running"
 
 
 @pytest.mark.parametrize("address", ["nowhere", "http://127.0.0.1:9", "tls://127.0.0.1:9"])

@@ -73,7 +73,6 @@ def test_a_stopped_sweep_ends_at_once_and_says_how_to_go_on(
     assert not list((tmp_path / "out").glob("runs/*/result.json"))
 
 
-@pytest.mark.slow
 def test_workers_end_with_a_command_that_is_killed_and_it_goes_on(
     study: Path, tmp_path: Path
 ) -> None:
