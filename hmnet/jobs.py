@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -83,12 +84,16 @@ def run_jobs(
     ordered = dict(sorted(pending.items(), key=lambda item: (-costs[item[0]], item[0])))
     watcher.start(len(by_id), len(summary.cached), sum(costs.values()))
     try:
-        for outcome in _run_pending(ordered, store, workers, execute):
-            watcher.finish(outcome, costs[outcome.run_id])
-            if outcome.status == "done":
-                summary.done.append(outcome.run_id)
-            else:
-                summary.failed[outcome.run_id] = outcome.error
+        with warnings.catch_warnings():
+            # of a worker that grew, and was replaced; as an error it would end the thread that
+            # looks after the workers, and the sweep would wait for ever
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+            for outcome in _run_pending(ordered, store, workers, execute):
+                watcher.finish(outcome, costs[outcome.run_id])
+                if outcome.status == "done":
+                    summary.done.append(outcome.run_id)
+                else:
+                    summary.failed[outcome.run_id] = outcome.error
     finally:
         watcher.stop()
     return summary

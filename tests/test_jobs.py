@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -72,7 +74,13 @@ def _misbehave(seed: int, folder: Path) -> None:
         raise RelevanceError("The loss became nan.")
     if seed == 104 or (seed == 105 and begun == 1):
         raise RuntimeError("CUDA error: device-side assert triggered")
+    if seed == 106:
+        time.sleep(1.1)  # memory is looked at once a second at most
+        _HOARD.append(bytearray(os.urandom(1 << 20) * 400))
     time.sleep(0.1)
+
+
+_HOARD: list[bytearray] = []
 
 
 def run_seeds(
@@ -113,6 +121,21 @@ def test_a_lost_gpu_ends_its_worker_and_the_run_is_tried_again(tmp_path: Path) -
     assert list(summary["failed"]) == [104]
     assert "CUDA error: device-side assert triggered" in summary["failed"][104]
     assert begun(104) >= 2
+
+
+def test_a_worker_that_grows_is_replaced_without_a_word(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from test_jobs import run_seeds\n"
+        "found = run_seeds(Path(sys.argv[1]), [0, 106, *range(1, 6)], 1)\n"
+        "print(found[0]['done'])"
+    )
+    # a warning that is an error would end the thread that looks after the workers
+    command = [sys.executable, "-W", "error::UserWarning", "-c", code, str(tmp_path)]
+    ended = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=100
+    )
+    assert ended.stdout == "[0, 1, 2, 3, 4, 5, 106]\n", ended.stderr
+    assert "UserWarning" not in ended.stderr
 
 
 @pytest.mark.parametrize(
