@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from filelock import FileLock, Timeout
 
 from hmnet.errors import RelevanceError, WriteError
+from hmnet.heap import spare_collector
 from hmnet.job import Machine
 from hmnet.processes import end_with_parent
 from hmnet.runs import BusyError, RunFailure, RunStore
@@ -102,6 +103,7 @@ def has_lost_device(error: Exception) -> bool:
 
 def _import_execute() -> Execute:
     """Import what trains, in the worker alone: it takes seconds."""
+    spare_collector()
     from hmnet.execute import execute
 
     return execute

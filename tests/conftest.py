@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from hmnet.heap import spare_collector
+
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost", "")
@@ -27,6 +29,7 @@ LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost", "")
 # Timing differs between machines, and a fuzzed failure must come back in the next run.
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("project")
+spare_collector()
 
 
 def find_data_folder() -> Path:

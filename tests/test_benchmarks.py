@@ -16,6 +16,7 @@ from benchmarks.timing import count_operations, time_pair
 
 PARTS = ("train_short", "train_long", "evaluate", "vocab", "attention", "memory", "sweep")
 MORE = ("gpu_train", "gpu_sweep")
+PADDINGS = ("attention_limit", "attention_longest", "attention_sorted")
 
 
 def make_entry(name: str, ratio: float = 2.0) -> Entry:
@@ -89,4 +90,4 @@ def test_every_part_runs_at_a_tiny_size(tmp_path: Path, root: Path) -> None:
     out = tmp_path / "latest.json"
     command = [sys.executable, "-m", "benchmarks", *PARTS, *MORE, "--quick", "--repeats", "1"]
     subprocess.run([*command, "--out", str(out)], check=True, cwd=root)
-    assert {row["name"] for row in json.loads(out.read_text())} == {*PARTS, *MORE, "estimate"}
+    assert {row["name"] for row in json.loads(out.read_text())} == {*PARTS, *MORE, *PADDINGS, "estimate"}
