@@ -45,7 +45,7 @@ demo: $(INSTALLED)
 	$(BIN)/relevance demo --out demo-out
 
 test: $(INSTALLED) $(ENCODER)
-	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile $(ONLY)
+	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ONLY)
 
 slow: $(INSTALLED) $(ENCODER)
 	$(BIN)/python -m pytest -m slow $(ONLY)
@@ -57,7 +57,7 @@ check: $(INSTALLED)
 
 coverage: $(INSTALLED) $(ENCODER)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile $(ONLY)
+	$(BIN)/coverage run -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ONLY)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/python tests/error_paths.py
 

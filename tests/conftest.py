@@ -32,6 +32,16 @@ settings.load_profile("project")
 spare_collector()
 
 
+LONGEST = ("cli", "cluster", "signals", "demo", "faults", "report_browser", "report", "jobs")
+"""What the longest files test: begun first, so that no process is left with one in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
 def find_data_folder() -> Path:
     """Return where real task data lies, if there is any."""
     return Path(os.environ.get("RELEVANCE_DATA") or ROOT.parent / "shared" / "data")

@@ -20,9 +20,9 @@ tasks = ["tone", "match", "grade"]
 model = "encoder"
 data = "data"
 [training]
-epochs = 12
+epochs = 6
 batch_size = 8
-learning_rate = 3e-3
+learning_rate = 6e-3
 [rows]
 max_length = 32
 [task.tone]
