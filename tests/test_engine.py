@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -311,6 +313,18 @@ def test_the_collector_is_as_it_was_after_a_training(was_frozen: bool) -> None:
         assert (gc.get_freeze_count() > 0) == was_frozen
     finally:
         gc.unfreeze()
+
+
+def test_a_spared_collector_runs_seldom_and_leaves_libraries_alone_at_the_end() -> None:
+    code = (
+        "import atexit, gc\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000, gc.get_threshold()[0]))\n"
+        "from hmnet.heap import spare_collector\n"
+        "spare_collector()\n"
+        "print(gc.get_freeze_count())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert done.stdout.split() == ["0", "True", "100000"]
 
 
 def test_a_tasks_loss_weight_scales_its_gradient_and_not_its_recorded_loss(folder: Path) -> None:
