@@ -21,6 +21,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 ONLY ?=
 JOBS ?= auto
 
+# A process takes a whole file at a time, in the order of tests/conftest.py.
+PARALLEL := -n $(JOBS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
 .PHONY: install demo test slow check coverage audit format bench clean
 .DEFAULT_GOAL := install
 
@@ -45,7 +48,7 @@ demo: $(INSTALLED)
 	$(BIN)/relevance demo --out demo-out
 
 test: $(INSTALLED) $(ENCODER)
-	$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ONLY)
+	$(BIN)/python -m pytest $(PARALLEL) $(ONLY)
 
 slow: $(INSTALLED) $(ENCODER)
 	$(BIN)/python -m pytest -m slow $(ONLY)
@@ -57,7 +60,7 @@ check: $(INSTALLED)
 
 coverage: $(INSTALLED) $(ENCODER)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ONLY)
+	$(BIN)/coverage run -m pytest $(PARALLEL) $(ONLY)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/python tests/error_paths.py
 

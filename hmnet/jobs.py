@@ -19,6 +19,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -84,10 +85,7 @@ def run_jobs(
     ordered = dict(sorted(pending.items(), key=lambda item: (-costs[item[0]], item[0])))
     watcher.start(len(by_id), len(summary.cached), sum(costs.values()))
     try:
-        with warnings.catch_warnings():
-            # of a worker that grew, and was replaced; as an error it would end the thread that
-            # looks after the workers, and the sweep would wait for ever
-            warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+        with _silent_replacement():
             for outcome in _run_pending(ordered, store, workers, execute):
                 watcher.finish(outcome, costs[outcome.run_id])
                 if outcome.status == "done":
@@ -97,6 +95,18 @@ def run_jobs(
     finally:
         watcher.stop()
     return summary
+
+
+@contextmanager
+def _silent_replacement() -> Iterator[None]:
+    """Ignore the warning of a worker that grew, and was replaced.
+
+    As an error it would end the thread that looks after the workers, and the sweep would wait for
+    ever.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+        yield
 
 
 def raise_failures(summary: Summary) -> None:
