@@ -68,14 +68,13 @@ def attend_packed(
     dropout: float,
     sliding_window: int | None = None,
 ) -> Tensor:
-    """Attention within each sequence, for all its tokens or for its first token alone.
+    """Attention within each sequence.
 
     Args:
-        query: shape [H, M, D]; or [H, B, D], the queries of first tokens.
-        key, value: shape [H, M, D].
+        query, key, value: shape [H, M, D].
 
     Returns:
-        Shape [M, H, D], or [B, H, D].
+        Shape [M, H, D].
     """
     if query.device.type != "cpu":
         return attend_padded(query, key, value, packing, scale, dropout, sliding_window)
@@ -85,10 +84,6 @@ def attend_packed(
         )
         return out
     return _attend_spans(query, key, value, packing, scale, sliding_window)
-
-
-def _reads_first_tokens(query: Tensor, key: Tensor, packing: Packing) -> bool:
-    return query.shape[1] == len(packing.lengths) != key.shape[1]
 
 
 def attend_padded(
@@ -102,19 +97,17 @@ def attend_padded(
 ) -> Tensor:
     """All sequences at once, padded to the longest; see `attend_packed`."""
     bucket = packing.whole
-    count = bucket.count
-    is_first = _reads_first_tokens(query, key, packing)
-    of = Bucket(0, count, count, 1) if is_first else bucket
     q, k, v = (
-        b.gather(x.transpose(0, 1)).unflatten(0, (count, -1))
-        for b, x in ((of, query), (bucket, key), (bucket, value))
-    )  # [B, H, ., D]
-    mask = _reach(bucket, of, None if is_first else sliding_window, key.device)
+        bucket.gather(each.transpose(0, 1)).unflatten(0, (bucket.count, -1))
+        for each in (query, key, value)
+    )  # [B, H, L, D]
+    mask = _reach(bucket, sliding_window, key.device)
     out = nn.functional.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
     )
     row = out.transpose(1, 2).flatten(0, 1)  # [B L, H, D]
-    return _extend(row if of.filled is None else row.index_select(0, of.filled), query.shape[1])
+    tokens = row if bucket.filled is None else row.index_select(0, bucket.filled)
+    return _extend(tokens, query.shape[1])
 
 
 def _extend(row: Tensor, length: int) -> Tensor:
@@ -123,23 +116,21 @@ def _extend(row: Tensor, length: int) -> Tensor:
     return nn.functional.pad(row, (0, 0, 0, 0, 0, rest)) if rest else row
 
 
-def _reach(
-    keys: Bucket, queries: Bucket, sliding_window: int | None, device: torch.device
-) -> Tensor | None:
+def _reach(bucket: Bucket, sliding_window: int | None, device: torch.device) -> Tensor | None:
     """Return which keys a query attends to, bool [B, 1, L or 1, L]; None for all of them.
 
     Queries that are padding attend to everything: what attends to nothing is not a number.
     """
     parts = []
-    if keys.padding is not None:
-        parts.append(~keys.padding[:, None])
-    if sliding_window is not None and keys.length > sliding_window:
-        place = torch.arange(keys.length, device=device)
+    if bucket.padding is not None:
+        parts.append(~bucket.padding[:, None])
+    if sliding_window is not None and bucket.length > sliding_window:
+        place = torch.arange(bucket.length, device=device)
         parts.append(((place[:, None] - place).abs() < sliding_window)[None, None])
     if not parts:
         return None
     reach = parts[0] & parts[-1]
-    return reach if queries.padding is None else reach | queries.padding[:, None].mT
+    return reach if bucket.padding is None else reach | bucket.padding[:, None].mT
 
 
 def _attend_spans(
@@ -152,20 +143,16 @@ def _attend_spans(
 ) -> Tensor:
     """One dense product for each run of sequences of equal length; see `attend_packed`."""
     spans = packing.spans
-    is_first = _reads_first_tokens(query, key, packing)
     sizes = [count * length for count, length in spans]
     sizes.append(key.shape[1] - sum(sizes))  # what follows the last sequence
-    queries = query.split([*(count for count, _ in spans), 0] if is_first else sizes, dim=1)
-    keys, values = key.split(sizes, dim=1), value.split(sizes, dim=1)
-    outputs = []
     # `split`, unlike slices, has a backward pass of one concatenation
-    for (count, length), q, k, v in zip(spans, queries, keys, values, strict=False):
-        mask = None if is_first else make_window_mask(length, sliding_window, query)
-        each = (count, 1 if is_first else length)
-        q = q.unflatten(1, each)
-        k, v = k.unflatten(1, (count, length)), v.unflatten(1, (count, length))
+    parts = zip(*(each.split(sizes, dim=1) for each in (query, key, value)), strict=True)
+    outputs = []
+    for (count, length), part in zip(spans, parts, strict=False):
+        mask = make_window_mask(length, sliding_window, query)
+        q, k, v = (each.unflatten(1, (count, length)) for each in part)
         out = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
-        outputs.append(out.flatten(1, 2).transpose(0, 1))  # [H, count, ., D] to [., H, D]
+        outputs.append(out.flatten(1, 2).transpose(0, 1))  # [H, count, L, D] to [., H, D]
     return _extend(torch.cat(outputs), query.shape[1])
 
 
@@ -194,60 +181,58 @@ class _AttendBuckets(torch.autograd.Function):
         dropout: float,
         sliding_window: int | None,
     ) -> Tensor:
-        is_first = _reads_first_tokens(query, key, packing)
-        buckets = packing.buckets
-        pairs = list(zip(buckets, packing.first_tokens if is_first else buckets, strict=True))
         query, key, value = (each.transpose(0, 1) for each in (query, key, value))  # [M, H, D]
-        out = _make_row(query, len(query), pairs[-1][1])
+        out = _make_row(query, packing.buckets[-1])
         saved: list[Tensor] = []
         with torch.autocast("cpu", enabled=False):  # it would widen the softmax
-            for bucket, of in pairs:
-                q, k, v = of.gather(query).mul_(scale), bucket.gather(key), bucket.gather(value)
-                scores = torch.bmm(q, k.transpose(1, 2))
-                window = None if is_first else sliding_window
-                weights = _mask(scores, bucket, window).softmax(-1)
+            for bucket in packing.buckets:
+                q, k, v = (bucket.gather(each) for each in (query, key, value))
+                scores = torch.bmm(q.mul_(scale), k.transpose(1, 2))
+                weights = _hide(scores, bucket, sliding_window).softmax(-1)
                 keep, up = draw_keep_mask(weights, dropout)
-                of.scatter(torch.bmm(weights * keep, v.mul_(up)), out)
+                bucket.scatter(torch.bmm(weights * keep, v.mul_(up)), out)
                 saved += [q, k, v, weights, keep]
         ctx.save_for_backward(*saved)
-        ctx.pairs, ctx.tokens = pairs, len(key)
-        ctx.scale, ctx.up = scale, up
+        ctx.buckets, ctx.scale, ctx.up = packing.buckets, scale, up
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        last, last_of = ctx.pairs[-1]
-        d_query = _make_row(grad, len(grad), last_of)
-        d_key, d_value = (_make_row(grad, ctx.tokens, last) for _ in range(2))
+        d_query, d_key, d_value = (_make_row(grad, ctx.buckets[-1]) for _ in range(3))
         saved = iter(ctx.saved_tensors)
-        for bucket, of in ctx.pairs:
+        for bucket in ctx.buckets:
             q, k, v, weights, keep = itertools.islice(saved, 5)
-            d_out = _ignore_padding(of.gather(grad), of)
+            d_out = _ignore_padding(bucket.gather(grad), bucket)
             bucket.scatter(torch.bmm((weights * keep).transpose(1, 2), d_out), d_value)
             d_kept = torch.bmm(d_out, v.transpose(1, 2)).mul_(keep)
             d_scores = torch._softmax_backward_data(d_kept, weights, -1, weights.dtype)
-            of.scatter(torch.bmm(d_scores, k), d_query)
+            bucket.scatter(torch.bmm(d_scores, k), d_query)
             bucket.scatter(torch.bmm(d_scores.transpose(1, 2), q), d_key)
         d_query.mul_(ctx.scale)
         d_value.mul_(ctx.up)
         return *(each.transpose(0, 1) for each in (d_query, d_key, d_value)), *[None] * 4
 
 
-def _make_row(like: Tensor, length: int, last: Bucket) -> Tensor:
-    """Return a row, [length, H, D], to scatter into: zeros after the last bucket, else empty."""
-    row = like.new_empty(length, *like.shape[1:])
+def _make_row(like: Tensor, last: Bucket) -> Tensor:
+    """Return a row, [M, H, D], to scatter into: zeros after the last bucket, else empty."""
+    row = like.new_empty(like.shape)
     row[last.end :] = 0
     return row
 
 
-def _mask(scores: Tensor, bucket: Bucket, sliding_window: int | None) -> Tensor:
-    """Keep queries from keys that are padding or out of reach, in place."""
+def _hide(scores: Tensor, bucket: Bucket, sliding_window: int | None) -> Tensor:
+    """Keep queries from keys that are padding or out of reach, in place; shape [count * H, L, L]."""
     if (window := make_window_mask(bucket.length, sliding_window, scores)) is not None:
         scores += window
+    hide_padding(scores.unflatten(0, (bucket.count, -1)).flatten(1, 2), bucket)
+    return scores
+
+
+def hide_padding(scores: Tensor, bucket: Bucket) -> Tensor:
+    """Keep queries from keys that are padding, in place; shape [count, queries, L]."""
     if bucket.padding is not None:  # adding is a third of the time of `masked_fill_`
-        by_sequence = scores.unflatten(0, (bucket.count, -1))  # [count, H, ., L]
-        by_sequence += bucket.padding[:, None].to(scores.dtype) * _LOWEST
+        scores += bucket.padding.to(scores.dtype) * _LOWEST
     return scores
 
 

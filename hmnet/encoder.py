@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from transformers import logging as transformers_logging
 
 from hmnet.attention import ATTENTION
+from hmnet.cast_once import cast_once
 from hmnet.dropout import replace_dropout
 from hmnet.errors import InputError, SourceError, first_line
 from hmnet.first_token import read_first_tokens_only
@@ -190,6 +191,7 @@ def as_encoder(model: nn.Module, missing: frozenset[str]) -> Encoder:
     """
     layers = find_layers(model)
     replace_dropout(model)
+    cast_once(model)
     return _with_packing(model.eval(), layers, missing)
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from hmnet.checkpoint import Checkpoint
 from hmnet.data import TaskData
 from hmnet.distributed import ALONE, Group
+from hmnet.dropout import seed_dropout
 from hmnet.embedding_gradients import EmbeddingGradients
 from hmnet.errors import RelevanceError
 from hmnet.heap import frozen_heap
@@ -219,7 +220,7 @@ class Trainer:
     def _add_gradients(self, step: Step) -> tuple[float, int]:
         """Compute the gradients of a step's batch; return its loss and its tokens."""
         rank = (self.group.rank,) if self.group.size > 1 else ()
-        torch.manual_seed(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))
+        seed_dropout(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))
         index, own_share = self.group.share(np.asarray(step.index))
         parts = np.array_split(index, min(self.micro_batches, len(index)))
         weight = self.settings.loss_weights.get(step.task, 1.0)

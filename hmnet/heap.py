@@ -1,4 +1,8 @@
-"""Python's garbage collector, kept from what will not become garbage.
+"""Memory of a process: what the allocator keeps, and what the garbage collector leaves alone.
+
+A training step frees tens of megabytes that the next one asks for again. The C library gives them
+back to the system in between, which then hands them out page by page, zeroed: a tenth of the time
+of a step over short rows.
 
 Each training step makes thousands of objects, so the collector looks through all there are again
 and again: libraries above all, some hundredths of a small encoder's training time. It does so while
@@ -8,7 +12,9 @@ the libraries are imported as well, and once more when the process ends.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,6 +30,30 @@ def spare_collector() -> None:
     if gc.get_threshold()[0] < _THRESHOLD:
         gc.set_threshold(_THRESHOLD, *gc.get_threshold()[1:])
         atexit.register(gc.freeze)
+
+
+_TRIM, _MAP = -1, -3
+"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h."""
+
+
+def keep_freed_memory() -> None:
+    """Have this process keep what it frees for what it asks for next, where glibc allocates.
+
+    Its peak stays what it was; below it, nothing is given back until `give_memory_back`.
+    """
+    if (library := _find_glibc()) is not None:
+        library.mallopt(_TRIM, 2**31 - 1)
+        library.mallopt(_MAP, 1 << 30)
+
+
+def give_memory_back() -> None:
+    """Give the system what this process has freed, where glibc allocates."""
+    if (library := _find_glibc()) is not None:
+        library.malloc_trim(0)
+
+
+def _find_glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import os
 import threading
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from filelock import FileLock, Timeout
 
 from hmnet.errors import RelevanceError, WriteError
-from hmnet.heap import spare_collector
+from hmnet.heap import give_memory_back, keep_freed_memory, spare_collector
 from hmnet.job import Machine
 from hmnet.processes import end_with_parent
 from hmnet.runs import BusyError, RunFailure, RunStore
@@ -104,6 +103,7 @@ def has_lost_device(error: Exception) -> bool:
 def _import_execute() -> Execute:
     """Import what trains, in the worker alone: it takes seconds."""
     spare_collector()
+    keep_freed_memory()
     from hmnet.execute import execute
 
     return execute
@@ -118,9 +118,7 @@ def _release_memory() -> None:
     if not _SLOT.get("is_frozen"):
         gc.freeze()
         _SLOT["is_frozen"] = True
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
+    give_memory_back()
 
 
 _SLOT: dict[str, Any] = {}

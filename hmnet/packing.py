@@ -127,12 +127,6 @@ class Packing:
         lengths = np.array(self.lengths, dtype=np.int64)
         return _make_bucket(0, lengths, int(lengths.max()), self.starts.device)
 
-    @functools.cached_property
-    def first_tokens(self) -> list[Bucket]:
-        """The same sequences in a row of their first tokens alone."""
-        ends = np.cumsum([bucket.count for bucket in self.buckets]).tolist()
-        return [Bucket(e - b.count, e, b.count, 1) for b, e in zip(self.buckets, ends, strict=True)]
-
 
 @dataclass(frozen=True)
 class Batch:

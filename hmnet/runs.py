@@ -55,7 +55,7 @@ from hmnet.tasks import Task
 if TYPE_CHECKING:
     import pandas as pd
 
-ENGINE_VERSION = 3
+ENGINE_VERSION = 4
 """Bumped by hand when a change of the engine changes numbers; part of every run's identity."""
 
 SPEC_SCHEMA = "run-spec/1"

@@ -11,12 +11,13 @@ from typing import NoReturn
 import typer
 
 from hmnet.errors import ClusterError, RelevanceError, describe_write
-from hmnet.heap import spare_collector
+from hmnet.heap import keep_freed_memory, spare_collector
 
 
 def run_app(app: typer.Typer) -> NoReturn:
     """Run a command line; expected errors print as sentences, and interrupts say how to go on."""
     spare_collector()
+    keep_freed_memory()
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _terminate)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

@@ -16,7 +16,7 @@ from hmnet.settings import TrainingSettings
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, warmup_frac=0.2)
-GOLDEN = {3: {"alpha": 0.8744717, "beta": 1.2512890}}
+GOLDEN = {4: {"alpha": 0.8598789, "beta": 1.3717043}}
 """Mean loss of each task over the last epoch, as the engine of that version gives it. They hold to
 1e-4 whatever the processor; dropout's masks, the order of rows and the heads are all seeded."""
 

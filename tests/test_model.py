@@ -10,7 +10,7 @@ import torch
 from made import make_data, make_encoder, make_task, write_encoder
 from torch import nn
 
-from hmnet.dropout import draw_keep_mask, drop
+from hmnet.dropout import draw_keep_mask, drop, seed_dropout
 from hmnet.encoder import identify, load_encoder
 from hmnet.errors import InputError, SourceError
 from hmnet.forward import compute_logits
@@ -118,7 +118,7 @@ def test_a_model_that_is_not_there_says_how_to_go_on() -> None:
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5])
 def test_dropout_keeps_the_stated_share_and_the_expectation(p: float) -> None:
-    torch.manual_seed(0)
+    seed_dropout(0)
     values = drop(torch.ones(400, 501), p)
     kept = float((values > 0).float().mean())
     # The standard error of the rate over n = 200,400 elements is sqrt(p (1 - p) / n) < .0012.
@@ -127,7 +127,7 @@ def test_dropout_keeps_the_stated_share_and_the_expectation(p: float) -> None:
 
 
 def test_dropout_masks_are_independent_along_rows_columns_and_words() -> None:
-    torch.manual_seed(1)
+    seed_dropout(1)
     mask = (drop(torch.ones(512, 512), 0.5) > 0).float().numpy() - 0.5
     for shift in (1, 2, 3, 4, 512):
         flat = mask.ravel()
@@ -139,7 +139,7 @@ def test_dropout_masks_are_independent_along_rows_columns_and_words() -> None:
 def test_a_mask_does_not_depend_on_the_type_of_what_it_is_for(p: float) -> None:
     masks = []
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
-        torch.manual_seed(3)
+        seed_dropout(3)
         keep, _ = draw_keep_mask(torch.empty(37, 53, dtype=dtype), p)
         assert keep.dtype == dtype
         masks.append(keep.float())
@@ -149,7 +149,7 @@ def test_a_mask_does_not_depend_on_the_type_of_what_it_is_for(p: float) -> None:
 
 
 def test_dropout_reaches_every_bit_of_the_random_words() -> None:
-    torch.manual_seed(2)
+    seed_dropout(2)
     # With p = 1/2 the decision is the sign of each 16-bit part, the top bit of a 64-bit word too.
     kept = (drop(torch.ones(1 << 16), 0.5) > 0).view(-1, 4).float().mean(0)
     assert torch.allclose(kept, torch.full((4,), 0.5), atol=0.02)

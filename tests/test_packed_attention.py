@@ -29,7 +29,7 @@ def pattern(*shape: int) -> Tensor:
 
 
 def attend_one(q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
-    """Attention of one sequence, written out; q has shape [H, L, D] or [H, 1, D]."""
+    """Attention of one sequence, written out; shape [H, L, D]."""
     scores = q @ k.transpose(1, 2) * 0.5
     if window is not None:
         place = torch.arange(k.shape[1])
@@ -39,21 +39,19 @@ def attend_one(q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
 
 
 def attend_each(
-    q: Tensor, k: Tensor, v: Tensor, packing: Packing, is_first: bool, window: int | None
+    q: Tensor, k: Tensor, v: Tensor, packing: Packing, window: int | None
 ) -> Tensor:
     outputs = []
-    for i, (start, length) in enumerate(zip(packing.starts.tolist(), packing.lengths, strict=True)):
-        inside = slice(start, start + length)
-        query = q[:, i : i + 1] if is_first else q[:, inside]
-        outputs.append(attend_one(query, k[:, inside], v[:, inside], window).transpose(0, 1))
+    for start, length in zip(packing.starts.tolist(), packing.lengths, strict=True):
+        part = (each[:, start : start + length] for each in (q, k, v))
+        outputs.append(attend_one(*part, window).transpose(0, 1))
     return torch.cat(outputs)
 
 
-def make_inputs(packing: Packing, is_first: bool, rest: int = 0) -> list[Tensor]:
+def make_inputs(packing: Packing, rest: int = 0) -> list[Tensor]:
     torch.manual_seed(0)
-    total = sum(packing.lengths) + rest
-    sizes = [len(packing.lengths) if is_first else total, total, total]
-    return [torch.randn(HEADS, n, WIDTH, dtype=torch.float64, requires_grad=True) for n in sizes]
+    shape = (HEADS, sum(packing.lengths) + rest, WIDTH)
+    return [torch.randn(shape, dtype=torch.float64, requires_grad=True) for _ in range(3)]
 
 
 @pytest.fixture
@@ -62,20 +60,18 @@ def known_masks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("known_masks")
-@pytest.mark.parametrize(
-    ("is_first", "window"), [(False, None), (False, 6), (False, 40), (True, None)]
-)
+@pytest.mark.parametrize("window", [None, 6, 40])
 @pytest.mark.parametrize(
     "lengths",
     [[7], [5, 5, 5], [BUCKET_TOKENS] * 2, [3, 9, 31, 32, 33, 64, 65, 65], [1, 2, 100, 101]],
 )
 def test_buckets_give_outputs_and_gradients_of_one_sequence_at_a_time(
-    lengths: list[int], window: int | None, is_first: bool
+    lengths: list[int], window: int | None
 ) -> None:
     packing = make_packing(lengths)
-    inputs = make_inputs(packing, is_first)
+    inputs = make_inputs(packing)
     out = attend_packed(*inputs, packing, 0.5, 0.2, window)
-    expected = attend_each(*inputs, packing, is_first, window)
+    expected = attend_each(*inputs, packing, window)
     torch.testing.assert_close(out, expected, rtol=1e-10, atol=1e-12)
     direction = torch.randn(out.shape, dtype=torch.float64)
     found = torch.autograd.grad((out * direction).sum(), inputs)
@@ -101,21 +97,19 @@ def test_buckets_hold_every_token_once_and_pad_less_than_one_step(lengths: list[
 
 def test_inputs_are_left_as_they_are() -> None:
     packing = make_packing([BUCKET_TOKENS])
-    inputs = make_inputs(packing, is_first=False)
+    inputs = make_inputs(packing)
     before = [each.detach().clone() for each in inputs]
     attend_packed(*inputs, packing, 0.5, 0.2)
     assert all(torch.equal(one, other) for one, other in zip(inputs, before, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("is_first", "window"), [(False, None), (False, 6), (False, 40), (True, None)]
-)
+@pytest.mark.parametrize("window", [None, 6, 40])
 @pytest.mark.parametrize("lengths", [[7], [5, 5, 5], [3, 9, 31, 64, 65, 65], [1, 2, 100]])
 def test_the_way_for_a_gpu_gives_the_same(
-    lengths: list[int], window: int | None, is_first: bool
+    lengths: list[int], window: int | None
 ) -> None:
     packing = make_packing(lengths)
-    inputs = make_inputs(packing, is_first)
+    inputs = make_inputs(packing)
     out = attend_padded(*inputs, packing, 0.5, 0.0, window)
     expected = attend_packed(*inputs, packing, 0.5, 0.0, window)
     torch.testing.assert_close(out, expected, rtol=1e-10, atol=1e-12)
@@ -127,13 +121,12 @@ def test_the_way_for_a_gpu_gives_the_same(
 
 @pytest.mark.usefixtures("known_masks")
 @pytest.mark.parametrize("way", ["buckets", "spans", "padded"])
-@pytest.mark.parametrize("is_first", [False, True])
 @pytest.mark.parametrize("lengths", [[7], [3, 9, 31, 32, 33, 65, 65], [1, 1]])
 def test_what_follows_the_last_sequence_changes_nothing(
-    lengths: list[int], is_first: bool, way: str
+    lengths: list[int], way: str
 ) -> None:
     packing, rest = make_packing(lengths), 11
-    inputs = make_inputs(packing, is_first, rest)
+    inputs = make_inputs(packing, rest)
     size = sum(lengths)
     within = [each[:, :size] for each in inputs]
     dropout = 0.2 if way == "buckets" else 0.0
