@@ -1,0 +1,30 @@
+"""Autocast's conversion of an input that several linear maps read, made once.
+
+Autocast converts the input of each linear map by itself: three times where query, key and value
+read the same one, and each of their gradients back again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_READERS = ("query", "key", "value")
+
+
+def cast_once(model: nn.Module) -> None:
+    """Let each self-attention with maps `query`, `key` and `value` convert its input by itself."""
+    for module in model.modules():
+        if all(isinstance(getattr(module, name, None), nn.Linear) for name in _READERS):
+            module.register_forward_pre_hook(_cast_input)
+
+
+def _cast_input(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    if not args or not isinstance(args[0], Tensor):
+        return None
+    kind = args[0].device.type
+    if not torch.is_autocast_enabled(kind):
+        return None
+    return (args[0].to(torch.get_autocast_dtype(kind)), *args[1:])
