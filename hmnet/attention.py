@@ -222,7 +222,7 @@ def _make_row(like: Tensor, last: Bucket) -> Tensor:
 
 
 def _hide(scores: Tensor, bucket: Bucket, sliding_window: int | None) -> Tensor:
-    """Keep queries from keys that are padding or out of reach, in place; shape [count * H, L, L]."""
+    """Keep queries from keys that are padding or out of reach, in place; [count * H, L, L]."""
     if (window := make_window_mask(bucket.length, sliding_window, scores)) is not None:
         scores += window
     hide_padding(scores.unflatten(0, (bucket.count, -1)).flatten(1, 2), bucket)

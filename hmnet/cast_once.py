@@ -1,7 +1,8 @@
 """Autocast's conversion of an input that several linear maps read, made once.
 
 Autocast converts the input of each linear map by itself: three times where query, key and value
-read the same one, and each of their gradients back again.
+read the same one, and each of their gradients back again. Outputs are the same bit for bit; the
+three gradients are added up in the narrow type.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Heads read the first token ([CLS]) only. So the last layer's output projection a
 block are needed for that token alone, and so is its query q. With one query a sequence, keys and
 values need not be computed either, as both are linear maps of the layer's input x: in each head
 
-    q . (K x + c) = (K' q) . x + const    and    sum_l w_l (V x_l + b) = V sum_l w_l x_l + b sum_l w_l
+    q . (K x + c) = (K' q) . x + const
+    sum_l w_l (V x_l + b) = V (sum_l w_l x_l) + b (sum_l w_l)
 
 where K and V are the head's rows of the two maps, c and b their biases, and w the weights that the
 head gives to the tokens. The constant is the same for all tokens, which a softmax ignores (and the

@@ -12,6 +12,7 @@ from torch import nn
 
 from hmnet.dropout import draw_keep_mask, drop, seed_dropout
 from hmnet.encoder import identify, load_encoder
+from hmnet.engine import autocast
 from hmnet.errors import InputError, SourceError
 from hmnet.forward import compute_logits
 from hmnet.hierarchy import HierarchySpec
@@ -153,3 +154,30 @@ def test_dropout_reaches_every_bit_of_the_random_words() -> None:
     # With p = 1/2 the decision is the sign of each 16-bit part, the top bit of a 64-bit word too.
     kept = (drop(torch.ones(1 << 16), 0.5) > 0).view(-1, 4).float().mean(0)
     assert torch.allclose(kept, torch.full((4,), 0.5), atol=0.02)
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_an_input_converted_once_gives_the_same_outputs(
+    tmp_path: Path, kind: str, precision: str
+) -> None:
+    encoder = make_encoder(tmp_path, kind)
+    batch = pack(make_data("alpha").train, range(22))
+    outputs, types = [], []
+    encoder.model.get_submodule(_FIRST_QUERY[kind]).register_forward_hook(
+        lambda module, args, output: types.append(args[0].dtype)
+    )
+    for _ in range(2):
+        with torch.inference_mode(), autocast(precision, torch.device("cpu")):
+            outputs.append(compute_logits(encoder.model, batch, is_packable=True))
+        for module in encoder.model.modules():
+            module._forward_pre_hooks.clear()
+    assert torch.equal(*outputs)
+    converted = torch.bfloat16 if (kind, precision) == ("bert", "bf16") else torch.float32
+    assert types == [converted, torch.float32]
+
+
+_FIRST_QUERY = {
+    "bert": "bert.encoder.layer.0.attention.self.query",
+    "distilbert": "distilbert.transformer.layer.0.attention.q_lin",
+}

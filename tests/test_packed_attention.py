@@ -38,9 +38,7 @@ def attend_one(q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
     return (weights * pattern(*weights.shape)) @ v * UP
 
 
-def attend_each(
-    q: Tensor, k: Tensor, v: Tensor, packing: Packing, window: int | None
-) -> Tensor:
+def attend_each(q: Tensor, k: Tensor, v: Tensor, packing: Packing, window: int | None) -> Tensor:
     outputs = []
     for start, length in zip(packing.starts.tolist(), packing.lengths, strict=True):
         part = (each[:, start : start + length] for each in (q, k, v))
@@ -105,9 +103,7 @@ def test_inputs_are_left_as_they_are() -> None:
 
 @pytest.mark.parametrize("window", [None, 6, 40])
 @pytest.mark.parametrize("lengths", [[7], [5, 5, 5], [3, 9, 31, 64, 65, 65], [1, 2, 100]])
-def test_the_way_for_a_gpu_gives_the_same(
-    lengths: list[int], window: int | None
-) -> None:
+def test_the_way_for_a_gpu_gives_the_same(lengths: list[int], window: int | None) -> None:
     packing = make_packing(lengths)
     inputs = make_inputs(packing)
     out = attend_padded(*inputs, packing, 0.5, 0.0, window)
@@ -122,9 +118,7 @@ def test_the_way_for_a_gpu_gives_the_same(
 @pytest.mark.usefixtures("known_masks")
 @pytest.mark.parametrize("way", ["buckets", "spans", "padded"])
 @pytest.mark.parametrize("lengths", [[7], [3, 9, 31, 32, 33, 65, 65], [1, 1]])
-def test_what_follows_the_last_sequence_changes_nothing(
-    lengths: list[int], way: str
-) -> None:
+def test_what_follows_the_last_sequence_changes_nothing(lengths: list[int], way: str) -> None:
     packing, rest = make_packing(lengths), 11
     inputs = make_inputs(packing, rest)
     size = sum(lengths)
