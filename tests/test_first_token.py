@@ -49,12 +49,15 @@ def attend_each(attention: Any, first: Tensor, states: Tensor, packing: Packing)
     return torch.stack(outputs)
 
 
+@pytest.mark.parametrize("way", ["buckets", "whole"])
 @pytest.mark.parametrize("rest", [0, 11])
 @pytest.mark.parametrize("lengths", [[7], [5, 5, 5], [32, 32], [1, 3, 31, 33, 64, 65], [2, 100]])
 def test_first_tokens_get_outputs_and_gradients_of_the_definition(
-    lengths: list[int], rest: int
+    lengths: list[int], rest: int, way: str
 ) -> None:
     packing, attention = make_packing(lengths), make_attention()
+    if way == "whole":  # all sequences padded together, as on a GPU
+        packing.__dict__["buckets"] = [packing.whole]
     states = torch.randn(sum(lengths) + rest, ACROSS, dtype=torch.float64, requires_grad=True)
     first = states[packing.starts]
     maps = (attention.query, attention.key, attention.value)
