@@ -44,12 +44,9 @@ class Checkpoint:
         self.every_s = _read_interval(every_s)
         self._last = time.monotonic()
 
-    def maybe_save(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]
-    ) -> None:
-        """Save if `every_s` seconds have passed since the last save."""
-        if time.monotonic() - self._last >= self.every_s:
-            self.save(model, optimizer, state)
+    def is_due(self) -> bool:
+        """Tell whether `every_s` seconds have passed since the last save."""
+        return time.monotonic() - self._last >= self.every_s
 
     def save(
         self, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]

@@ -141,7 +141,7 @@ def _time_steps(
     seconds = []
     for position in range(min(TIMED_STEPS + 1, len(trainer.steps))):
         began = time.perf_counter()
-        _, tokens = trainer.update(position)
+        _, tokens = trainer.update(position).tolist()  # waits for the device
         seconds.append((time.perf_counter() - began) / tokens)
     trainer.finish()
     return float(np.median(seconds[1:] or seconds))

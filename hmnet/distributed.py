@@ -50,21 +50,19 @@ class Group:
         own = index[self.rank :: self.size]
         return (own, len(own) / len(index)) if len(own) else (index[:1], 0.0)
 
-    def add_up(self, parameters: Iterable[nn.Parameter], *values: float) -> tuple[float, ...]:
-        """Add up gradients, in place, and values over all processes; return the values' sums."""
+    def add_up(self, parameters: Iterable[nn.Parameter], sums: Tensor) -> Tensor:
+        """Add up gradients, in place, and `sums` over all processes; return the latter's sums."""
         if self.size == 1:
-            return values
+            return sums
         reached = [p for p in parameters if p.grad is not None]
         gradients = [p.grad for p in reached if p.grad is not None]
-        device = gradients[0].device
-        sums = torch.tensor(values, dtype=torch.float64, device=device)
         buffer = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(buffer)
         dist.all_reduce(sums)
         parts = buffer.split([gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
-        return tuple(sums.tolist())
+        return sums
 
     def agree(self, value: int) -> int:
         """Return the first process's value in all of them; a barrier too."""

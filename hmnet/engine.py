@@ -31,7 +31,9 @@ from hmnet.embedding_gradients import EmbeddingGradients
 from hmnet.errors import RelevanceError
 from hmnet.heap import frozen_heap
 from hmnet.model import PathModel
-from hmnet.packing import pack
+from hmnet.packing import Batch, pack
+from hmnet.record import DivergedError, Record
+from hmnet.resident import ResidentSplit
 from hmnet.sampler import Step, count_batches, plan_steps
 from hmnet.seeding import derive_seed
 from hmnet.settings import TrainingSettings
@@ -46,10 +48,6 @@ EVALUATION_TOKENS = 32768
 CORE_TOKENS = 2048
 """The same for each CPU thread: more of them leave the caches, and take a tenth longer. Scores do
 not depend on it."""
-
-
-class DivergedError(RelevanceError):
-    """The training loss became NaN or infinite."""
 
 
 class OutOfMemoryError(RelevanceError):
@@ -72,21 +70,6 @@ class TrainingLog:
     seconds: float = 0.0
     final_loss: dict[str, float] = field(default_factory=dict)
     micro_batches: int = 1
-
-
-@dataclass
-class _Progress:
-    """Sums that a checkpoint carries."""
-
-    tokens: int = 0
-    loss_sum: dict[str, float] = field(default_factory=dict)
-    loss_count: dict[str, int] = field(default_factory=dict)
-
-    def add(self, step: Step, tokens: int, loss: float, is_last_epoch: bool) -> None:
-        self.tokens += tokens
-        if is_last_epoch:
-            self.loss_sum[step.task] = self.loss_sum.get(step.task, 0.0) + loss
-            self.loss_count[step.task] = self.loss_count.get(step.task, 0) + 1
 
 
 def train(
@@ -123,11 +106,11 @@ def _train(
     checkpoint: Checkpoint | None,
     log: Callable[[Mapping[str, Any]], None] | None,
 ) -> TrainingLog:
-    model, group, settings = trainer.model, trainer.group, trainer.settings
-    progress = _Progress()
-    start = 0
+    model, group = trainer.model, trainer.group
+    log = log if group.is_first else None
+    start, record = 0, Record(trainer.steps, log)
     if checkpoint and (state := checkpoint.load(model, trainer.optimizer)) is not None:
-        start, progress = state["position"], _Progress(**state["progress"])
+        start, record = state["position"], Record(trainer.steps, log, state["progress"])
     if group.agree(start) != start:  # also: nobody goes on before all have read the checkpoint
         raise RelevanceError(
             f"All processes should go on from one checkpoint. Found step {start + 1} in process "
@@ -135,19 +118,17 @@ def _train(
         )
     began = time.perf_counter()
     for position in range(start, len(trainer.steps)):
-        step = trainer.steps[position]
-        loss, tokens = trainer.update(position)
-        progress.add(step, tokens, loss, step.epoch == settings.epochs - 1)
-        if log is not None and group.is_first:
-            log({"step": position, "epoch": step.epoch, "task": step.task, "loss": loss})
-        if checkpoint and group.is_first and position + 1 < len(trainer.steps):
-            state = {"position": position + 1, "progress": vars(progress)}
-            checkpoint.maybe_save(model, trainer.optimizer, state)
+        record.add(position, trainer.update(position))
+        is_last = position + 1 == len(trainer.steps)
+        if checkpoint and group.is_first and not is_last and checkpoint.is_due():
+            state = {"position": position + 1, "progress": record.state()}
+            checkpoint.save(model, trainer.optimizer, state)
+    final_loss = record.final_loss()
     return TrainingLog(
         steps=len(trainer.steps),
-        tokens=progress.tokens,
+        tokens=record.tokens,
         seconds=time.perf_counter() - began,
-        final_loss={t: progress.loss_sum[t] / progress.loss_count[t] for t in progress.loss_sum},
+        final_loss=final_loss,
         micro_batches=trainer.micro_batches,
     )
 
@@ -186,60 +167,69 @@ class Trainer:
         self.parameters = list(model.parameters())
         self.micro_batches = 1
         self.embeddings = EmbeddingGradients(model) if is_cpu else None
+        self.resident = (
+            {}
+            if is_cpu
+            else {name: ResidentSplit(each.train, device) for name, each in data.items()}
+        )
 
     def finish(self) -> None:
         """End the training: the model is again one for any text."""
         if self.rows:
             self.rows.restore(total_decay(len(self.steps), self.settings))
 
-    def update(self, position: int) -> tuple[float, int]:
-        """Take one optimiser step; return the loss and the tokens of the batch.
+    def update(self, position: int) -> Tensor:
+        """Take one optimiser step; return the loss and the tokens of the batch, float64 [2].
+
+        On a GPU nothing is waited for, so what is returned may still have to be computed.
 
         Where the device runs out of memory, the batch is cut into twice as many parts, whose
         gradients are added up; so are all later ones. The step stays that of the whole batch.
 
         Raises:
-            DivergedError: if the loss is not finite.
             OutOfMemoryError: if there is no room for a single example.
         """
         step = self.steps[position]
         while True:
             try:
-                value, tokens = self._add_gradients(step)
+                sums = self._add_gradients(step)
                 break
             except torch.OutOfMemoryError as error:
                 self._halve(step, error)
-        self._check(value, position)
         clip_gradients(self.parameters, self.settings.clip_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(position, len(self.steps), self.settings)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return value, tokens
+        return sums
 
-    def _add_gradients(self, step: Step) -> tuple[float, int]:
-        """Compute the gradients of a step's batch; return its loss and its tokens."""
+    def _add_gradients(self, step: Step) -> Tensor:
+        """Compute the gradients of a step's batch; return its loss and its tokens, [2]."""
         rank = (self.group.rank,) if self.group.size > 1 else ()
         seed_dropout(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))
         index, own_share = self.group.share(np.asarray(step.index))
         parts = np.array_split(index, min(self.micro_batches, len(index)))
         weight = self.settings.loss_weights.get(step.task, 1.0)
-        value, tokens = 0.0, 0
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         for part in parts:
-            batch = pack(self.data[step.task].train, part).to(self.device)
+            batch = self._pack(step.task, part)
             with autocast(self.settings.precision, self.device):
                 outputs = self.model(step.task, batch)
             loss = compute_loss(outputs.float(), batch.labels) * (
                 own_share * len(part) / len(index)
             )
             (loss * weight).backward()
-            value += float(loss.detach())
-            tokens += batch.tokens.numel() if own_share else 0
+            sums[0] += loss.detach()
+            sums[1] += batch.tokens.numel() if own_share else 0
         if self.embeddings:
             self.embeddings.densify()
         path = self.model.path(step.task).parameters()
-        loss_of_all, tokens_of_all = self.group.add_up(path, value, tokens)
-        return loss_of_all, int(tokens_of_all)
+        return self.group.add_up(path, sums)
+
+    def _pack(self, task: str, index: np.ndarray[Any, Any]) -> Batch:
+        if task in self.resident:
+            return self.resident[task].pack(index)
+        return pack(self.data[task].train, index)
 
     def _halve(self, step: Step, error: Exception) -> None:
         """Go over to half as large parts of a batch, after the device ran out of memory."""
@@ -254,14 +244,6 @@ class Trainer:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _check(self, loss: float, position: int) -> None:
-        if math.isfinite(loss):
-            return
-        raise DivergedError(
-            f"The training loss of `{self.steps[position].task}` became {loss} at step "
-            f"{position + 1} of {len(self.steps)}. Try a lower learning rate or a warm-up."
-        )
-
 
 def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> None:
     """Scale gradients down where their common norm exceeds `most`; leave them alone elsewhere.
@@ -270,9 +252,11 @@ def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> None:
     a look at the norm would wait for it, they are multiplied here as well.
     """
     own = [p for p in parameters if p.grad is not None]
-    norm = nn.utils.get_total_norm([p.grad for p in own if p.grad is not None], foreach=True)
-    if norm.device.type != "cpu" or not norm <= most:
-        nn.utils.clip_grads_with_norm_(own, most, norm, foreach=True)
+    is_cpu = own[0].device.type == "cpu"
+    foreach = is_cpu or None  # all at once; elsewhere so by default
+    norm = nn.utils.get_total_norm([p.grad for p in own if p.grad is not None], foreach=foreach)
+    if not is_cpu or not norm <= most:
+        nn.utils.clip_grads_with_norm_(own, most, norm, foreach=foreach)
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:

@@ -74,21 +74,27 @@ def _make_bucket(
     length: int,
     device: torch.device,
 ) -> Bucket:
-    """Return the bucket of sequences of these lengths, padded to `length`."""
+    """Return the bucket of sequences of these lengths, padded to `length`.
+
+    Made on the device, where nothing is read back.
+    """
     count, size = len(lengths), int(lengths.sum())
     if size == count * length:
         return Bucket(begin, begin + size, count, length)
-    is_filled = np.arange(length) < lengths[:, None]
-    take = np.zeros(is_filled.shape, dtype=np.int64)
-    take[is_filled] = np.arange(size)
+    sizes = torch.from_numpy(lengths).to(device, non_blocking=True)
+    starts = sizes.cumsum(0) - sizes
+    place = torch.arange(length, device=device)
+    padding = place >= sizes[:, None]
+    skipped = torch.arange(count, device=device) * length - starts  # places before each, unfilled
     return Bucket(
         begin,
         begin + size,
         count,
         length,
-        take=torch.from_numpy(take.ravel()).to(device),
-        filled=torch.from_numpy(np.flatnonzero(is_filled)).to(device),
-        padding=torch.from_numpy(~is_filled)[:, None].to(device),
+        take=(starts[:, None] + place).masked_fill_(padding, 0).flatten(),
+        filled=torch.arange(size, device=device)
+        + skipped.repeat_interleave(sizes, output_size=size),
+        padding=padding[:, None],
     )
 
 

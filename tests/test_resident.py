@@ -1,0 +1,154 @@
+"""Training where the data lie on the device: the same batches, and nothing is read at a step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made import make_data, make_encoder
+
+from hmnet import engine
+from hmnet.engine import Trainer, train
+from hmnet.hierarchy import HierarchySpec
+from hmnet.model import HMNet
+from hmnet.packing import _make_bucket, pack
+from hmnet.record import STEPS_AT_ONCE, DivergedError, Record
+from hmnet.resident import ResidentSplit
+from hmnet.sampler import Step
+from hmnet.settings import TrainingSettings
+
+DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 1, seed=1)}
+SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3)
+META = torch.device("meta")
+"""Knows shapes and no values, so a step that would wait for a GPU fails on it."""
+
+
+def make_model(folder: Path, kind: str) -> HMNet:
+    encoder = make_encoder(folder / kind, kind, depth=3, dropout=0.1)
+    tasks = [each.task for each in DATA.values()]
+    return HMNet(encoder, tasks, HierarchySpec(1, 1, 1), [["alpha"], ["beta"]], seed=0)
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("index", [[0], [3, 1, 2], [5, 5], list(range(22))[::-1]])
+def test_a_batch_is_the_one_that_is_packed_on_the_host(name: str, index: list[int]) -> None:
+    split = DATA[name].train
+    found = ResidentSplit(split, torch.device("cpu")).pack(np.array(index))
+    wanted = pack(split, index)
+    for part in ("tokens", "positions", "segments", "labels"):
+        one, other = getattr(found, part), getattr(wanted, part)
+        assert one.dtype == other.dtype
+        assert torch.equal(one, other)
+    assert found.packing.lengths == wanted.packing.lengths
+    assert torch.equal(found.packing.starts, wanted.packing.starts)
+    assert np.array_equal(found.index, wanted.index)
+
+
+@pytest.mark.parametrize("lengths", [[7], [1, 3, 3, 9], [2, 100]])
+def test_places_of_a_padded_bucket_are_those_of_the_definition(lengths: list[int]) -> None:
+    longest, begin = max(lengths), 4
+    bucket = _make_bucket(begin, np.array(lengths), longest, torch.device("cpu"))
+    row = torch.arange(100, 100 + begin + sum(lengths)).view(-1, 1, 1)
+    sequences = bucket.gather(row)[..., 0]
+    ends = begin + np.cumsum(lengths)
+    for sequence, length, end in zip(sequences, lengths, ends, strict=True):
+        assert torch.equal(sequence[:length], row[end - length : end, 0, 0])
+    if bucket.padding is not None:
+        inside = [[place < length for place in range(longest)] for length in lengths]
+        assert torch.equal(~bucket.padding[:, 0], torch.tensor(inside))
+    back = torch.zeros_like(row)
+    bucket.scatter(sequences[..., None], back)
+    assert torch.equal(back[begin:], row[begin:])
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert", "modernbert"])
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_a_step_on_another_device_reads_nothing_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, micro_batches: int
+) -> None:
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)  # meta has none
+    trainer = Trainer(make_model(tmp_path, kind), DATA, SETTINGS, 0, META)
+    trainer.micro_batches = micro_batches
+    trainer.optimizer.param_groups[0]["fused"] = False  # nor that
+    trainer.optimizer.param_groups[1]["fused"] = False
+    for position in range(3):
+        sums = trainer.update(position)
+        assert (sums.device, sums.shape) == (META, (2,))
+    with pytest.raises((RuntimeError, NotImplementedError)):  # what waiting would come to
+        sums.tolist()
+
+
+def test_numbers_are_the_same_whichever_way_a_batch_is_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = [train(make_model(tmp_path, "bert"), DATA, SETTINGS, seed=0)]
+
+    def reside(trainer: Trainer, *args: Any) -> None:
+        plain(trainer, *args)
+        for name, each in DATA.items():
+            trainer.resident[name] = ResidentSplit(each.train, trainer.device)
+
+    plain = Trainer.__init__
+    monkeypatch.setattr(Trainer, "__init__", reside)
+    monkeypatch.setattr(engine, "pack", None)
+    logs.append(train(make_model(tmp_path, "bert"), DATA, SETTINGS, seed=0))
+    assert logs[0].final_loss == logs[1].final_loss
+    assert logs[0].tokens == logs[1].tokens
+
+
+def make_steps(count: int) -> list[Step]:
+    return [Step("alpha", visit, 0, np.arange(4)) for visit in range(count)]
+
+
+def on_gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let records take tensors for ones on a GPU; return the sizes of what they read at once."""
+    reads: list[int] = []
+    stack = torch.stack
+
+    def count(tensors: list[torch.Tensor]) -> torch.Tensor:
+        reads.append(len(tensors))
+        return stack(tensors)
+
+    monkeypatch.setattr("hmnet.record._is_free", lambda sums: False)
+    monkeypatch.setattr(torch, "stack", count)
+    return reads
+
+
+def test_losses_are_read_some_at_a_time_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = on_gpu(monkeypatch)
+    count = 2 * STEPS_AT_ONCE + 5
+    lines: list[Any] = []
+    record = Record(make_steps(count), lines.append)
+    for position in range(count):
+        record.add(position, torch.tensor([float(position), 10.0], dtype=torch.float64))
+    assert reads == [STEPS_AT_ONCE] * 2
+    assert record.final_loss() == {"alpha": (count - 1) / 2}
+    assert record.tokens == 10 * count
+    assert reads == [STEPS_AT_ONCE] * 2 + [5]
+    assert [line["step"] for line in lines] == list(range(count))
+
+
+def test_a_state_holds_what_waits_and_is_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_gpu(monkeypatch)
+    record = Record(make_steps(4))
+    record.add(0, torch.tensor([1.0, 7.0], dtype=torch.float64))
+    state = record.state()
+    resumed = Record(make_steps(4), None, state)
+    resumed.add(1, torch.tensor([4.0, 8.0], dtype=torch.float64))
+    assert (resumed.final_loss(), resumed.tokens) == ({"alpha": 2.5}, 15)
+    assert state == {"tokens": 7, "loss_sum": {"alpha": 1.0}, "loss_count": {"alpha": 1}}
+
+
+def test_the_step_that_diverged_is_named_however_late_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_gpu(monkeypatch)
+    record = Record(make_steps(9))
+    for position in range(6):
+        value = float("nan") if position >= 3 else 1.0
+        record.add(position, torch.tensor([value, 7.0], dtype=torch.float64))
+    with pytest.raises(DivergedError, match=r"`alpha` became nan at step 4 of 9"):
+        record.state()  # what a checkpoint would hold
