@@ -104,8 +104,15 @@ class ScoreTable:
         """Return a system's score on a task, or on the average of tasks."""
         return self._scores.get((system, task))
 
-    def _select(self, system: str, task: str) -> pd.DataFrame:
-        return self.rows[(self.rows["system"] == system) & (self.rows["task"] == task)]
+    @functools.cached_property
+    def _by_seed(self) -> dict[tuple[str, str], dict[float, float]]:
+        """Each system's scores on each task by seed."""
+        found: dict[tuple[str, str], dict[float, float]] = {}
+        seeded = self.rows.dropna(subset="seed")
+        columns = (seeded[name].tolist() for name in ("system", "task", "seed", "score"))
+        for system, task, seed, score in zip(*columns, strict=True):
+            found.setdefault((system, task), {})[seed] = score
+        return found
 
     def best(self, task: str) -> float:
         """Return the highest score on a task, as it would be printed."""
@@ -135,21 +142,26 @@ class ScoreTable:
 
     def _stated(self, system: str, other: str, task: str) -> tuple[float, float, float] | None:
         """Return the difference and its interval where the table holds a paired bootstrap's."""
-        start = _STATED.get(other)
-        names = [f"{start}{end}" for end in ("", "_low", "_high")]
-        if start is None or not set(names) <= set(self.rows.columns):
-            return None
-        known = self._select(system, task)[names].dropna()
-        if known.empty:
-            return None
-        value, low, high = (float(number) for number in known.iloc[0])
-        return value, low, high
+        return self._stated_differences.get((system, other, task))
+
+    @functools.cached_property
+    def _stated_differences(self) -> dict[tuple[str, str, str], tuple[float, float, float]]:
+        """The same by system, other system and task."""
+        found = {}
+        for other, start in _STATED.items():
+            names = [f"{start}{end}" for end in ("", "_low", "_high")]
+            if set(names) <= set(self.rows.columns):
+                known = self.rows.dropna(subset=names).drop_duplicates(["system", "task"])
+                columns = (known[name].tolist() for name in ("system", "task", *names))
+                for system, task, *numbers in zip(*columns, strict=True):
+                    found[system, other, task] = (numbers[0], numbers[1], numbers[2])
+        return found
 
     def _paired(self, system: str, other: str, task: str) -> npt.NDArray[np.float64]:
         """Return the difference of each seed that both systems have."""
-        frames = [self._select(name, task).dropna(subset="seed") for name in (system, other)]
-        both = frames[0].merge(frames[1], on="seed", suffixes=("", "_other"))
-        return (both["score"] - both["score_other"]).to_numpy(np.float64)
+        own, others = (self._by_seed.get((name, task), {}) for name in (system, other))
+        shared = [score - others[seed] for seed, score in own.items() if seed in others]
+        return np.array(shared, dtype=np.float64)
 
     def parameters(self, system: str, column: str) -> float:
         """Return a system's `params_activated` or `params_overall`; NaN where not known."""

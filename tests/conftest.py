@@ -95,6 +95,15 @@ def browser() -> str:
     return found
 
 
+@pytest.fixture(scope="module")
+def in_this_process() -> Iterator[None]:
+    """Do a module's runs in its own process; see `tiny_study.runs_in_this_process`."""
+    from tiny_study import runs_in_this_process
+
+    with runs_in_this_process():
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_network() -> Iterator[None]:
     """Fail a test that reaches for another machine."""

@@ -44,6 +44,8 @@ from hmnet.workers import Workers
 from relevance.cli import app
 from reports.collect import collect
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 DATA = make_data("alpha", 2, size=30)
 SPLIT = DATA.splits["validation"]
 ARCHITECTURES = ("bert", "roberta", "electra", "distilbert", "modernbert")

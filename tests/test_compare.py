@@ -43,6 +43,8 @@ from relevance.cli import app as relevance_app
 from reports.collect import collect
 from reports.comparison import tabulate_comparison
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 SYSTEMS = ["single-task", "multi-task", "skillnet", "hmnet-manual", "hmnet-mine"]
 
 

@@ -11,23 +11,27 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tiny_study import write_study
+from tiny_study import runs_in_this_process, write_study
 
 from hmnet.outputs import Output
 from hmnet.progress_record import ProgressRecord, claim_record, list_records
 from hmnet.runs import BusyError, RunStore
 from hmnet.status import describe_status
+from relevance.cli import app
 
 RUNS = 3
+
+
+def list_words(out: Path, study: Path, *more: str) -> list[str]:
+    words = ["pairwise", "--study", str(study), "--tasks", "tone,match", "--out", str(out)]
+    return [*words, *more, "--workers", "1"]
 
 
 def start(out: Path, study: Path, *more: str) -> subprocess.Popen[str]:
     """Start a sweep as a process group of its own."""
     code = "from relevance.cli import main; main()"
-    words = ["pairwise", "--study", study, "--tasks", "tone,match", "--out", out, *more]
-    words += ["--workers", "1"]
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, words)],
+        [sys.executable, "-c", code, *list_words(out, study, *more)],
         text=True,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -44,9 +48,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alone(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Output:
     """A sweep that nothing disturbed."""
     out = tmp_path_factory.mktemp("alone") / "out"
-    process = start(out, study)
-    process.communicate()
-    assert process.returncode == 0
+    with runs_in_this_process():
+        app(list_words(out, study), standalone_mode=False)
     return Output(out)
 
 

@@ -30,14 +30,13 @@ FEW = (
     "sentiment-coast",
     "sentiment-hills",
     "closeness-hills",
-    "paraphrase-town",
     "answers-town",
 )
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, list[str]]:
-    """The demo with six of its tasks and less training."""
+    """The demo with five of its tasks and less training."""
     short = dataclasses.replace(PLANTED_TRAINING, epochs=6, learning_rate=3e-3)
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_study import write_groups, write_study
 
+import hmnet.execute
+from hmnet.cli import app
 from hmnet.distributed import Group
 from hmnet.outputs import Output
 
@@ -23,14 +27,17 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_study(tmp_path_factory.mktemp("study"))
 
 
-def train(study: Path, out: Path, processes: int, *more: str) -> subprocess.CompletedProcess[str]:
-    """Train HMNet with so many processes, as a user would."""
+def list_words(study: Path, out: Path, *more: str) -> list[str]:
     groups = write_groups(study.parent / "groups.json", {"a": ["tone", "grade"], "b": ["match"]})
-    launch = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
-    words = ["hmnet", "train", "--study", str(study), "--groups", str(groups), "--out", str(out)]
-    command = [sys.executable, "-m", *(launch if processes > 1 else []), *words, "--threads", "1"]
+    words = ["train", "--study", str(study), "--groups", str(groups), "--out", str(out)]
+    return [*words, "--threads", "1", "--hierarchy", "1,1,1", *SETTINGS, *more]
+
+
+def launch(study: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Train HMNet with two processes, as a user would."""
+    two = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "hmnet"]
     return subprocess.run(
-        [*command, "--hierarchy", "1,1,1", *SETTINGS, *more],
+        [sys.executable, "-m", *two, *list_words(study, out, *more)],
         text=True,
         capture_output=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -53,20 +60,43 @@ def test_two_processes_give_the_numbers_of_one(study: Path, tmp_path: Path) -> N
     # 48 rows in batches of 7: shares of 4 and 3, and a last batch of 6
     epochs = ("--set", "training.epochs=2")
     one, two = tmp_path / "one", tmp_path / "two"
-    for out, processes in ((one, 1), (two, 2)):
-        done = train(study, out, processes, *epochs)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("mean of the primary metric") == 1
+    app(list_words(study, one, *epochs), standalone_mode=False)
+    done = launch(study, two, *epochs)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("mean of the primary metric") == 1
     np.testing.assert_allclose(read_losses(two), read_losses(one), rtol=1e-5)
     np.testing.assert_allclose(read_logits(two), read_logits(one), atol=1e-5)
-    again = train(study, two, 2, *epochs)  # done already: nothing is trained
-    assert again.returncode == 0, again.stderr
+    words = list_words(study, two, *epochs)  # done already: nothing is trained
+    context = get_context("fork")  # quicker than to start others
+    port = find_port()
+    again = [context.Process(target=join, args=(rank, port, words)) for rank in range(2)]
+    for process in again:
+        process.start()
+    for process in again:
+        process.join(60)
+    assert [process.exitcode for process in again] == [0, 0]
+
+
+def find_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def join(rank: int, port: int, words: list[str]) -> None:
+    """Be one of two processes that `torchrun` started; none of them may train."""
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_PORT")
+    numbers = (rank, rank, 2, 2, port)
+    os.environ.update({name: str(number) for name, number in zip(names, numbers, strict=True)})
+    os.environ["MASTER_ADDR"] = "127.0.0.1"
+    hmnet.execute.train = None  # type: ignore[assignment]
+    app(words, standalone_mode=False)
 
 
 def test_an_error_of_all_processes_is_one_sentence_and_ends_them(
     study: Path, tmp_path: Path
 ) -> None:
-    done = train(study, tmp_path / "out", 2, "--set", "training.learning_rate=1e30")
+    done = launch(study, tmp_path / "out", "--set", "training.learning_rate=1e30")
     assert done.returncode != 0
     assert "error: The training loss of" in done.stderr
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from tiny_study import write_study
+from tiny_study import runs_in_this_process, write_study
 
 from hmnet import storage
 from hmnet.errors import WriteError
@@ -26,6 +26,7 @@ from hmnet.runs import RunStore
 from hmnet.storage import write_bytes
 from hmnet.study import load_study
 from hmnet.verify import verify
+from relevance.cli import app
 
 CALLS = ("mkstemp", "write", "fsync", "replace")
 KINDS = (errno.ENOSPC, errno.EIO, errno.EACCES)
@@ -149,13 +150,15 @@ def test_a_run_whose_writes_fail_is_not_done_and_goes_on_later(
         assert read_all(store, job) == read_all(whole, job)
 
 
-def sweep(study: Path, out: Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    code = "from relevance.cli import main; main()"
+def list_words(study: Path, out: Path) -> list[str]:
     words = ["pairwise", "--study", str(study), "--out", str(out), "--workers", "1"]
-    words += ["--tasks", "tone,match", "--set", "training.epochs=2"]
-    return subprocess.run(
-        [sys.executable, "-c", code, *words], text=True, capture_output=True, **options
-    )
+    return [*words, "--tasks", "tone,match", "--set", "training.epochs=2"]
+
+
+def sweep(study: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    code = "from relevance.cli import main; main()"
+    command = [sys.executable, "-c", code, *list_words(study, out)]
+    return subprocess.run(command, text=True, capture_output=True)
 
 
 @pytest.fixture
@@ -180,8 +183,8 @@ def test_a_full_disk_ends_in_words_and_the_sweep_goes_on_when_there_is_room(
     assert "No space left on device" in full.stderr
     assert "Traceback" not in full.stderr
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
-    again = sweep(study, out.folder)
-    assert again.returncode == 0, again.stderr
+    with runs_in_this_process():
+        app(list_words(study, out.folder), standalone_mode=False)
     assert list(verify(out)) == []
 
 

@@ -26,6 +26,8 @@ from relevance.matrix import RelevanceMatrix
 from relevance.pairwise import PairwisePlan
 from relevance.sweep import plan_sweep, run_sweep
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 Sweep = Callable[..., tuple[Output, list[str]]]
 
 

@@ -33,6 +33,8 @@ from relevance.refined import (
 )
 from relevance.sweep import plan_sweep, run_sweep
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 WORKERS = Workers.choose(workers=1)
 
 

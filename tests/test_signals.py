@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_study import write_study
+from tiny_study import runs_in_this_process, write_study
+
+from relevance.cli import app
 
 PATIENCE_S = 60.0
 
@@ -20,12 +22,16 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_study(tmp_path_factory.mktemp("study"))
 
 
-def start(study: Path, out: Path, workers: int, epochs: int) -> subprocess.Popen[str]:
-    """Start a sweep as a group of its own, as a terminal does."""
+def list_words(study: Path, out: Path, workers: int, epochs: int) -> list[str]:
     words = ["pairwise", "--study", study, "--tasks", "tone,match", "--out", out]
     words += ["--workers", workers, "--set", f"training.epochs={epochs}"]
+    return [str(word) for word in words]
+
+
+def start(study: Path, out: Path, workers: int, epochs: int) -> subprocess.Popen[str]:
+    """Start a sweep as a group of its own, as a terminal does."""
     return subprocess.Popen(
-        [sys.executable, "-m", "relevance", *map(str, words)],
+        [sys.executable, "-m", "relevance", *list_words(study, out, workers, epochs)],
         text=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -82,7 +88,6 @@ def test_workers_end_with_a_command_that_is_killed_and_it_goes_on(
     os.kill(sweep.pid, signal.SIGKILL)  # the command alone, not its workers
     sweep.communicate(timeout=PATIENCE_S)
     assert wait_until_gone(sweep.pid) < 20
-    again = start(study, out, 2, epochs=30)
-    said = again.communicate()[1]
-    assert again.returncode == 0, said
+    with runs_in_this_process():
+        app(list_words(study, out, 2, epochs=30), standalone_mode=False)
     assert len(list(out.glob("runs/*/result.json"))) == 3

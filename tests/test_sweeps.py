@@ -24,6 +24,8 @@ from hmnet.settings import TrainingSettings
 from hmnet.storage import read_table
 from reports.collect import collect
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:

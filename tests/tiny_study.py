@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from made import make_config
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import AutoModel, PreTrainedTokenizerFast
+
+import hmnet.jobs
+import hmnet.workers
+from hmnet.job import Job
+from hmnet.job_runner import Execute, Outcome, run_job
+from hmnet.runs import RunStore
+from hmnet.workers import Workers
 
 WORDS = [f"{a}{b}" for a in ("ba", "ko", "mi", "tu") for b in ("la", "ne", "ro", "si", "vu")]
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")
@@ -98,3 +109,23 @@ def write_groups(path: Path, groups: dict[str, list[str]]) -> Path:
     """Write a groups.json by hand, as a user would."""
     path.write_text(json.dumps({"schema": "groups/1", "groups": groups}))
     return path
+
+
+@contextmanager
+def runs_in_this_process() -> Iterator[None]:
+    """Let sweeps do their runs here, without the seconds that it takes to start workers.
+
+    For tests of what comes of the runs; workers have tests of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hmnet.jobs, "_run_parallel", _run_here)
+        patch.setattr(hmnet.workers, "count_cores", lambda: 1)
+        yield
+
+
+def _run_here(
+    jobs: list[Job], store: RunStore, workers: Workers, waits: bool, execute: Execute | None
+) -> Iterator[Outcome]:
+    with tempfile.TemporaryDirectory() as slots:
+        for job in jobs:
+            yield run_job(job, store.folder, workers, Path(slots), waits, execute)
