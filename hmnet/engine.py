@@ -87,7 +87,7 @@ def train(
 
     Args:
         checkpoint: where to save and resume; None keeps nothing.
-        log: called with step, epoch, task, loss and learning rate of every step.
+        log: called with step, epoch, task and loss of every step, in order.
         group: the processes that share the batches; the first one saves and logs.
 
     Raises:
@@ -140,6 +140,7 @@ class Trainer:
         steps: every step of the run, in order.
         optimizer: AdamW over all parameters.
         micro_batches: parts that a batch is cut into; more than one where memory ran out.
+        resident: the tasks' rows that lie on the device; none on a CPU, which reads mapped files.
     """
 
     def __init__(
@@ -167,11 +168,8 @@ class Trainer:
         self.parameters = list(model.parameters())
         self.micro_batches = 1
         self.embeddings = EmbeddingGradients(model) if is_cpu else None
-        self.resident = (
-            {}
-            if is_cpu
-            else {name: ResidentSplit(each.train, device) for name, each in data.items()}
-        )
+        moved = {} if is_cpu else data
+        self.resident = {name: ResidentSplit(each.train, device) for name, each in moved.items()}
 
     def finish(self) -> None:
         """End the training: the model is again one for any text."""

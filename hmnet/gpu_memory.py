@@ -14,7 +14,8 @@ from hmnet.runs import RunSpec
 MOST_JOBS = 8
 """More processes than this gain nothing on one GPU: launches overlap long before."""
 USED_FRAC = 0.9
-"""Share of the free memory that is given to runs; the rest is for fragmentation."""
+"""Share of the free memory that is given to runs; the rest is for fragmentation and for the rows,
+4 bytes a token."""
 CONTEXT_BYTES = 800 * 2**20
 """What a process takes on a GPU before it does anything: context, kernels, workspaces."""
 STATE_BYTES = 16
