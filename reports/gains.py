@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -100,17 +101,17 @@ class GainTable:
     missing: int
     cells: Mapping[tuple[str, str], Gain] = field(repr=False)
 
-    @property
+    @functools.cached_property
     def is_tested(self) -> bool:
         """Whether any cell says how likely noise would explain it."""
         return any(gain.verdict in ("beyond noise", "within noise") for gain in self.gains)
 
-    @property
+    @functools.cached_property
     def sound(self) -> tuple[Gain, ...]:
         """The gains of targets that learned something alone."""
         return tuple(gain for gain in self.gains if not gain.undefined)
 
-    @property
+    @functools.cached_property
     def unlearned(self) -> list[str]:
         """The targets that learned nothing alone, so that gains over it say nothing."""
         return list(dict.fromkeys(gain.target for gain in self.gains if gain.undefined))
@@ -121,12 +122,12 @@ class GainTable:
         known = [gain.runs for gain in self.gains if not math.isnan(gain.runs)]
         return int(min(known)) if known else None
 
-    @property
+    @functools.cached_property
     def limit(self) -> float:
         """The largest absolute gain that says something, the end of the colour scale."""
         return max((abs(gain.value) for gain in self.sound or self.gains), default=0.0)
 
-    @property
+    @functools.cached_property
     def pairs(self) -> list[PairGains]:
         """Every pair that has both gains, the one that loses most on average first."""
         tasks = dict.fromkeys(task for pair in self.cells for task in pair)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,11 +172,13 @@ def _check_predictions(path: Path, spec: RunSpec) -> Mapping[str, TaskCheck]:
 def _check_table(file: Path) -> TaskCheck:
     try:
         with pq.ParquetFile(file) as table:
-            frame = table.read(columns=["label", "prediction"]).to_pandas()
+            rows = table.read(columns=["label", "prediction"])
+        labels, predictions = (rows[name].to_numpy() for name in ("label", "prediction"))
     except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
         raise InputError(f"{file}: the file should be parquet. Found: {error}.") from None
-    shares = frame["label"].value_counts(normalize=True)
-    return TaskCheck(float(shares.max()), int(frame["prediction"].nunique()))
+    counts = np.unique(labels, return_counts=True)[1]
+    majority = counts.max() / counts.sum() if len(counts) else math.nan
+    return TaskCheck(float(majority), len(np.unique(predictions)))
 
 
 @dataclass(frozen=True, eq=False)
