@@ -70,6 +70,7 @@ def train(
 ) -> None:
     """Train HMNet on the study's tasks with groups of tasks."""
     output, plan = study.open(rows)
+    chosen = parse_integers(gpus, "gpus")
     from hmnet.training import describe_run, train_hierarchy
 
     run_id, result = train_hierarchy(
@@ -78,7 +79,7 @@ def train(
         groups,
         hierarchy,
         seed,
-        parse_integers(gpus, "gpus"),
+        chosen,
         threads,
         duplicate,
         split_names(log) or (),
@@ -106,6 +107,7 @@ def compare(
 ) -> None:
     """Train all systems with the same budget and compare them (Table 1)."""
     output, plan = study.open(rows, seeds)
+    chosen = workers.choose(log)
     from analysis.budget import describe_budget
     from analysis.comparison import compare_systems
     from analysis.comparison_text import describe_comparison
@@ -115,7 +117,6 @@ def compare(
     from hmnet.prepared import prepare_study
     from relevance.sweep import print_jobs
 
-    chosen = workers.choose(log)
     prepared = prepare_study(plan, output.data)
     systems = choose_systems(
         output,
@@ -158,14 +159,14 @@ def sweep(
 ) -> None:
     """Train with several numbers of shared layers, or several hierarchies and groupings."""
     output, plan = study.open(rows, seeds)
+    counts = parse_integers(shared, "shared")
+    chosen = workers.choose(log)
     from analysis.systems import choose_groupings
     from hmnet.prepared import prepare_study
     from hmnet.sweeps import check_sweep, describe_sweep, plan_sweep, run_sweep
     from relevance.sweep import print_jobs
 
-    counts = parse_integers(shared, "shared")
     check_sweep(counts, hierarchies)
-    chosen = workers.choose(log)
     prepared = prepare_study(plan, output.data)
     groupings = choose_groupings(output, plan, groups or (), k, say_aside) if hierarchies else {}
     planned = plan_sweep(prepared, counts, hierarchies, groupings)

@@ -72,10 +72,10 @@ def plan(
 ) -> None:
     """Say what the sweep will cost and which gains it can detect; after it, where to add seeds."""
     output, resolved = study.open(rows, seeds)
-    from analysis.planning import print_study_plan
-
     chosen = workers.choose()
     singles = parse_seeds(single_seeds, "single_seeds")
+    from analysis.planning import print_study_plan
+
     print_study_plan(output, resolved, chosen, single_seeds=singles, budget=budget, say=typer.echo)
 
 
@@ -104,13 +104,13 @@ def pairwise(
 ) -> None:
     """Fine-tune every task and every pair; write the gains (equations 3 and 4)."""
     output, plan = study.open(rows, seeds)
+    chosen = workers.choose(log)
+    singles = parse_seeds(single_seeds, "single_seeds")
     from analysis.gains import make_measure
     from analysis.gains_text import format_matrix
     from analysis.second_round import refine_sweep
     from relevance.sweep import print_plan, run_sweep
 
-    chosen = workers.choose(log)
-    singles = parse_seeds(single_seeds, "single_seeds")
     if dry_run:
         print_plan(output, plan, chosen, single_seeds=singles, keep_models=keep_models)
         return
@@ -145,6 +145,7 @@ def attention(
 ) -> None:
     """Compare attention maps of a task's own and its pair's model, head by head (Figures 5, 6)."""
     output, plan = study.open(rows, seeds)
+    chosen = workers.choose()
     from analysis.attention_plan import print_attention_plan
     from analysis.attention_study import (
         describe_layers,
@@ -157,7 +158,6 @@ def attention(
     from hmnet.prepared import prepare_study
 
     pairs = parse_pairs(plan.tasks, pair or []) if pair or not all_pairs else []
-    chosen = workers.choose()
     prepared = prepare_study(plan, output.data)
     if dry_run:
         asked = [*pairs, *(list_all_pairs(prepared) if all_pairs else [])]

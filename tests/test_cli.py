@@ -19,7 +19,6 @@ import torch
 from tiny_study import write_groups, write_study
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-import hmnet.prepared
 from hmnet.cli import app as hmnet_app
 from hmnet.errors import RelevanceError
 from hmnet.hierarchy import Groups
@@ -276,7 +275,9 @@ def test_wrong_options_are_told_before_anything_is_fetched(
     def fetch(*args: object) -> None:
         pytest.fail("the rows were asked for")
 
-    monkeypatch.setattr(hmnet.prepared, "prepare_study", fetch)
+    # last where it is defined: a module that is first imported now would keep what it finds there
+    for module in ("relevance.sweep", "hmnet.training", "hmnet.prepared"):
+        monkeypatch.setattr(f"{module}.prepare_study", fetch)
     app = {"relevance": relevance_app, "hmnet": hmnet_app}[words[0]]
     with pytest.raises(RelevanceError, match=said):
         app([*words[1:], "--out", str(tmp_path / "out")], standalone_mode=False)
@@ -422,3 +423,18 @@ def test_a_killed_sweep_goes_on_and_gives_the_same_matrix(
     relevance_app(words[:-2], standalone_mode=False)
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert (out / "pairwise.parquet").read_bytes() == swept.pairwise.read_bytes()
+
+
+@pytest.mark.parametrize("words", ["relevance pairwise", "hmnet train", "hmnet compare"])
+def test_a_wrong_option_is_told_before_the_seconds_that_libraries_take(
+    words: str, tmp_path: Path
+) -> None:
+    command, name = words.split()
+    code = (
+        f"import sys; from {command}.cli import main\n"
+        "try:\n    main()\nfinally:\n    print('torch' in sys.modules)"
+    )
+    arguments = [name, "--gpus", "first", "--out", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], text=True, capture_output=True)
+    assert (done.returncode, done.stdout) == (2, "False\n")
+    assert "`gpus` should be whole numbers separated by commas. Found `first`" in done.stderr
