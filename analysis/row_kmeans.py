@@ -45,12 +45,13 @@ class RowKMeans:
             start: labels [T] of a partition to start from as well.
         """
         rng = np.random.default_rng([self.seed, k])
-        best, least = _descend(stack, _choose_centres(stack, k, rng))
+        apart = _measure_distances(stack)
+        best, least = _descend(stack, _choose_centres(stack, apart, k, rng))
         for number in range(1, self.n_init + (start is not None)):
             centres = (
                 _average(stack, np.broadcast_to(start, best.shape), k)
                 if start is not None and number == self.n_init
-                else _choose_centres(stack, k, rng)
+                else _choose_centres(stack, apart, k, rng)
             )
             labels, inertia = _descend(stack, centres)
             is_better = inertia < least - 1e-12 * np.abs(least)
@@ -58,16 +59,27 @@ class RowKMeans:
         return best
 
 
-def _choose_centres(stack: Floats, k: int, rng: np.random.Generator) -> Floats:
-    """Return k rows of each matrix, drawn far apart (k-means++), [M, K, F]."""
+def _measure_distances(stack: Floats) -> Floats:
+    """Return the squared distances between the rows of each matrix, [M, T, T]."""
+    squares = _square(stack)
+    apart = squares[:, :, None] + squares[:, None] - 2 * stack @ stack.transpose(0, 2, 1)
+    # what rounding leaves between equal rows is no distance
+    return np.where(apart > 1e-12 * squares.max(axis=1)[:, None, None], apart, 0.0)
+
+
+def _choose_centres(stack: Floats, apart: Floats, k: int, rng: np.random.Generator) -> Floats:
+    """Return k rows of each matrix, drawn far apart (k-means++), [M, K, F].
+
+    Args:
+        apart: the squared distances between rows, [M, T, T].
+    """
     each = np.arange(len(stack))
-    chosen = stack[each, rng.integers(stack.shape[1], size=len(stack))]
-    centres, nearest = [chosen], _square(stack - chosen[:, None])
+    chosen = [rng.integers(stack.shape[1], size=len(stack))]
+    nearest = apart[each, chosen[0]]
     for _ in range(1, k):
-        chosen = stack[each, _draw_rows(nearest, rng)]
-        centres.append(chosen)
-        nearest = np.minimum(nearest, _square(stack - chosen[:, None]))
-    return np.stack(centres, axis=1)
+        chosen.append(_draw_rows(nearest, rng))
+        nearest = np.minimum(nearest, apart[each, chosen[-1]])
+    return stack[each[:, None], np.stack(chosen, axis=1)]
 
 
 def _draw_rows(weights: Floats, rng: np.random.Generator) -> Labels:
