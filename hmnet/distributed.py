@@ -50,10 +50,10 @@ class Group:
         own = index[self.rank :: self.size]
         return (own, len(own) / len(index)) if len(own) else (index[:1], 0.0)
 
-    def add_up(self, parameters: Iterable[nn.Parameter], sums: Tensor) -> Tensor:
-        """Add up gradients, in place, and `sums` over all processes; return the latter's sums."""
+    def add_up(self, parameters: Iterable[nn.Parameter], sums: Tensor) -> None:
+        """Add up gradients and `sums` over all processes, in place."""
         if self.size == 1:
-            return sums
+            return
         reached = [p for p in parameters if p.grad is not None]
         gradients = [p.grad for p in reached if p.grad is not None]
         buffer = torch.cat([gradient.flatten() for gradient in gradients])
@@ -62,7 +62,6 @@ class Group:
         parts = buffer.split([gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
-        return sums
 
     def agree(self, value: int) -> int:
         """Return the first process's value in all of them; a barrier too."""

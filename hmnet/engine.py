@@ -123,12 +123,12 @@ def _train(
         if checkpoint and group.is_first and not is_last and checkpoint.is_due():
             state = {"position": position + 1, "progress": record.state()}
             checkpoint.save(model, trainer.optimizer, state)
-    final_loss = record.final_loss()
+    record.read()
     return TrainingLog(
         steps=len(trainer.steps),
         tokens=record.tokens,
         seconds=time.perf_counter() - began,
-        final_loss=final_loss,
+        final_loss=record.final_loss(),
         micro_batches=trainer.micro_batches,
     )
 
@@ -222,7 +222,8 @@ class Trainer:
         if self.embeddings:
             self.embeddings.densify()
         path = self.model.path(step.task).parameters()
-        return self.group.add_up(path, sums)
+        self.group.add_up(path, sums)
+        return sums
 
     def _pack(self, task: str, index: np.ndarray[Any, Any]) -> Batch:
         if task in self.resident:

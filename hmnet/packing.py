@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hmnet.tokens import SplitData
+from hmnet.tokens import Ints, SplitData
 
 BUCKET_TOKENS = 32
 """Sequences are padded to a multiple of this for their attention: the softmax of a CPU takes two
@@ -166,12 +166,17 @@ class Batch:
         )
 
 
-def pack(split: SplitData, index: Sequence[int] | np.ndarray[Any, Any]) -> Batch:
-    """Pack the examples `index` of a split into one row, ordered by length."""
+def sort_by_length(split: SplitData, index: Sequence[int] | Ints) -> tuple[Ints, Ints]:
+    """Return the examples `index` of a split, the shortest first, and their lengths."""
     index = np.asarray(index, dtype=np.int64)
     lengths = split.offsets[index + 1] - split.offsets[index]
     order = np.argsort(lengths, kind="stable")
-    index, lengths = index[order], lengths[order]
+    return index[order], lengths[order]
+
+
+def pack(split: SplitData, index: Sequence[int] | Ints) -> Batch:
+    """Pack the examples `index` of a split into one row, ordered by length."""
+    index, lengths = sort_by_length(split, index)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     positions = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
     where = np.repeat(split.offsets[index], lengths) + positions

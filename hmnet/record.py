@@ -34,7 +34,7 @@ class Record:
         sums: what `state` returned, of a training that is gone on with.
 
     Attributes:
-        tokens: training tokens so far.
+        tokens: training tokens of the steps that were read.
     """
 
     def __init__(
@@ -46,12 +46,10 @@ class Record:
         self._steps = steps
         self._log = log
         self._waiting: list[tuple[int, Tensor]] = []
-        self.tokens = 0
-        self._loss_sum: dict[str, float] = {}
-        self._loss_count: dict[str, int] = {}
-        if sums is not None:
-            self.tokens = sums["tokens"]
-            self._loss_sum, self._loss_count = dict(sums["loss_sum"]), dict(sums["loss_count"])
+        sums = sums or {"tokens": 0, "loss_sum": {}, "loss_count": {}}
+        self.tokens: int = sums["tokens"]
+        self._loss_sum: dict[str, float] = dict(sums["loss_sum"])
+        self._loss_count: dict[str, int] = dict(sums["loss_count"])
 
     def add(self, position: int, sums: Tensor) -> None:
         """Take a step's loss and tokens, [2], wherever they lie.

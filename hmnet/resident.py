@@ -8,14 +8,12 @@ launches the next step's kernels while the GPU works on this one's. (A CPU reads
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from hmnet.packing import Batch, Packing
-from hmnet.tokens import SplitData
+from hmnet.packing import Batch, Packing, sort_by_length
+from hmnet.tokens import Ints, SplitData
 
 
 class ResidentSplit:
@@ -26,17 +24,15 @@ class ResidentSplit:
     """
 
     def __init__(self, split: SplitData, device: torch.device) -> None:
-        self._lengths = split.lengths
+        self._split = split
         arrays = (split.tokens, split.offsets[:-1], split.first, split.labels)
         self._tokens, self._offsets, self._first, self._labels = (
             torch.tensor(array, device=device) for array in arrays
         )
 
-    def pack(self, index: np.ndarray[Any, Any]) -> Batch:
+    def pack(self, index: Ints) -> Batch:
         """Return what `hmnet.packing.pack` returns, on the device."""
-        index = np.asarray(index, dtype=np.int64)
-        order = np.argsort(self._lengths[index], kind="stable")
-        index, lengths = index[order], self._lengths[index[order]]
+        index, lengths = sort_by_length(self._split, index)
         device, total = self._tokens.device, int(lengths.sum())
         chosen, sizes = torch.from_numpy(np.stack([index, lengths])).to(device, non_blocking=True)
 

@@ -135,18 +135,14 @@ class ScoreTable:
             return None
         paired = self._paired(system, other, task)
         wins, seeds = int((paired > 0).sum()), len(paired)
-        if (stated := self._stated(system, other, task)) is not None:
+        if (stated := self._stated.get((system, other, task))) is not None:
             return Difference(*stated, wins, seeds, holds_examples=True)
         value = float(paired.mean()) if seeds else one.value - two.value
         return Difference(value, *_seed_interval(paired), wins, seeds)
 
-    def _stated(self, system: str, other: str, task: str) -> tuple[float, float, float] | None:
-        """Return the difference and its interval where the table holds a paired bootstrap's."""
-        return self._stated_differences.get((system, other, task))
-
     @functools.cached_property
-    def _stated_differences(self) -> dict[tuple[str, str, str], tuple[float, float, float]]:
-        """The same by system, other system and task."""
+    def _stated(self) -> dict[tuple[str, str, str], tuple[float, float, float]]:
+        """Differences and intervals of a paired bootstrap by system, other system and task."""
         found = {}
         for other, start in _STATED.items():
             names = [f"{start}{end}" for end in ("", "_low", "_high")]

@@ -195,8 +195,9 @@ def test_all_tasks_of_a_file_are_predicted_at_once(
     assert "left out, as the file lacks their columns: tone" in done.stderr
     alone = call(capsys, hmnet_app, *command, "--task", "grade").splitlines()
     assert [json.loads(line) for line in alone] == [line["grade"] for line in lines]
-    with pytest.raises(RelevanceError, match="column"):
+    with pytest.raises(RelevanceError, match="column") as refused:
         call(capsys, hmnet_app, *command, "--task", "tone")
+    assert refused.value.exit_code != 0
 
 
 BAD_CALLS = {
@@ -402,7 +403,7 @@ def test_a_task_whose_loss_is_infinite_leaves_its_own_cells_empty_and_no_other(
 
 
 def test_a_killed_sweep_goes_on_and_gives_the_same_matrix(
-    study: Path, swept: Output, tmp_path: Path
+    study: Path, swept: Output, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     code = "from relevance.cli import main; main()"
@@ -419,7 +420,9 @@ def test_a_killed_sweep_goes_on_and_gives_the_same_matrix(
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     done = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/result.json")}
-    assert 1 <= len(done) < 6
+    assert len(done) >= 1
+    planned = call(capsys, relevance_app, *words, "--dry-run")
+    assert f"{len(done)} already done, {6 - len(done)} to do" in planned
     relevance_app(words[:-2], standalone_mode=False)
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert (out / "pairwise.parquet").read_bytes() == swept.pairwise.read_bytes()

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from distributed import Client
 from test_jobs import RESULT, SPEC
-from tiny_study import runs_in_this_process, write_study
+from tiny_study import list_pairwise, runs_in_this_process, write_study
 
 import hmnet.workers
 import relevance.sweep
@@ -102,15 +102,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         cluster.stop()
 
 
-def list_words(study: Path, out: Path, *more: object) -> list[str]:
-    words = ("pairwise", "--study", study, "--tasks", "tone,match", "--out", out, *more)
-    return [str(word) for word in words]
-
-
 def sweep(study: Path, out: Path, *more: object) -> subprocess.Popen[str]:
     code = "from relevance.cli import main; main()"
     return subprocess.Popen(
-        [sys.executable, "-c", code, *list_words(study, out, *more)],
+        [sys.executable, "-c", code, *list_pairwise(study, out, *more)],
         text=True,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -144,7 +139,7 @@ def test_a_sweep_on_a_cluster_survives_a_worker_and_equals_a_local_one(
     assert process.returncode == 0, said
     local = Output(tmp_path / "local")
     with runs_in_this_process():
-        app(list_words(study, local.folder), standalone_mode=False)
+        app(list_pairwise(study, local.folder), standalone_mode=False)
     assert out.pairwise.read_bytes() == local.pairwise.read_bytes()
     assert out.scores.read_bytes() == local.scores.read_bytes()
 

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tiny_study import runs_in_this_process, write_study
+from tiny_study import list_pairwise, runs_in_this_process, write_study
 
 from hmnet.outputs import Output
 from hmnet.progress_record import ProgressRecord, claim_record, list_records
@@ -22,16 +22,11 @@ from relevance.cli import app
 RUNS = 3
 
 
-def list_words(out: Path, study: Path, *more: str) -> list[str]:
-    words = ["pairwise", "--study", str(study), "--tasks", "tone,match", "--out", str(out)]
-    return [*words, *more, "--workers", "1"]
-
-
 def start(out: Path, study: Path, *more: str) -> subprocess.Popen[str]:
     """Start a sweep as a process group of its own."""
     code = "from relevance.cli import main; main()"
     return subprocess.Popen(
-        [sys.executable, "-c", code, *list_words(out, study, *more)],
+        [sys.executable, "-c", code, *list_pairwise(study, out, *more, "--workers", "1")],
         text=True,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -49,7 +44,7 @@ def alone(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Output:
     """A sweep that nothing disturbed."""
     out = tmp_path_factory.mktemp("alone") / "out"
     with runs_in_this_process():
-        app(list_words(out, study), standalone_mode=False)
+        app(list_pairwise(study, out), standalone_mode=False)
     return Output(out)
 
 

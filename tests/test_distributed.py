@@ -56,14 +56,17 @@ def read_logits(out: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.concatenate([np.concatenate(list(frame["logits"])) for frame in frames])
 
 
-def test_two_processes_give_the_numbers_of_one(study: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_numbers_of_one(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     # 48 rows in batches of 7: shares of 4 and 3, and a last batch of 6
     epochs = ("--set", "training.epochs=2")
     one, two = tmp_path / "one", tmp_path / "two"
     app(list_words(study, one, *epochs), standalone_mode=False)
     done = launch(study, two, *epochs)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("mean of the primary metric") == 1
+    for printed in (capsys.readouterr().out, done.stdout):
+        assert printed.count("mean of the primary metric") == 1
     np.testing.assert_allclose(read_losses(two), read_losses(one), rtol=1e-5)
     np.testing.assert_allclose(read_logits(two), read_logits(one), atol=1e-5)
     words = list_words(study, two, *epochs)  # done already: nothing is trained

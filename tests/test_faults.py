@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from tiny_study import runs_in_this_process, write_study
+from tiny_study import list_pairwise, runs_in_this_process, write_study
 
 from hmnet import storage
 from hmnet.errors import WriteError
@@ -151,8 +151,7 @@ def test_a_run_whose_writes_fail_is_not_done_and_goes_on_later(
 
 
 def list_words(study: Path, out: Path) -> list[str]:
-    words = ["pairwise", "--study", str(study), "--out", str(out), "--workers", "1"]
-    return [*words, "--tasks", "tone,match", "--set", "training.epochs=2"]
+    return list_pairwise(study, out, "--workers", "1", "--set", "training.epochs=2")
 
 
 def sweep(study: Path, out: Path) -> subprocess.CompletedProcess[str]:

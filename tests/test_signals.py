@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_study import runs_in_this_process, write_study
+from tiny_study import list_pairwise, runs_in_this_process, write_study
 
 from relevance.cli import app
 
@@ -23,9 +23,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def list_words(study: Path, out: Path, workers: int, epochs: int) -> list[str]:
-    words = ["pairwise", "--study", study, "--tasks", "tone,match", "--out", out]
-    words += ["--workers", workers, "--set", f"training.epochs={epochs}"]
-    return [str(word) for word in words]
+    epochs_set = ("--set", f"training.epochs={epochs}")
+    return list_pairwise(study, out, "--workers", workers, *epochs_set)
 
 
 def start(study: Path, out: Path, workers: int, epochs: int) -> subprocess.Popen[str]:

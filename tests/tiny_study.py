@@ -111,6 +111,12 @@ def write_groups(path: Path, groups: dict[str, list[str]]) -> Path:
     return path
 
 
+def list_pairwise(study: Path, out: Path, *more: object) -> list[str]:
+    """Return the words of `relevance` that sweep two of the study's tasks: 3 runs."""
+    words = ("pairwise", "--study", study, "--tasks", "tone,match", "--out", out, *more)
+    return [str(word) for word in words]
+
+
 @contextmanager
 def runs_in_this_process() -> Iterator[None]:
     """Let sweeps do their runs here, without the seconds that it takes to start workers.
