@@ -12,7 +12,13 @@ import typer
 
 from benchmarks.attention import measure_attention
 from benchmarks.entries import RESULTS, Entry, format_entries, write_entries
-from benchmarks.gpu import measure_gpu_sweep, measure_gpu_training
+from benchmarks.gpu import (
+    measure_gpu_jobs,
+    measure_gpu_memory,
+    measure_gpu_step,
+    measure_gpu_sweep,
+    measure_gpu_training,
+)
 from benchmarks.precision import measure_precision
 from benchmarks.rows import Material, find_material
 from benchmarks.sweep import (
@@ -40,10 +46,13 @@ PARTS: Mapping[str, Part] = {
     "growth": measure_growth,
     "precision": measure_precision,
     "gpu_train": measure_gpu_training,
+    "gpu_jobs": measure_gpu_jobs,
     "gpu_sweep": measure_gpu_sweep,
+    "gpu_memory": measure_gpu_memory,
+    "gpu_step": measure_gpu_step,
 }
-ON_GPU = ("gpu_train", "gpu_sweep")
-"""Parts that say something on a GPU alone; elsewhere they are left out unless asked for."""
+ON_GPU = tuple(part for part in PARTS if part.startswith("gpu"))
+"""Parts that say something on a GPU alone, `gpu` for short; elsewhere left out unless asked for."""
 QUICK = 0.02
 
 
@@ -55,7 +64,8 @@ def run(
 ) -> None:
     """Measure speed and memory side by side with the strongest stock setting."""
     warnings.filterwarnings("ignore")  # the other side's
-    unknown = [part for part in parts or () if part not in PARTS]
+    parts = [each for part in parts or () for each in (ON_GPU if part == "gpu" else (part,))]
+    unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise typer.BadParameter(f"parts should be among {', '.join(PARTS)}. Found {unknown}.")
     material = find_material()

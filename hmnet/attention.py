@@ -6,7 +6,7 @@
 - On a CPU with dropout sequences of similar length are padded together, for the attention alone,
   so that a batch takes a few large products instead of many small ones; the backward pass is
   written out, as autograd's bookkeeping costs more than the arithmetic of such small products.
-- What follows the last sequence of a row attends to nothing: its outputs are zeros.
+- What follows the last sequence of a row is attended to by nothing, and no output reads it.
 - Registered with transformers under `ATTENTION`; outside of a packing it is plain SDPA.
 
 Legend: B sequences, M tokens in all, H heads, L tokens of a sequence, D width of a head.
@@ -76,7 +76,7 @@ def attend_packed(
     Returns:
         Shape [M, H, D].
     """
-    if query.device.type != "cpu":
+    if packing.is_padded_together:
         return attend_padded(query, key, value, packing, scale, dropout, sliding_window)
     if dropout > 0.0:
         out: Tensor = _AttendBuckets.apply(  # type: ignore[no-untyped-call]
@@ -119,18 +119,15 @@ def _extend(row: Tensor, length: int) -> Tensor:
 def _reach(bucket: Bucket, sliding_window: int | None, device: torch.device) -> Tensor | None:
     """Return which keys a query attends to, bool [B, 1, L or 1, L]; None for all of them.
 
-    Queries that are padding attend to everything: what attends to nothing is not a number.
+    In a local layer, queries that are padding attend to everything: what attends to nothing is not
+    a number.
     """
-    parts = []
-    if bucket.padding is not None:
-        parts.append(~bucket.padding[:, None])
-    if sliding_window is not None and bucket.length > sliding_window:
-        place = torch.arange(bucket.length, device=device)
-        parts.append(((place[:, None] - place).abs() < sliding_window)[None, None])
-    if not parts:
-        return None
-    reach = parts[0] & parts[-1]
-    return reach if bucket.padding is None else reach | bucket.padding[:, None].mT
+    inside = None if bucket.padding is None else ~bucket.padding[:, None]
+    if sliding_window is None or bucket.length <= sliding_window:
+        return inside
+    place = torch.arange(bucket.length, device=device)
+    near = ((place[:, None] - place).abs() < sliding_window)[None, None]
+    return near if inside is None else (near & inside) | ~inside.mT
 
 
 def _attend_spans(

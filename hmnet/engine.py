@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from hmnet.batch_shapes import BatchShape, fit_shape, plan_shapes
 from hmnet.checkpoint import Checkpoint
 from hmnet.data import TaskData
 from hmnet.distributed import ALONE, Group
@@ -31,14 +32,15 @@ from hmnet.embedding_gradients import EmbeddingGradients
 from hmnet.errors import RelevanceError
 from hmnet.heap import frozen_heap
 from hmnet.model import PathModel
-from hmnet.packing import Batch, pack
+from hmnet.packing import Batch, pack, sort_by_length
 from hmnet.record import DivergedError, Record
 from hmnet.resident import ResidentSplit
 from hmnet.sampler import Step, count_batches, plan_steps
 from hmnet.seeding import derive_seed
 from hmnet.settings import TrainingSettings
 from hmnet.shared_prefix import LayerPasses, share_prefix
-from hmnet.tokens import SplitData
+from hmnet.step_graphs import StepGraphs
+from hmnet.tokens import Ints, SplitData
 from hmnet.used_rows import UsedRows
 
 Logits = np.ndarray[Any, np.dtype[np.float32]]
@@ -95,7 +97,7 @@ def train(
     """
     trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"), group)
     try:
-        with frozen_heap():
+        with frozen_heap(), trainer.graphs.stream():
             return _train(trainer, checkpoint, log)
     finally:
         trainer.finish()
@@ -141,6 +143,8 @@ class Trainer:
         optimizer: AdamW over all parameters.
         micro_batches: parts that a batch is cut into; more than one where memory ran out.
         resident: the tasks' rows that lie on the device; none on a CPU, which reads mapped files.
+        shapes: the sizes that each step's batch is filled up to there.
+        graphs: the steps that are recorded there.
     """
 
     def __init__(
@@ -168,11 +172,21 @@ class Trainer:
         self.parameters = list(model.parameters())
         self.micro_batches = 1
         self.embeddings = EmbeddingGradients(model) if is_cpu else None
-        moved = {} if is_cpu else data
-        self.resident = {name: ResidentSplit(each.train, device) for name, each in moved.items()}
+        self.graphs = StepGraphs(device)
+        self.resident: dict[str, ResidentSplit] = {}
+        self.shapes: list[BatchShape] = []
+        if not is_cpu:
+            self.reside()
+
+    def reside(self) -> None:
+        """Move the tasks' rows to the device, and have batches put together there."""
+        splits = {name: each.train for name, each in self.data.items()}
+        self.resident = {name: ResidentSplit(each, self.device) for name, each in splits.items()}
+        self.shapes = plan_shapes(self.steps, splits)
 
     def finish(self) -> None:
         """End the training: the model is again one for any text."""
+        self.graphs.stop()
         if self.rows:
             self.rows.restore(total_decay(len(self.steps), self.settings))
 
@@ -188,51 +202,70 @@ class Trainer:
             OutOfMemoryError: if there is no room for a single example.
         """
         step = self.steps[position]
+        set_rate(self.optimizer, learning_rate(position, len(self.steps), self.settings))
         while True:
+            rank = (self.group.rank,) if self.group.size > 1 else ()
+            seed_dropout(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))
             try:
-                sums = self._add_gradients(step)
-                break
+                return self._update(position)
             except torch.OutOfMemoryError as error:
                 self._halve(step, error)
-        clip_gradients(self.parameters, self.settings.clip_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(position, len(self.steps), self.settings)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return sums
 
-    def _add_gradients(self, step: Step) -> Tensor:
-        """Compute the gradients of a step's batch; return its loss and its tokens, [2]."""
-        rank = (self.group.rank,) if self.group.size > 1 else ()
-        seed_dropout(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))
+    def _update(self, position: int) -> Tensor:
+        step = self.steps[position]
+        is_whole = self.micro_batches == 1 and self.group.size == 1
+        if not (self.resident and is_whole):
+            return self._optimise(step.task, self._cut(step))
+        split, shape = self.resident[step.task], self.shapes[position]
+        index, _ = sort_by_length(self.data[step.task].train, step.index)
+
+        def take(chosen: Tensor) -> Tensor:
+            return self._optimise(step.task, [(split.pack(chosen, shape), 1.0)])
+
+        return self.graphs.run((step.task, shape), torch.from_numpy(index), take)
+
+    def _cut(self, step: Step) -> Iterator[tuple[Batch, float]]:
+        """Yield the parts of this process's share of a batch, and each one's share of the batch."""
         index, own_share = self.group.share(np.asarray(step.index))
-        parts = np.array_split(index, min(self.micro_batches, len(index)))
-        weight = self.settings.loss_weights.get(step.task, 1.0)
+        for part in np.array_split(index, min(self.micro_batches, len(index))):
+            yield self._pack(step.task, part), own_share * len(part) / len(index)
+
+    def _pack(self, task: str, index: Ints) -> Batch:
+        split = self.data[task].train
+        if task not in self.resident:
+            return pack(split, index)
+        index, lengths = sort_by_length(split, index)
+        chosen = torch.from_numpy(index).to(self.device, non_blocking=True)
+        return self.resident[task].pack(chosen, fit_shape(lengths))
+
+    def _optimise(self, task: str, batches: Iterable[tuple[Batch, float]]) -> Tensor:
+        """Take a step on batches with their shares; return its loss and its tokens, [2]."""
+        try:
+            sums = self._add_gradients(task, batches)
+            clip_gradients(self.parameters, self.settings.clip_norm)
+            self.optimizer.step()
+            return sums
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+
+    def _add_gradients(self, task: str, batches: Iterable[tuple[Batch, float]]) -> Tensor:
+        weight = self.settings.loss_weights.get(task, 1.0)
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
-        for part in parts:
-            batch = self._pack(step.task, part)
+        for batch, share in batches:
             with autocast(self.settings.precision, self.device):
-                outputs = self.model(step.task, batch)
-            loss = compute_loss(outputs.float(), batch.labels) * (
-                own_share * len(part) / len(index)
-            )
+                outputs = self.model(task, batch)
+            loss = compute_loss(outputs.float(), batch.labels) * share
             (loss * weight).backward()
             sums[0] += loss.detach()
-            sums[1] += batch.tokens.numel() if own_share else 0
+            sums[1] += batch.packing.count_tokens() if share else 0
         if self.embeddings:
             self.embeddings.densify()
-        path = self.model.path(step.task).parameters()
-        self.group.add_up(path, sums)
+        self.group.add_up(self.model.path(task).parameters(), sums)
         return sums
-
-    def _pack(self, task: str, index: np.ndarray[Any, Any]) -> Batch:
-        if task in self.resident:
-            return self.resident[task].pack(index)
-        return pack(self.data[task].train, index)
 
     def _halve(self, step: Step, error: Exception) -> None:
         """Go over to half as large parts of a batch, after the device ran out of memory."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.graphs.stop()
         if self.micro_batches >= len(step.index):
             raise OutOfMemoryError(
                 f"Parameter `rows.max_length` should leave room for one example of `{step.task}` "
@@ -259,14 +292,33 @@ def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> None:
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices alone; the learning rate is set at each step."""
+    """AdamW with weight decay on matrices alone; `set_rate` is called before each step.
+
+    On a GPU the learning rate is a tensor there, which a recorded step reads.
+    """
     matrices = [p for p in model.parameters() if p.dim() > 1]
     vectors = [p for p in model.parameters() if p.dim() <= 1]
     groups = [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    device = matrices[0].device
+    if device.type != "cuda":
+        return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    rate = torch.tensor(settings.learning_rate, device=device)
+    optimizer = torch.optim.AdamW(groups, lr=rate, fused=True, capturable=True)
+    # steps are also taken without being recorded, which torch would warn of
+    optimizer._warned_capturable_if_run_uncaptured = True
+    return optimizer
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of the next step."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def learning_rate(position: int, total: int, settings: TrainingSettings) -> float:

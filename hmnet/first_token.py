@@ -64,7 +64,7 @@ def attend_first(attention: Any, first: Tensor, states: Tensor, packing: Packing
     heads = (attention.num_attention_heads, attention.attention_head_size)
     query = (attention.query(first) * attention.scaling).unflatten(1, heads)
     sought = _map_heads(query, attention.key.weight.unflatten(0, heads))  # [B, H, W]
-    buckets = packing.buckets if states.device.type == "cpu" else [packing.whole]
+    buckets = [packing.whole] if packing.is_padded_together else packing.buckets
     tokens = _gather(states.to(query.dtype), buckets)
     found, total = [], []
     sizes = [bucket.count for bucket in buckets]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hmnet.packing import Batch, pack, packed
+from hmnet.packing import Batch, Bucket, pack, packed
 from hmnet.tokens import SplitData
 
 ROW_TOKENS = 32
@@ -36,13 +36,16 @@ def _run_packed(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def _run_padded(model: nn.Module, batch: Batch) -> Tensor:
-    lengths = torch.tensor(batch.packing.lengths, device=batch.tokens.device)
-    inside = torch.arange(int(lengths.max()), device=lengths.device)[None] < lengths[:, None]
+    bucket = batch.packing.whole
     pad = int(model.config.pad_token_id or 0)  # type: ignore[union-attr, arg-type]
+    tokens = _spread(batch.tokens, bucket, pad)
+    inside = torch.ones_like(tokens)
+    if bucket.padding is not None:
+        inside = inside.masked_fill(bucket.padding[:, 0], 0)
     inputs = {
-        "input_ids": _scatter(batch.tokens, inside, pad),
-        "token_type_ids": _scatter(batch.segments, inside, 0),
-        "attention_mask": inside.long(),
+        "input_ids": tokens,
+        "token_type_ids": _spread(batch.segments, bucket, 0),
+        "attention_mask": inside,
     }
     return model(**_accepted(model, inputs)).logits
 
@@ -56,11 +59,12 @@ def _fill_up(row: Tensor) -> Tensor:
     return torch.cat([row, row[:, :1].expand(1, rest)], dim=1) if rest else row
 
 
-def _scatter(row: Tensor, inside: Tensor, fill: int) -> Tensor:
+def _spread(row: Tensor, bucket: Bucket, fill: int) -> Tensor:
     """Spread a packed row [1, M] over a padded matrix [B, L]."""
-    out = torch.full(inside.shape, fill, dtype=row.dtype, device=row.device)
-    out[inside] = row[0]
-    return out
+    if bucket.take is None or bucket.padding is None:
+        return row[0, : bucket.end].view(bucket.count, bucket.length)
+    spread = row[0].index_select(0, bucket.take).view(bucket.count, bucket.length)
+    return spread.masked_fill(bucket.padding[:, 0], fill)
 
 
 def _accepted(model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -40,7 +40,8 @@ class Bucket:
         length: tokens of each, padding included (L).
         take: the row's token at each place of the padded sequences, from `begin`, int64
             [count * L], any of them at places of padding; None where there is no padding.
-        filled: the places that hold tokens, int64 [end - begin]; None where all do.
+        filled: the place of each of the row's tokens, int64 [end - begin], one of padding for what
+            follows the last sequence; None where there is no padding.
         padding: the other places, bool [count, 1, L]; None where there are none.
     """
 
@@ -103,12 +104,25 @@ class Packing:
     """Lengths of the sequences of a packed row, ascending.
 
     Attributes:
-        lengths: tokens of each sequence, [B].
+        lengths: tokens of each sequence, [B]; empty where the device alone knows them.
         starts: position of each sequence's first token in the row, int64 [B].
+        padded: all sequences as one bucket, where it was made together with the row.
     """
 
     lengths: tuple[int, ...]
     starts: Tensor
+    padded: Bucket | None = None
+
+    @property
+    def is_padded_together(self) -> bool:
+        """Whether attention pads all sequences to one length: on a GPU, a launch costs more."""
+        return self.padded is not None or self.starts.device.type != "cpu"
+
+    def count_tokens(self) -> int | Tensor:
+        """Return the tokens of all sequences, on the device where only it knows them."""
+        if self.padded is None or self.padded.padding is None:
+            return sum(self.lengths)
+        return (~self.padded.padding).sum()
 
     @functools.cached_property
     def spans(self) -> list[tuple[int, int]]:
@@ -129,7 +143,9 @@ class Packing:
 
     @functools.cached_property
     def whole(self) -> Bucket:
-        """All sequences as one bucket, padded to the longest."""
+        """All sequences as one bucket, padded to the longest or beyond."""
+        if self.padded is not None:
+            return self.padded
         lengths = np.array(self.lengths, dtype=np.int64)
         return _make_bucket(0, lengths, int(lengths.max()), self.starts.device)
 
@@ -150,7 +166,7 @@ class Batch:
     segments: Tensor
     packing: Packing
     labels: Tensor
-    index: np.ndarray[Any, np.dtype[np.int64]]
+    index: Ints
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on `device`."""

@@ -15,7 +15,7 @@ from benchmarks.scale import Course, find_problems
 from benchmarks.timing import count_operations, time_pair
 
 PARTS = ("train_short", "train_long", "evaluate", "vocab", "attention", "memory", "sweep")
-MORE = ("gpu_train", "gpu_sweep")
+MORE = ("gpu",)
 PADDINGS = ("attention_limit", "attention_longest", "attention_sorted")
 
 

@@ -271,7 +271,9 @@ def test_parts_of_a_batch_add_up_to_its_gradient(folder: Path) -> None:
     for parts in (1, 3):
         trainer = Trainer(make_model(folder), DATA, SETTINGS, 0, torch.device("cpu"))
         trainer.micro_batches = parts
-        loss, tokens = trainer._add_gradients(trainer.steps[0]).tolist()
+        loss, tokens = trainer._add_gradients(
+            trainer.steps[0].task, trainer._cut(trainer.steps[0])
+        ).tolist()
         grads = [p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]
         gradients.append((loss, tokens, torch.cat(grads)))
     (loss, tokens, whole), (loss_of_parts, tokens_of_parts, added) = gradients
@@ -306,7 +308,7 @@ def test_a_tasks_loss_weight_scales_its_gradient_and_not_its_recorded_loss(folde
         trainer = Trainer(make_model(folder), DATA, settings, 0, torch.device("cpu"))
         for task in DATA:
             step = next(step for step in trainer.steps if step.task == task)
-            loss = float(trainer._add_gradients(step)[0])
+            loss = float(trainer._add_gradients(step.task, trainer._cut(step))[0])
             parameters = list(trainer.model.path(task).parameters())
             found[name, task] = loss, [p.grad.clone() for p in parameters if p.grad is not None]
             trainer.optimizer.zero_grad(set_to_none=True)
