@@ -20,16 +20,17 @@ from benchmarks.stock import make_trainer, train_stock
 from benchmarks.sweep import SWEPT
 from benchmarks.timing import count_operations, measure_peak, time_pair
 from benchmarks.training import prepare
-from hmnet.encoder import load_tokenizer, quiet
-from hmnet.engine import train
-from hmnet.execute import build_model
-from hmnet.jobs import run_jobs
-from hmnet.runs import RunStore
-from hmnet.settings import DataSettings, TrainingSettings
-from hmnet.tasks import Task
-from hmnet.tokens import SplitData
-from hmnet.workers import Workers
-from relevance.pairwise import plan_pairwise
+from hmnet.data.tokens import SplitData
+from hmnet.encoders.layers import quiet
+from hmnet.encoders.locate import load_tokenizer
+from hmnet.jobs.schedule import run_jobs
+from hmnet.jobs.workers import Workers
+from hmnet.runs.store import RunStore
+from hmnet.study.settings import DataSettings, TrainingSettings
+from hmnet.study.tasks import Task
+from hmnet.training.execute import build_model
+from hmnet.training.train import train
+from relevance.pairwise.plan import plan_pairwise
 
 SETTINGS = TrainingSettings(epochs=1, batch_size=32, precision="bf16")
 PAPER_TOKENS = 2.5e9

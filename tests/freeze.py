@@ -16,8 +16,8 @@ from pathlib import Path
 from tiny_study import write_study
 
 from hmnet.cli import app as hmnet_app
-from hmnet.outputs import Output
-from hmnet.runs import RunFailure
+from hmnet.folder.outputs import Output
+from hmnet.runs.result import RunFailure
 from relevance.cli import app as relevance_app
 
 COMMANDS = (

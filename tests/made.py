@@ -10,10 +10,11 @@ import numpy as np
 import torch
 import transformers
 
-from hmnet.data import TaskData
-from hmnet.encoder import Encoder, load_encoder, quiet
-from hmnet.tasks import Task
-from hmnet.tokens import SplitData
+from hmnet.data.task_data import TaskData
+from hmnet.data.tokens import SplitData
+from hmnet.encoders.layers import quiet
+from hmnet.encoders.load import Encoder, load_encoder
+from hmnet.study.tasks import Task
 
 VOCABULARY = 120
 _SMALL = {

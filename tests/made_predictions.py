@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.predictions import Arm, Predictions
+from analysis.scores.predictions import Arm, Predictions
 
 
 def make_arm(values: Any, seeds: Sequence[int] | None = None) -> Arm:

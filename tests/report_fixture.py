@@ -16,23 +16,18 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from hmnet.hierarchy import Groups, HierarchySpec
-from hmnet.runs import (
-    FAILURE_SCHEMA,
-    PREDICTIONS_SCHEMA,
-    RESULT_SCHEMA,
-    SPEC_SCHEMA,
-    ModelRef,
-    RunFailure,
-    RunResult,
-    RunSpec,
-)
-from hmnet.settings import TrainingSettings
-from hmnet.storage import digest, to_plain, write_document, write_table
-from hmnet.tasks import PAPER_TASKS, Task
-from relevance.clustering import to_table
-from relevance.matrix import RelevanceMatrix
-from reports.collect import (
+from hmnet.runs.result import FAILURE_SCHEMA, RESULT_SCHEMA, RunFailure, RunResult
+from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
+from hmnet.runs.store import PREDICTIONS_SCHEMA
+from hmnet.storage.digests import digest
+from hmnet.storage.documents import to_plain, write_document
+from hmnet.storage.tables import write_table
+from hmnet.study.hierarchy import Groups, HierarchySpec
+from hmnet.study.settings import ModelRef, TrainingSettings
+from hmnet.study.tasks import PAPER_TASKS, Task
+from relevance.groups.clustering import to_table
+from relevance.matrices.matrix import RelevanceMatrix
+from reports.inputs.collect import (
     ATTENTION_SCHEMA,
     CLUSTERS_SCHEMA,
     COLLAPSED_COLUMNS,
@@ -49,9 +44,9 @@ from reports.collect import (
     Found,
     Planted,
 )
-from reports.sweeps import COMBINATIONS_COLUMNS, COMBINATIONS_SCHEMA
-from reports.sweeps import LAYERS_COLUMNS as SHARED_COLUMNS
-from reports.sweeps import LAYERS_SCHEMA as SHARED_SCHEMA
+from reports.inputs.hierarchy_sweeps import COMBINATIONS_COLUMNS, COMBINATIONS_SCHEMA
+from reports.inputs.hierarchy_sweeps import LAYERS_COLUMNS as SHARED_COLUMNS
+from reports.inputs.hierarchy_sweeps import LAYERS_SCHEMA as SHARED_SCHEMA
 
 N_DEV = {
     "mnli": 19647, "qnli": 5463, "rte": 277, "wnli": 71, "cb": 56, "snli": 9842, "imdb": 25000,

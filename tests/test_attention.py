@@ -13,36 +13,37 @@ import torch
 from made import make_data, make_encoder
 from tiny_study import write_study
 
-import analysis.attention_study
-import hmnet.workers
-from analysis import attention
-from analysis.attention import compare_attention, sum_similarities
-from analysis.attention_plan import measure_models
-from analysis.attention_study import (
+import hmnet.jobs.workers
+import relevance.attention.study
+from analysis import attention_similarity
+from analysis.attention_gains import relate_to_gains
+from analysis.attention_similarity import compare_attention, sum_similarities
+from analysis.scores.baselines import find_undefined
+from analysis.scores.predictions import collect_predictions
+from hmnet.data.tokens import SplitData
+from hmnet.encoders.layers import find_layers
+from hmnet.encoders.load import load_encoder
+from hmnet.encoders.watching import list_spans, watch
+from hmnet.errors import InputError
+from hmnet.folder.outputs import Output
+from hmnet.jobs.prepared import prepare_study
+from hmnet.jobs.workers import Workers
+from hmnet.models.paths import HMNet
+from hmnet.packing.batch import pack
+from hmnet.runs.job import Job
+from hmnet.storage.tables import read_table
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.study import load_study
+from relevance.attention.plan import measure_models
+from relevance.attention.study import (
     _measure_task,
     list_all_pairs,
     measure_pairs,
     plan_pairs,
     read_gains,
-    relate_to_gains,
 )
-from analysis.flags import find_undefined
-from analysis.predictions import collect_predictions
-from hmnet.attention_maps import list_spans, watch
-from hmnet.encoder import find_layers, load_encoder
-from hmnet.errors import InputError
-from hmnet.hierarchy import HierarchySpec
-from hmnet.job import Job
-from hmnet.model import HMNet
-from hmnet.outputs import Output
-from hmnet.packing import pack
-from hmnet.prepared import prepare_study
-from hmnet.storage import read_table
-from hmnet.study import load_study
-from hmnet.tokens import SplitData
-from hmnet.workers import Workers
 from relevance.cli import app
-from reports.collect import collect
+from reports.inputs.collect import collect
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -128,8 +129,8 @@ def test_the_order_and_size_of_batches_do_not_matter(
     paths: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = compare_attention(*paths, [SPLIT])
-    monkeypatch.setattr(attention, "BATCH_TOKENS", 30)
-    monkeypatch.setattr(attention, "MOST_CELLS", 50)
+    monkeypatch.setattr(attention_similarity, "BATCH_TOKENS", 30)
+    monkeypatch.setattr(attention_similarity, "MOST_CELLS", 50)
     np.testing.assert_allclose(compare_attention(*paths, [SPLIT]), whole, atol=1e-6)
     alone = [sum_similarities(*paths, pack(SPLIT, [i])) for i in reversed(range(len(SPLIT)))]
     np.testing.assert_allclose(torch.stack(alone).mean(0).numpy(), whole, atol=1e-6)
@@ -291,7 +292,7 @@ def test_attention_is_measured_here_where_a_cluster_trained(
     path = output.attention / "match.tone.parquet"
     before, _ = read_table(path, "attention/1")
     path.unlink()
-    monkeypatch.setattr(hmnet.workers, "count_cores", lambda: 1)
+    monkeypatch.setattr(hmnet.jobs.workers, "count_cores", lambda: 1)
     cluster = Workers(2, ("cuda:0", "cuda:0"), scheduler="tcp://127.0.0.1:9")
     assert measure_pairs(output, prepared, [("match", "tone")], cluster) == [path]
     after, _ = read_table(path, "attention/1")
@@ -309,7 +310,7 @@ def test_a_pairs_run_is_compared_with_the_single_run_of_its_seed(
         seen.append((task, single.spec.names, single.spec.seed, joint.spec.seed))
         return np.full((3, 2), float(single.spec.seed))
 
-    monkeypatch.setattr(analysis.attention_study, "_compare_runs", compare)
+    monkeypatch.setattr(relevance.attention.study, "_compare_runs", compare)
     [pair] = plan_pairs(prepared, [("match", "tone")])
     table = _measure_task(pair, "tone", "match", output.runs, "cpu")
     assert seen == [("tone", ("tone",), 3, 3), ("tone", ("tone",), 5, 5)]

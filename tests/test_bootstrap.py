@@ -10,11 +10,12 @@ import pytest
 from made_predictions import draw_arm, make_sweep, make_target
 from scipy import stats
 
-from analysis.bootstrap import GainBootstrap, adjust, bootstrap_gains
-from analysis.predictions import Predictions
-from analysis.resampling import number_units, score_runs
-from analysis.seed_noise import measure_heterogeneity, moderate
+from analysis.gains.bootstrap import GainBootstrap, adjust, bootstrap_gains
+from analysis.scores.predictions import Predictions
+from analysis.scores.resampling import number_units, score_runs
+from analysis.scores.seed_noise import measure_heterogeneity, moderate
 from hmnet.errors import InputError
+from relevance.pairwise.uncertainty import to_matrix
 
 NO_GAIN = np.zeros((3, 3))
 
@@ -105,7 +106,7 @@ def test_the_test_is_the_t_test_of_both_arms_when_examples_say_nothing() -> None
 def test_one_seed_everywhere_leaves_seed_noise_out_and_says_so() -> None:
     found = bootstrap_gains(make_sweep(NO_GAIN, seeds=1), draws=50)
     assert not found.has_seed_noise.any()
-    matrix = found.to_matrix()
+    matrix = to_matrix(found)
     assert matrix.provenance["bootstrap"]["seed_noise_included"] is False
 
 
@@ -113,7 +114,7 @@ def test_repeated_single_runs_bring_seed_noise_into_every_cell() -> None:
     found = bootstrap_gains(make_sweep(NO_GAIN, seeds=1, single_seeds=4), draws=50)
     away = ~np.eye(3, dtype=bool)
     assert found.has_seed_noise[away].all()
-    assert found.to_matrix().provenance["bootstrap"]["seed_noise_included"] is True
+    assert to_matrix(found).provenance["bootstrap"]["seed_noise_included"] is True
 
 
 def test_seed_noise_widens_the_interval_and_more_seeds_narrow_it() -> None:
@@ -269,7 +270,7 @@ def test_a_single_score_of_zero_has_points_but_no_relative_gain() -> None:
 
 def test_a_matrix_carries_what_is_known_of_each_cell() -> None:
     found = bootstrap_gains(make_sweep(NO_GAIN, dev=90, seeds=2, single_seeds=4), draws=40)
-    matrix = found.to_matrix(provenance={"data": "made"})
+    matrix = to_matrix(found, provenance={"data": "made"})
     row = matrix.table.set_index(["source", "target"]).loc[("a", "b")]
     assert row["ci_low"] <= row["value"] <= row["ci_high"]
     assert row["p_value"] <= row["q_value"] <= 1

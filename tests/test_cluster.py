@@ -21,18 +21,19 @@ from distributed import Client
 from test_jobs import RESULT, SPEC
 from tiny_study import list_pairwise, runs_in_this_process, write_study
 
-import hmnet.workers
-import relevance.sweep
-from hmnet.cluster import connect
-from hmnet.cost import Speed
-from hmnet.job import Job, Machine
-from hmnet.jobs import run_jobs
-from hmnet.outputs import Output
-from hmnet.runs import RunResult, RunStore
-from hmnet.study import load_study
-from hmnet.workers import Workers
+import hmnet.jobs.estimate
+import hmnet.jobs.workers
+from hmnet.folder.outputs import Output
+from hmnet.jobs.cost import Speed
+from hmnet.jobs.dask import connect
+from hmnet.jobs.schedule import run_jobs
+from hmnet.jobs.workers import Workers
+from hmnet.runs.job import Job, Machine
+from hmnet.runs.result import RunResult
+from hmnet.runs.store import RunStore
+from hmnet.study.study import load_study
 from relevance.cli import app
-from relevance.sweep import print_plan
+from relevance.pairwise.sweep import print_plan
 
 QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}
 
@@ -199,8 +200,8 @@ def test_a_dry_run_for_a_cluster_is_timed_on_this_machine(
         machines.append(machine)
         return Speed((1.0,), (0.001,), (0.001,), 0.0)
 
-    monkeypatch.setattr(relevance.sweep, "measure_speed", measure)
-    monkeypatch.setattr(hmnet.workers, "count_cores", lambda: 1)
+    monkeypatch.setattr(hmnet.jobs.estimate, "measure_speed", measure)
+    monkeypatch.setattr(hmnet.jobs.workers, "count_cores", lambda: 1)
     cluster = Workers(4, ("cuda:0",) * 4, scheduler="tcp://127.0.0.1:9")
     said: list[str] = []
     print_plan(Output(tmp_path / "out"), load_study(study), cluster, say=said.append)
@@ -222,7 +223,7 @@ def test_a_cluster_is_reached_from_a_running_loop_as_notebooks_have_one(cluster:
 
 @pytest.mark.parametrize("address", ["nowhere", "http://127.0.0.1:9", "tls://127.0.0.1:9"])
 def test_what_is_no_address_of_a_scheduler_is_said_at_once(address: str) -> None:
-    code = "import sys; from hmnet.cluster import connect; connect(sys.argv[1]).__enter__()"
+    code = "import sys; from hmnet.jobs.dask import connect; connect(sys.argv[1]).__enter__()"
     ended = subprocess.run(  # a client that could not connect is a minute in being cleared away
         [sys.executable, "-c", code, address], text=True, capture_output=True, timeout=50
     )

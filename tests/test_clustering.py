@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
+from analysis.partitions.exact import solve_sets
+from analysis.partitions.kmeans import run_kmeans
 from hmnet.errors import InputError
-from hmnet.hierarchy import Groups
-from hmnet.tasks import PAPER_TASKS
-from relevance.clustering import METHODS, cluster, run_kmeans, to_table
-from relevance.manual import manual_groups, manual_matrix
-from relevance.matrix import RelevanceMatrix
-from relevance.partition import best_partition, solve_sets, within_group_gain
-from relevance.reference import load_reference, published_groups
+from hmnet.study.hierarchy import Groups
+from hmnet.study.tasks import PAPER_TASKS
+from relevance.groups.clustering import METHODS, cluster, to_table
+from relevance.groups.partition import best_partition, within_group_gain
+from relevance.matrices.manual import manual_groups, manual_matrix
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.reference import load_reference, published_groups
 
 PUBLISHED = {
     "paper:table2": "table2_data_property",

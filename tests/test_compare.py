@@ -15,33 +15,34 @@ import pytest
 from made import make_data
 from tiny_study import write_groups, write_study
 
-from analysis.budget import count_task_steps, describe_budget
-from analysis.collapsed_results import describe_collapsed, find_collapsed_results
-from analysis.comparison import add_intervals
-from analysis.flags import CollapsedRun
-from analysis.paired import (
+from analysis.gains.paired import (
     AVERAGE,
     Runs,
     estimate_differences,
     estimate_scores,
     score_systems,
 )
-from analysis.predictions import collect_predictions
-from analysis.split_scores import tabulate_split_scores
+from analysis.scores.collapse import CollapsedRun
+from analysis.scores.predictions import collect_predictions
 from hmnet.cli import app
-from hmnet.comparison import list_systems
 from hmnet.errors import InputError
-from hmnet.hierarchy import Groups
-from hmnet.outputs import Output
-from hmnet.prepared import PreparedStudy, prepare_study
-from hmnet.runs import ModelRef, RunSpec
-from hmnet.settings import TrainingSettings
-from hmnet.storage import read_json, read_table
-from hmnet.study import Study, load_study
-from hmnet.tasks import Task
+from hmnet.folder.outputs import Output
+from hmnet.jobs.prepared import PreparedStudy, prepare_study
+from hmnet.runs.spec import RunSpec
+from hmnet.storage.documents import read_json
+from hmnet.storage.tables import read_table
+from hmnet.study.hierarchy import Groups
+from hmnet.study.settings import ModelRef, TrainingSettings
+from hmnet.study.study import Study, load_study
+from hmnet.study.tasks import Task
 from relevance.cli import app as relevance_app
-from reports.collect import collect
-from reports.comparison import tabulate_comparison
+from relevance.systems.budget import count_task_steps, describe_budget
+from relevance.systems.collapsed import describe_collapsed, find_collapsed_results
+from relevance.systems.compare import add_intervals
+from relevance.systems.split_scores import tabulate_split_scores
+from relevance.systems.systems import list_systems
+from reports.inputs.collect import collect
+from reports.tables.score_table import tabulate_comparison
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 

@@ -22,20 +22,15 @@ from hypothesis import strategies as st
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer, BertTokenizerFast, RobertaTokenizerFast
 
-import hmnet.data
-import hmnet.tokens
-from hmnet.data import (
-    ARRAYS,
-    describe,
-    load,
-    prepare,
-    sample_rows,
-)
+import hmnet.data.task_data
+import hmnet.data.tokens
+from hmnet.data.raw import RawSplit, load_split
+from hmnet.data.row_sampling import sample_rows
+from hmnet.data.task_data import ARRAYS, describe, load, prepare
+from hmnet.data.tokens import SplitData, cut_longest, identify_tokenizer, tokenise
 from hmnet.errors import InputError
-from hmnet.settings import DataSettings
-from hmnet.sources import RawSplit, load_split
-from hmnet.tasks import PAPER_TASKS, Task
-from hmnet.tokens import SplitData, cut_longest, identify_tokenizer, tokenise
+from hmnet.study.settings import DataSettings
+from hmnet.study.tasks import PAPER_TASKS, Task
 
 DATA = Path(os.environ.get("RELEVANCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 WORDS = [a + b for a, b in itertools.product("bdfgkl", "aeiou")]  # 30 syllables
@@ -166,9 +161,11 @@ def test_a_text_that_occurs_often_is_tokenised_once(
     wordpiece: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    encode = hmnet.tokens._encode
+    encode = hmnet.data.tokens._encode
     monkeypatch.setattr(
-        hmnet.tokens, "_encode", lambda backend, texts: seen.extend(texts) or encode(backend, texts)
+        hmnet.data.tokens,
+        "_encode",
+        lambda backend, texts: seen.extend(texts) or encode(backend, texts),
     )
     tokenise(make_rows(["ba", "be", "ba"], ["bi bo", "bi bo", "ba"]), wordpiece, 32)
     assert sorted(seen) == ["ba", "be", "bi bo"]
@@ -180,8 +177,8 @@ def test_batches_of_texts_and_rows_do_not_show(
     rng = np.random.default_rng(0)
     columns = [[" ".join(rng.choice(WORDS, rng.integers(0, 9))) for _ in range(50)] for _ in "ab"]
     whole = tokenise(make_rows(*columns), wordpiece, 12)
-    monkeypatch.setattr(hmnet.tokens, "_TEXTS_PER_CALL", 7)
-    monkeypatch.setattr(hmnet.tokens, "_ROWS_PER_GATHER", 3)
+    monkeypatch.setattr(hmnet.data.tokens, "_TEXTS_PER_CALL", 7)
+    monkeypatch.setattr(hmnet.data.tokens, "_ROWS_PER_GATHER", 3)
     parts = tokenise(make_rows(*columns), wordpiece, 12)
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
@@ -404,7 +401,7 @@ def test_data_are_found_again_without_reading_rows(
     wordpiece: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = prepare(TASK, wordpiece, SETTINGS, tmp_path / "out", source)
-    monkeypatch.setattr(hmnet.data, "load_split", lambda *args: 1 / 0)
+    monkeypatch.setattr(hmnet.data.task_data, "load_split", lambda *args: 1 / 0)
     moved = source.rename(tmp_path / "moved")
     again = prepare(TASK, make_wordpiece(), SETTINGS, tmp_path / "out", moved)
     assert (again.folder, again.fingerprint) == (first.folder, first.fingerprint)
@@ -459,7 +456,9 @@ def make_split(**changes: Any) -> SplitData:
 
 
 def fingerprint(split: SplitData, tokenizer_id: str = "id", max_length: int = 8) -> str:
-    return hmnet.data._fingerprint({"train": split, "validation": split}, tokenizer_id, max_length)
+    return hmnet.data.task_data._fingerprint(
+        {"train": split, "validation": split}, tokenizer_id, max_length
+    )
 
 
 def test_the_fingerprint_is_stable() -> None:
@@ -487,13 +486,13 @@ def test_two_processes_do_not_build_twice(
     wordpiece: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    read = hmnet.data.load_split
+    read = hmnet.data.task_data.load_split
 
     def counted(task: Task, split: str, data_dir: Path | None) -> RawSplit:
         calls.append(split)
         return read(task, split, data_dir)
 
-    monkeypatch.setattr(hmnet.data, "load_split", counted)
+    monkeypatch.setattr(hmnet.data.task_data, "load_split", counted)
     tokenizers = [make_wordpiece() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:  # a file lock holds between threads as between processes
         found = pool.map(lambda t: prepare(TASK, t, SETTINGS, tmp_path / "out", source), tokenizers)
@@ -510,7 +509,7 @@ def test_an_interrupted_build_leaves_nothing_behind(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(hmnet.data, "write_document", stop)
+        patch.setattr(hmnet.data.task_data, "write_document", stop)
         with pytest.raises(KeyboardInterrupt):
             prepare(TASK, wordpiece, SETTINGS, out, source)
     assert [path for path in out.iterdir() if path.is_dir()] == []

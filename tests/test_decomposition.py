@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.decomposition import (
-    PARTS,
+from analysis.gains.additive import PARTS
+from hmnet.errors import InputError
+from relevance.matrices.decomposition import (
     decompose,
     judge_additive,
     judge_size_rule,
     predict_additive,
 )
-from hmnet.errors import InputError
-from relevance.matrix import RelevanceMatrix
-from relevance.reference import load_reference
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.reference import load_reference
 
 
 def make_matrix(values: Any, **columns: Any) -> RelevanceMatrix:

@@ -14,16 +14,16 @@ from typer.testing import CliRunner
 import hmnet.planted.suite
 import relevance.demo
 from hmnet.cli import app as hmnet_app
-from hmnet.hierarchy import Groups
-from hmnet.outputs import Output
+from hmnet.folder.outputs import Output
 from hmnet.planted import PLANTED_TRAINING, write_planted
-from hmnet.storage import read_json
+from hmnet.storage.documents import read_json
+from hmnet.study.hierarchy import Groups
 from relevance.cli import app as relevance_app
 from relevance.demo import run_demo
-from relevance.matrix import RelevanceMatrix
-from reports.collect import collect
+from relevance.matrices.matrix import RelevanceMatrix
 from reports.export import list_drawings
 from reports.html import write_report
+from reports.inputs.collect import collect
 
 FEW = (
     "entailment-coast",

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from tiny_study import write_groups, write_study
 
-import hmnet.execute
+import hmnet.training.execute
 from hmnet.cli import app
-from hmnet.distributed import Group
-from hmnet.outputs import Output
+from hmnet.folder.outputs import Output
+from hmnet.training.distributed import Group
 
 SETTINGS = ("--set", "training.dropout=0.0", "--set", "training.batch_size=7")
 
@@ -92,7 +92,7 @@ def join(rank: int, port: int, words: list[str]) -> None:
     numbers = (rank, rank, 2, 2, port)
     os.environ.update({name: str(number) for name, number in zip(names, numbers, strict=True)})
     os.environ["MASTER_ADDR"] = "127.0.0.1"
-    hmnet.execute.train = None  # type: ignore[assignment]
+    hmnet.training.execute.train = None  # type: ignore[assignment]
     app(words, standalone_mode=False)
 
 

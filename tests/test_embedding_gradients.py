@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from hmnet import embedding_gradients
-from hmnet.embedding_gradients import EmbeddingGradients
+from hmnet.training import embedding_gradients
+from hmnet.training.embedding_gradients import EmbeddingGradients
 
 
 def test_gradients_equal_the_stock_ones_step_after_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,26 +14,18 @@ from made import make_data, make_encoder
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from hmnet.checkpoint import Checkpoint
-from hmnet.checkpoint import _digest as checkpoint_digest
-from hmnet.engine import (
-    DivergedError,
-    OutOfMemoryError,
-    Trainer,
-    clip_gradients,
-    compute_loss,
-    cut_by_tokens,
-    evaluate,
-    learning_rate,
-    make_optimizer,
-    train,
-)
 from hmnet.errors import InputError
-from hmnet.forward import ROW_TOKENS, compute_logits
-from hmnet.hierarchy import HierarchySpec
-from hmnet.model import HMNet
-from hmnet.packing import Batch, pack
-from hmnet.settings import TrainingSettings
+from hmnet.models.paths import HMNet
+from hmnet.packing.batch import Batch, pack
+from hmnet.packing.forward import ROW_TOKENS, compute_logits
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import TrainingSettings
+from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.checkpoint import _digest as checkpoint_digest
+from hmnet.training.errors import DivergedError
+from hmnet.training.optimiser import clip_gradients, compute_loss, learning_rate, make_optimizer
+from hmnet.training.predict import cut_by_tokens, evaluate
+from hmnet.training.train import OutOfMemoryError, Trainer, train
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, warmup_frac=0.2)
@@ -248,7 +240,7 @@ def run_out_of_memory(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
         sizes.append(len(batch.labels))
         return compute_logits(model, batch, is_packable=is_packable)
 
-    monkeypatch.setattr("hmnet.model.compute_logits", compute)
+    monkeypatch.setattr("hmnet.models.paths.compute_logits", compute)
     return sizes
 
 

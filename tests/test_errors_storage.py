@@ -22,22 +22,17 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hmnet import errors, storage
+from hmnet import errors
 from hmnet.errors import InputError, RelevanceError, WriteError, raise_problems, suggest
-from hmnet.hierarchy import GROUPS_SCHEMA, Groups, HierarchySpec
-from hmnet.settings import TrainingSettings
-from hmnet.storage import (
-    canonical_json,
-    digest,
-    digest_file,
-    read_document,
-    read_table,
-    write_bytes,
-    write_document,
-    write_table,
-)
-from hmnet.tasks import PAPER_TASKS, Task, find_tasks
-from relevance.matrix import COLUMNS, UNCERTAINTY, RelevanceMatrix
+from hmnet.storage import documents
+from hmnet.storage.digests import canonical_json, digest, digest_file
+from hmnet.storage.documents import read_document, write_document
+from hmnet.storage.files import write_bytes
+from hmnet.storage.tables import read_table, write_table
+from hmnet.study.hierarchy import GROUPS_SCHEMA, Groups, HierarchySpec
+from hmnet.study.settings import TrainingSettings
+from hmnet.study.tasks import PAPER_TASKS, Task, find_tasks
+from relevance.matrices.matrix import COLUMNS, UNCERTAINTY, RelevanceMatrix
 
 
 def problems_of(call: Callable[[], Any]) -> tuple[str, ...]:
@@ -218,10 +213,10 @@ def test_a_document_that_does_not_fit_is_told(tmp_path: Path, text: str | None, 
 def test_a_folder_or_a_huge_file_is_no_document(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "should be JSON" in problems_of(lambda: storage.read_json(tmp_path))[0]
+    assert "should be JSON" in problems_of(lambda: documents.read_json(tmp_path))[0]
     (tmp_path / "a.json").write_text('{"a": 1}')
-    monkeypatch.setattr(storage, "MAX_DOCUMENT_BYTES", 5)
-    assert "at most 5 bytes" in problems_of(lambda: storage.read_json(tmp_path / "a.json"))[0]
+    monkeypatch.setattr(documents, "MAX_DOCUMENT_BYTES", 5)
+    assert "at most 5 bytes" in problems_of(lambda: documents.read_json(tmp_path / "a.json"))[0]
 
 
 def test_every_problem_of_a_document_is_told_at_once(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from report_fixture import make_many, make_study, write_everything, write_groups, write_pairwise
 
 from hmnet.errors import InputError
-from hmnet.hierarchy import Groups
-from relevance.matrix import RelevanceMatrix
-from reports.collect import ReportInputs, collect
+from hmnet.study.hierarchy import Groups
+from relevance.matrices.gain_table import tabulate_gains
+from relevance.matrices.matrix import RelevanceMatrix
 from reports.export import COLUMNS, list_drawings, make_safe, write_figures
 from reports.figures import (
     ONE_COLUMN_IN,
@@ -26,9 +26,9 @@ from reports.figures import (
     draw_influence,
     draw_together,
 )
-from reports.gains import tabulate_gains
-from reports.heat import build_heat
-from reports.palette import (
+from reports.figures.svg import embed_svg, save_figure
+from reports.inputs.collect import ReportInputs, collect
+from reports.style.palette import (
     SIDE_STEPS,
     bin_gain,
     bin_share,
@@ -37,7 +37,7 @@ from reports.palette import (
     sequential,
     text_on,
 )
-from reports.svg import embed_svg, save_figure
+from reports.tables.matrix_table import build_heat
 
 GAINS = [[0.0, 0.123, -0.045], [0.5, 0.0, np.nan], [-0.001, 0.0, 0.0]]
 TASKS = ["alpha", "beta", "gamma"]

@@ -11,12 +11,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from relevance.matrix import RelevanceMatrix
-from reports.attention import list_attention_pairs
-from reports.collect import ReportInputs
+from relevance.matrices.matrix import RelevanceMatrix
 from reports.figures import ONE_COLUMN_IN, TWO_COLUMNS_IN, draw_attention
-from reports.palette import sequential
-from reports.plots import plot_attention
+from reports.inputs.collect import ReportInputs
+from reports.page.plots import plot_attention
+from reports.style.palette import sequential
+from reports.tables.attention_pairs import list_attention_pairs
 
 PAIRS = (("mrpc", "rte"), ("qqp", "rte"), ("cb", "rte"))
 GAINS = {

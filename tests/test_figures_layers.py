@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from reports.figures import draw_layer_combinations, draw_shared_layers
-from reports.sweeps import CombinationSweep, LayerSweep
+from reports.inputs.hierarchy_sweeps import CombinationSweep, LayerSweep
 
 LAYERS = pd.DataFrame(
     [

@@ -10,8 +10,8 @@ import torch
 from test_packed_attention import HEADS, WIDTH, make_packing
 from torch import Tensor, nn
 
-from hmnet.first_token import attend_first
-from hmnet.packing import Packing
+from hmnet.packing.batch import Packing
+from hmnet.packing.first_token import attend_first
 
 ACROSS = HEADS * WIDTH
 

@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 from made_predictions import make_sweep, make_target
 
-from analysis.bootstrap import bootstrap_gains
-from analysis.flags import (
+from analysis.gains.bootstrap import bootstrap_gains
+from analysis.gains.flags import compare_with_majority
+from analysis.scores.baselines import find_undefined, measure_majority
+from analysis.scores.collapse import (
     CollapsedRun,
-    compare_with_majority,
     find_collapsed,
-    find_undefined,
     measure_chance_loss,
-    measure_majority,
     tabulate_collapsed,
 )
-from analysis.predictions import Predictions
+from analysis.scores.predictions import Predictions
 from hmnet.errors import InputError
 
 LABELS = [0, 0, 0, 1, 1, 0, 0, 1]  # 5 of 8 are 0

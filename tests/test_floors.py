@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-FLOORS = {"hmnet": 0, "relevance": 1, "analysis": 2, "reports": 3}
+FLOORS = {"hmnet": 0, "analysis": 1, "relevance": 2, "reports": 3}
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib", "seaborn")
 HELP_LIMIT_S = 0.7
 DISTRIBUTIONS = {
@@ -65,16 +65,18 @@ def test_every_floor_has_code_to_walk(root: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "line", "is_upward"),
     [
-        ("hmnet/planted.py", "import relevance.matrix", True),
+        ("hmnet/planted.py", "import relevance.matrices.matrix", True),
         ("hmnet/planted.py", "from reports import html", True),
-        ("hmnet/planted.py", "def f():\n    from analysis.bootstrap import draw", True),
+        ("hmnet/planted.py", "def f():\n    from analysis.gains.bootstrap import draw", True),
         ("hmnet/planted.py", "from . import tasks", True),
         ("hmnet/planted.py", "import hmnet.cli", True),
         ("hmnet/deep/cli.py", "import relevance", True),
         ("analysis/planted.py", "if TYPE_CHECKING:\n    import reports", True),
+        ("analysis/planted.py", "from relevance.matrices.matrix import RelevanceMatrix", True),
         ("hmnet/cli.py", "import relevance, reports", False),
-        ("hmnet/planted.py", "import hmnet.tasks, numpy", False),
-        ("relevance/planted.py", "from hmnet.tasks import Task", False),
+        ("hmnet/planted.py", "import hmnet.study.tasks, numpy", False),
+        ("relevance/planted.py", "from hmnet.study.tasks import Task", False),
+        ("relevance/planted.py", "import analysis.gains.bootstrap", False),
         ("reports/planted.py", "import analysis, relevance, hmnet", False),
         ("hmnet/planted.py", "import relevance_of_another_package", False),
     ],

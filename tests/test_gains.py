@@ -11,20 +11,21 @@ import pytest
 from made_predictions import make_sweep
 from tiny_study import write_study
 
-from analysis.bootstrap import bootstrap_gains
-from analysis.gains import describe_targets, make_measure, mark_undefined
-from analysis.gains_text import describe_significant, format_matrix
-from analysis.predictions import read_predictions
-from analysis.refinement import plan_refinement
-from hmnet.metrics import METRICS
-from hmnet.outputs import Output, open_output
-from hmnet.runs import RunStore
-from hmnet.storage import read_json, read_table
-from hmnet.study import resolve_study
-from hmnet.workers import Workers
-from relevance.matrix import RelevanceMatrix
-from relevance.pairwise import PairwisePlan
-from relevance.sweep import plan_sweep, run_sweep
+from analysis.gains.bootstrap import bootstrap_gains
+from analysis.gains.seed_value import plan_refinement
+from hmnet.folder.outputs import Output, open_output
+from hmnet.jobs.workers import Workers
+from hmnet.runs.store import RunStore
+from hmnet.storage.documents import read_json
+from hmnet.storage.tables import read_table
+from hmnet.study.metrics import METRICS
+from hmnet.study.study import resolve_study
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.plan import PairwisePlan
+from relevance.pairwise.results import read_predictions
+from relevance.pairwise.sweep import plan_sweep, run_sweep
+from relevance.pairwise.text import describe_significant, format_matrix
+from relevance.pairwise.uncertainty import describe_targets, make_measure, mark_undefined, to_matrix
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -199,7 +200,7 @@ def test_one_seed_is_told_plainly(study_file: Path, tmp_path: Path) -> None:
 def test_significant_cells_are_marked_and_counted() -> None:
     gains = np.array([[0, 0.2, 0], [0, 0, -0.2], [0, 0, 0]])
     found = bootstrap_gains(make_sweep(gains, dev=400), draws=200)
-    matrix = found.to_matrix()
+    matrix = to_matrix(found)
     lines = list(describe_significant(matrix))
     assert "2 of 6 gains are beyond noise (q < 0.05): 1 up, 1 down" in lines
     assert any(line.startswith("  a -> b: +") for line in lines)
@@ -220,7 +221,7 @@ def test_targets_say_whether_singles_beat_the_majority_and_what_is_detectable() 
 def test_gains_over_nothing_learned_are_marked_and_counted_apart() -> None:
     gains = np.array([[0, 0.2, 0], [0, 0, -0.2], [0, 0, 0]])
     found = bootstrap_gains(make_sweep(gains, dev=400), draws=200)
-    matrix = mark_undefined(found.to_matrix(), ["b"])
+    matrix = mark_undefined(to_matrix(found), ["b"])
     assert matrix.to_frame("undefined")["b"].tolist() == [True, False, True]
     lines = list(describe_significant(matrix))
     assert lines[0] == "1 of 6 gains are beyond noise (q < 0.05): 0 up, 1 down"

@@ -8,11 +8,11 @@ import pytest
 import torch
 from made import make_data, make_encoder
 
-from hmnet.engine import train
-from hmnet.hierarchy import HierarchySpec
-from hmnet.model import HMNet
-from hmnet.runs import ENGINE_VERSION
-from hmnet.settings import TrainingSettings
+from hmnet.models.paths import HMNet
+from hmnet.runs.spec import ENGINE_VERSION
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import TrainingSettings
+from hmnet.training.train import train
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, warmup_frac=0.2)
@@ -38,6 +38,7 @@ def test_losses_move_only_with_a_new_engine_version(tmp_path: Path) -> None:
     fill(model)
     losses = train(model, DATA, SETTINGS, seed=0).final_loss
     assert losses == pytest.approx(GOLDEN[ENGINE_VERSION], rel=1e-4), (
-        "training gives other numbers than this ENGINE_VERSION did: raise it in hmnet/runs.py, "
+        "training gives other numbers than this ENGINE_VERSION did: raise it in "
+        "hmnet/runs/spec.py, "
         "note the change in CHANGELOG.md, and add the new losses here"
     )

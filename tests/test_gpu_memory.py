@@ -10,17 +10,17 @@ import pytest
 import torch
 from made import make_task, write_encoder
 
-from hmnet.gpu_memory import (
+from hmnet.jobs.gpu_memory import (
     CONTEXT_BYTES,
     count_jobs,
     estimate_activation_bytes,
     estimate_job_bytes,
 )
-from hmnet.hierarchy import HierarchySpec
-from hmnet.job import Job
-from hmnet.runs import ModelRef, RunSpec
-from hmnet.settings import TrainingSettings
-from hmnet.workers import Workers
+from hmnet.jobs.workers import Workers
+from hmnet.runs.job import Job
+from hmnet.runs.spec import RunSpec
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import ModelRef, TrainingSettings
 
 GIB = 2**30
 
@@ -71,7 +71,7 @@ def test_an_open_number_of_jobs_is_filled_from_free_memory(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: ((3 + gpu) * GIB, 80 * GIB))
-    monkeypatch.setattr("hmnet.workers.count_cores", lambda: 16)
+    monkeypatch.setattr("hmnet.jobs.workers.count_cores", lambda: 16)
     spec = make_spec(tmp_path, 1)
     job = Job(spec, {"t0": tmp_path}, max_length=32)
     workers = Workers.choose([0, 1])

@@ -11,25 +11,26 @@ import pandas as pd
 import pytest
 from made_predictions import make_sweep
 
-from analysis.bootstrap import GainBootstrap, bootstrap_gains
-from analysis.draw_clustering import (
+from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
+from analysis.partitions.per_draw import (
     cluster_for_each,
     cluster_stack,
     count_affordable,
     measure_gain,
 )
-from analysis.draws import draws_path, read_draws, write_draws
-from analysis.grouping import group_matrix, group_with_doubt, parse_k
-from analysis.stability import measure_stability
-from analysis.structure import find_structure, split_effects
+from analysis.partitions.stability import measure_stability
+from analysis.partitions.structure import find_structure, split_effects
 from hmnet.errors import InputError
-from hmnet.hierarchy import Groups
-from hmnet.outputs import Output, open_output
-from relevance.clustering import METHODS, cluster
-from relevance.matrix import RelevanceMatrix
-from relevance.partition import best_partitions, within_group_gain
-from reports.collect import collect
-from reports.stability import measure_stability as read_stability
+from hmnet.folder.outputs import Output, open_output
+from hmnet.study.hierarchy import Groups
+from relevance.groups.clustering import METHODS, cluster
+from relevance.groups.grouping import group_matrix, group_with_doubt, parse_k
+from relevance.groups.partition import best_partitions, within_group_gain
+from relevance.matrices.draws import draws_path, read_draws, write_draws
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.uncertainty import to_matrix
+from reports.inputs.collect import collect
+from reports.words.group_stability import measure_stability as read_stability
 
 FAMILIES = np.array([0, 1, 2] * 3)
 PLANTED = 0.12 * (FAMILIES[:, None] == FAMILIES)
@@ -54,7 +55,7 @@ def group(
     output: Output, found: GainBootstrap, k: int | None, method: str = "exact"
 ) -> tuple[Groups, list[str]]:
     said: list[str] = []
-    matrix = found.to_matrix()
+    matrix = to_matrix(found)
     groups, _ = group_matrix(output, matrix, k, method, 0, found.draws(), said.append)
     return groups, said
 
@@ -93,7 +94,7 @@ def test_the_gain_of_a_stack_is_the_within_group_gain() -> None:
 def test_each_method_groups_draws_as_it_groups_a_matrix(
     method: str, planted: GainBootstrap
 ) -> None:
-    groups = cluster(planted.to_matrix(), 3, method)
+    groups = cluster(to_matrix(planted), 3, method)
     draw = planted.gains()[None]
     labels = cluster_stack(draw, 3, method)[0]
     names = np.array([groups.group_of(task) for task in planted.tasks])
@@ -188,7 +189,7 @@ def test_groups_are_written_with_their_stability_and_the_report_reads_it(
     planted: GainBootstrap, tmp_path: Path
 ) -> None:
     output = open_output(tmp_path / "out")
-    matrix = planted.to_matrix()
+    matrix = to_matrix(planted)
     matrix.write(output.pairwise)
     write_draws(output.draws, matrix, planted)
     said: list[str] = []
@@ -258,7 +259,7 @@ def test_a_published_table_gives_groups_and_one_line_about_what_is_unknown(
 def test_draws_come_back_and_those_of_another_matrix_do_not(
     planted: GainBootstrap, nothing: GainBootstrap, tmp_path: Path
 ) -> None:
-    matrix = planted.to_matrix()
+    matrix = to_matrix(planted)
     path = draws_path(tmp_path / "mine.parquet")
     assert path.name == "mine-draws.parquet"
     assert read_draws(path, matrix) is None
@@ -266,11 +267,11 @@ def test_draws_come_back_and_those_of_another_matrix_do_not(
     found = read_draws(path, matrix)
     assert found is not None
     np.testing.assert_allclose(found, planted.draws(), atol=1e-6)
-    assert read_draws(path, nothing.to_matrix()) is None
+    assert read_draws(path, to_matrix(nothing)) is None
 
 
 def test_a_file_finds_the_draws_beside_it(planted: GainBootstrap, tmp_path: Path) -> None:
-    matrix = planted.to_matrix()
+    matrix = to_matrix(planted)
     matrix.write(tmp_path / "mine.parquet")
     write_draws(draws_path(tmp_path / "mine.parquet"), matrix, planted)
     groups, _ = group_with_doubt(

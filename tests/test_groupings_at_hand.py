@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from hmnet.hierarchy import Groups
-from hmnet.outputs import Output, open_output
-from hmnet.study import Study
-from relevance.clustering import cluster
-from relevance.grouping import find_groupings, group_tasks
-from relevance.matrix import RelevanceMatrix
-from relevance.reference import load_reference
+from hmnet.folder.outputs import Output, open_output
+from hmnet.study.hierarchy import Groups
+from hmnet.study.study import Study
+from relevance.groups.at_hand import find_groupings, group_tasks
+from relevance.groups.clustering import cluster
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.reference import load_reference
 
 STUDY = Study()  # the paper's tasks
 NAMES = list(STUDY.tasks)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from hmnet.heap import frozen_heap
+from hmnet.process_memory import frozen_heap
 
 
 @pytest.mark.parametrize("was_frozen", [False, True])
@@ -29,7 +29,7 @@ def test_a_spared_collector_runs_seldom_and_leaves_libraries_alone_at_the_end() 
     code = (
         "import atexit, gc\n"
         "atexit.register(lambda: print(gc.get_freeze_count() > 1000, gc.get_threshold()[0]))\n"
-        "from hmnet.heap import spare_collector\n"
+        "from hmnet.process_memory import spare_collector\n"
         "spare_collector()\n"
         "print(gc.get_freeze_count())\n"
     )
@@ -41,7 +41,7 @@ def test_a_spared_collector_runs_seldom_and_leaves_libraries_alone_at_the_end() 
 def test_freed_memory_is_kept_until_it_is_given_back() -> None:
     code = (
         "import resource, numpy\n"
-        "from hmnet.heap import give_memory_back, keep_freed_memory\n"
+        "from hmnet.process_memory import give_memory_back, keep_freed_memory\n"
         "keep_freed_memory()\n"
         "def count_new_pages():\n"
         "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"

@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 
 from hmnet.errors import RelevanceError
-from hmnet.hierarchy import HierarchySpec
-from hmnet.job import Job, Machine
-from hmnet.job_runner import has_lost_device
-from hmnet.jobs import run_jobs
-from hmnet.runs import ModelRef, RunResult, RunSpec, RunStore
-from hmnet.settings import TrainingSettings
-from hmnet.tasks import Task
-from hmnet.workers import Workers
+from hmnet.jobs.schedule import run_jobs
+from hmnet.jobs.worker import has_lost_device
+from hmnet.jobs.workers import Workers
+from hmnet.runs.job import Job, Machine
+from hmnet.runs.result import RunResult
+from hmnet.runs.spec import RunSpec
+from hmnet.runs.store import RunStore
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import ModelRef, TrainingSettings
+from hmnet.study.tasks import Task
 
 TASK = Task(name="one", text=("text",), labels=(0, 1))
 SPEC = RunSpec(

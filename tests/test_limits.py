@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import hmnet.formats
-from hmnet import limits
+import hmnet.data.files
+from hmnet.data.files import SUFFIXES
+from hmnet.data.raw import load_split, load_texts
 from hmnet.errors import InputError
-from hmnet.formats import SUFFIXES
-from hmnet.sources import load_split, load_texts
-from hmnet.storage import read_parquet
-from hmnet.tasks import Source, Task
+from hmnet.storage import limits
+from hmnet.storage.tables import read_parquet
+from hmnet.study.tasks import Source, Task
 
 TASK = Task(name="mine", text=("text",), labels=("no", "yes"))
 ROWS = [{"text": f"text number {i}", "label": "no"} for i in range(4)]
@@ -81,7 +81,7 @@ def test_a_line_that_is_too_long_is_refused(
     lines[place] = lines[place].replace("text", "text" * 100, 1)
     path.write_text("\n".join(lines) + "\n")
     monkeypatch.setattr(limits, "MAX_LINE_CHARS", 200)
-    monkeypatch.setattr(hmnet.formats, "_CSV_BLOCK_BYTES", 200)
+    monkeypatch.setattr(hmnet.data.files, "_CSV_BLOCK_BYTES", 200)
     said = refuse(lambda: load_texts(TASK, path))
     assert "of at most 200 " in said
     assert "Found a longer one" in said
@@ -92,7 +92,7 @@ def test_a_quote_that_does_not_end_is_told_beside_the_limit_of_a_row(
 ) -> None:
     path = tmp_path / "rows.csv"
     path.write_text('text,label\n"a' + ",no\nb" * 200)
-    monkeypatch.setattr(hmnet.formats, "_CSV_BLOCK_BYTES", 200)
+    monkeypatch.setattr(hmnet.data.files, "_CSV_BLOCK_BYTES", 200)
     assert "or a quote that does not end" in refuse(lambda: load_texts(TASK, path))
 
 

@@ -11,13 +11,13 @@ import pytest
 from tiny_study import write_study
 
 from hmnet.errors import InputError
-from hmnet.execute import execute
-from hmnet.job import Machine
-from hmnet.loggers import check_loggers
-from hmnet.outputs import Output, open_output
-from hmnet.prepared import PreparedStudy, prepare_study
-from hmnet.study import load_study
-from hmnet.workers import Workers
+from hmnet.folder.outputs import Output, open_output
+from hmnet.jobs.prepared import PreparedStudy, prepare_study
+from hmnet.jobs.workers import Workers
+from hmnet.runs.job import Machine
+from hmnet.runs.loggers import check_loggers
+from hmnet.study.study import load_study
+from hmnet.training.execute import execute
 
 
 @pytest.fixture(scope="module")

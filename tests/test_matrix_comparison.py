@@ -13,19 +13,20 @@ from made_predictions import make_sweep
 from scipy import stats
 from sklearn.metrics import ndcg_score
 
-from analysis.bootstrap import bootstrap_gains
-from analysis.draws import write_draws
-from analysis.matrix_comparison import (
+from analysis.gains.bootstrap import bootstrap_gains
+from hmnet.errors import InputError
+from relevance.cli import app
+from relevance.matrices.comparison import (
     compare_matrices,
     describe_comparison,
     disattenuate,
     measure_reliability,
     permute_jointly,
 )
-from hmnet.errors import InputError
-from relevance.cli import app
-from relevance.matrix import RelevanceMatrix
-from relevance.reference import load_reference
+from relevance.matrices.draws import write_draws
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.reference import load_reference
+from relevance.pairwise.uncertainty import to_matrix
 
 
 def make_matrix(values: Any, tasks: str = "", **columns: Any) -> RelevanceMatrix:
@@ -171,7 +172,7 @@ def test_the_command_compares_two_files_with_their_draws(
     gains = 0.1 * np.random.default_rng(0).normal(size=(5, 5))
     for name, seed in (("one", 0), ("two", 1)):
         found = bootstrap_gains(make_sweep(gains, dev=800, seed=seed), draws=60)
-        matrix = found.to_matrix()
+        matrix = to_matrix(found)
         matrix.write(tmp_path / f"{name}.parquet")
         write_draws(tmp_path / f"{name}-draws.parquet", matrix, found)
     words = [str(tmp_path / "one.parquet"), str(tmp_path / "two.parquet"), "--k", "2"]

@@ -9,10 +9,11 @@ import pytest
 import torch
 from made import make_data, make_encoder
 
-from hmnet.engine import evaluate, train
-from hmnet.hierarchy import HierarchySpec
-from hmnet.model import HMNet
-from hmnet.settings import TrainingSettings
+from hmnet.models.paths import HMNet
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import TrainingSettings
+from hmnet.training.predict import evaluate
+from hmnet.training.train import train
 
 ARCHITECTURES = ("bert", "roberta", "electra")
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3)

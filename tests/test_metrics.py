@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmnet.metrics import METRICS, score
-from hmnet.tasks import PAPER_TASKS
+from hmnet.study.metrics import METRICS, score
+from hmnet.study.tasks import PAPER_TASKS
 
 NONE = np.full(100, -1)
 

@@ -10,14 +10,15 @@ import torch
 from made import make_data, make_encoder, make_task, write_encoder
 from torch import nn
 
-from hmnet.dropout import draw_keep_mask, drop, seed_dropout
-from hmnet.encoder import identify, load_encoder
-from hmnet.engine import autocast
+from hmnet.encoders.load import load_encoder
+from hmnet.encoders.locate import identify
 from hmnet.errors import InputError, SourceError
-from hmnet.forward import compute_logits
-from hmnet.hierarchy import HierarchySpec
-from hmnet.model import HMNet
-from hmnet.packing import pack
+from hmnet.models.paths import HMNet
+from hmnet.packing.batch import pack
+from hmnet.packing.dropout import draw_keep_mask, drop, seed_dropout
+from hmnet.packing.forward import compute_logits
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.training.predict import autocast
 
 TASKS = [make_task("a"), make_task("b", 3), make_task("c", 1), make_task("train")]
 GROUPS = [["a", "b"], ["c", "train"]]

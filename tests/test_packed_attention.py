@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hmnet import attention
-from hmnet.attention import attend_packed, attend_padded
-from hmnet.packing import BUCKET_TOKENS, Packing
+from hmnet.packing import attention
+from hmnet.packing.attention import attend_packed, attend_padded
+from hmnet.packing.batch import BUCKET_TOKENS, Packing
 
 HEADS, WIDTH = 2, 4
 UP = 1.25

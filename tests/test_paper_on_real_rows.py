@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from hmnet.outputs import Output
-from reports.collect import collect
+from hmnet.folder.outputs import Output
 from reports.export import list_drawings
+from reports.inputs.collect import collect
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 

@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hmnet.errors import InputError
-from hmnet.hierarchy import Groups
-from relevance.matrix import RelevanceMatrix
-from relevance.partition import (
-    MAX_TASKS,
-    best_partition,
-    best_partitions,
-    name_groups,
-    within_group_gain,
-)
-from relevance.reference import load_reference
+from hmnet.study.hierarchy import Groups, name_groups
+from relevance.groups.partition import MAX_TASKS, best_partition, best_partitions, within_group_gain
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.reference import load_reference
 
 GAINS = st.integers(1, 6).flatmap(
     lambda size: arrays(float, (size, size), elements=st.floats(-1, 1))

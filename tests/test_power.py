@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from made_predictions import make_sweep
 
-from analysis.bootstrap import bootstrap_gains
-from analysis.power import (
+from analysis.gains.bootstrap import bootstrap_gains
+from analysis.gains.power import (
     best_ratio,
     detectable_gain,
     expect_seed_sd,

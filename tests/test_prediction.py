@@ -9,12 +9,12 @@ import pytest
 import torch
 from made import make_data, make_encoder, make_task
 
-from hmnet.engine import predict, predict_tasks
-from hmnet.hierarchy import HierarchySpec
-from hmnet.model import HMNet, PathModel
-from hmnet.prediction import _match_columns
-from hmnet.skillnet import SkillNet
-from hmnet.tasks import Task
+from hmnet.commands.predict import _match_columns
+from hmnet.models.paths import HMNet, PathModel
+from hmnet.models.skillnet import SkillNet
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.tasks import Task
+from hmnet.training.predict import predict, predict_tasks
 
 NAMES = ["a", "b", "c", "d"]
 TASKS = [make_task(name, classes) for name, classes in zip(NAMES, (2, 3, 2, 1), strict=True)]

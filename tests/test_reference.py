@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hmnet.errors import InputError
-from hmnet.tasks import PAPER_TASKS, Task
-from relevance.manual import manual_groups, manual_matrix
-from relevance.reference import REFERENCES, load_reference, published_groups
+from hmnet.study.tasks import PAPER_TASKS, Task
+from relevance.matrices.manual import manual_groups, manual_matrix
+from relevance.matrices.reference import REFERENCES, load_reference, published_groups
 
 
 @pytest.mark.parametrize("name", REFERENCES)

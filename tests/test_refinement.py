@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from made_predictions import make_sweep
 
-from analysis.bootstrap import GainBootstrap, bootstrap_gains
-from analysis.refinement import measure_value, plan_refinement, weigh_doubt
+from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
+from analysis.gains.seed_value import measure_value, plan_refinement, weigh_doubt
 from hmnet.errors import InputError
 
 # a and b: nobody knows; c helps and is helped beyond doubt

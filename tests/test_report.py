@@ -40,17 +40,18 @@ from report_fixture import (
 )
 
 from hmnet.errors import InputError, OutputFolderError
-from hmnet.hierarchy import Groups, HierarchySpec
-from hmnet.storage import write_table
-from relevance.matrix import RelevanceMatrix
-from reports import collect as contracts
-from reports.cautions import find_cautions, tasks_at_majority
-from reports.collect import ReportInputs, collect
-from reports.commands import in_folder, plan_next
-from reports.comparison import label_system, tabulate_comparison
-from reports.downloads import link_csv, write_csv
-from reports.findings import Finding, summarise
-from reports.formatting import (
+from hmnet.storage.tables import write_table
+from hmnet.study.hierarchy import Groups, HierarchySpec
+from relevance.matrices.comparison import rank_agreement
+from relevance.matrices.gain_table import tabulate_gains
+from relevance.matrices.matrix import RelevanceMatrix
+from reports.html import render_report, write_report
+from reports.inputs import collect as contracts
+from reports.inputs.collect import ReportInputs, collect
+from reports.inputs.curves import read_curves
+from reports.inputs.run_index import read_runs
+from reports.page.downloads import link_csv, write_csv
+from reports.style.formatting import (
     clean,
     format_interval,
     format_number,
@@ -58,12 +59,14 @@ from reports.formatting import (
     format_probability,
     join_words,
 )
-from reports.gains import rank_agreement, tabulate_gains
-from reports.heat import build_heat
-from reports.html import render_report, write_report
-from reports.ordering import order_tasks
-from reports.runs import read_curves, read_runs
-from reports.stability import measure_stability
+from reports.tables.matrix_table import build_heat
+from reports.tables.score_table import label_system, tabulate_comparison
+from reports.tables.task_order import order_tasks
+from reports.words.cautions import find_cautions, tasks_at_majority
+from reports.words.finding import Finding
+from reports.words.findings import summarise
+from reports.words.group_stability import measure_stability
+from reports.words.next_steps import in_folder, plan_next
 
 EVIL = "<script>alert(1)</script>"
 INLINE = {"a", "b", "code", "em", "i", "span", "strong"}
@@ -886,11 +889,11 @@ def test_text_that_a_spreadsheet_would_run_is_defused() -> None:
 @pytest.mark.parametrize(
     ("name", "writer"),
     [
-        ("COMPARISON_SCHEMA", "hmnet/comparison.py"),
-        ("AVERAGE", "hmnet/comparison.py"),
-        ("CLUSTERS_SCHEMA", "relevance/grouping.py"),
+        ("COMPARISON_SCHEMA", "relevance/systems/systems.py"),
+        ("AVERAGE", "relevance/systems/systems.py"),
+        ("CLUSTERS_SCHEMA", "relevance/groups/at_hand.py"),
         ("PLANTED_SCHEMA", "relevance/demo.py"),
-        ("ATTENTION_SCHEMA", "analysis/attention_study.py"),
+        ("ATTENTION_SCHEMA", "relevance/attention/study.py"),
     ],
 )
 def test_what_is_read_here_is_what_is_written_there(root: Path, name: str, writer: str) -> None:

@@ -19,30 +19,33 @@ from report_fixture import (
     write_run,
 )
 
-import analysis.attention_study
-import analysis.effects
-import analysis.flags
-import analysis.gains
-import analysis.grouping
-import hmnet.comparison
-import relevance.grouping
-from hmnet.hierarchy import Groups
-from hmnet.storage import write_table
-from relevance.matrix import RelevanceMatrix
-from reports import collect as readers
-from reports.cautions import find_cautions
-from reports.collapsed import count_collapses, count_runs, list_collapses
-from reports.collect import ReportInputs, collect
+import analysis.attention_gains
+import analysis.scores.baselines
+import analysis.scores.collapse
+import relevance.attention.study
+import relevance.groups.at_hand
+import relevance.groups.grouping
+import relevance.pairwise.effects
+import relevance.pairwise.uncertainty
+import relevance.systems.systems
+from hmnet.storage.tables import write_table
+from hmnet.study.hierarchy import Groups
+from relevance.matrices.gain_table import tabulate_gains
+from relevance.matrices.matrix import RelevanceMatrix
 from reports.export import list_drawings
 from reports.figures import draw_attention_layers, draw_heatmap, draw_influence
-from reports.findings import Finding, summarise
-from reports.gains import tabulate_gains
-from reports.heat import build_heat
 from reports.html import render_report
-from reports.influence import build_influences, choose_focus
-from reports.score_rows import _format_parameters
-from reports.stability import measure_stability
-from reports.targets import describe_shares, list_targets
+from reports.inputs import collect as readers
+from reports.inputs.collect import ReportInputs, collect
+from reports.tables.collapsed_rows import count_collapses, count_runs, list_collapses
+from reports.tables.influence_bars import build_influences, choose_focus
+from reports.tables.matrix_table import build_heat
+from reports.tables.score_rows import _format_parameters
+from reports.tables.target_rows import describe_shares, list_targets
+from reports.words.cautions import find_cautions
+from reports.words.finding import Finding
+from reports.words.findings import summarise
+from reports.words.group_stability import measure_stability
 
 # a learned nothing alone: what others do to it is immense and says nothing
 VALUES = [[0.0, -0.02, -0.03], [-0.9, 0.0, 0.04], [1.5, -0.05, 0.0]]
@@ -142,15 +145,15 @@ def test_one_seed_says_which_direction_is_more_than_its_dev_set_explains() -> No
 
 
 def test_tables_are_read_as_they_are_written() -> None:
-    assert readers.TARGETS_SCHEMA == analysis.gains.TARGETS_SCHEMA
-    assert readers.COLLAPSED_SCHEMA == analysis.gains.COLLAPSED_SCHEMA
-    assert (*analysis.flags.COLLAPSED_COLUMNS, "in_means") == readers.COLLAPSED_COLUMNS
-    assert readers.DECOMPOSITION_SCHEMA == analysis.effects.DECOMPOSITION_SCHEMA
-    assert readers.STABILITY_SCHEMA == analysis.grouping.STABILITY_SCHEMA
-    assert readers.CLUSTERS_SCHEMA == relevance.grouping.CLUSTERS_SCHEMA
-    assert readers.COMPARISON_SCHEMA == hmnet.comparison.COMPARISON_SCHEMA
-    assert readers.ATTENTION_SCHEMA == analysis.attention_study.ATTENTION_SCHEMA
-    assert readers.LAYERS_SCHEMA == analysis.attention_study.LAYERS_SCHEMA
+    assert readers.TARGETS_SCHEMA == relevance.pairwise.uncertainty.TARGETS_SCHEMA
+    assert readers.COLLAPSED_SCHEMA == relevance.pairwise.uncertainty.COLLAPSED_SCHEMA
+    assert (*analysis.scores.collapse.COLLAPSED_COLUMNS, "in_means") == readers.COLLAPSED_COLUMNS
+    assert readers.DECOMPOSITION_SCHEMA == relevance.pairwise.effects.DECOMPOSITION_SCHEMA
+    assert readers.STABILITY_SCHEMA == relevance.groups.grouping.STABILITY_SCHEMA
+    assert readers.CLUSTERS_SCHEMA == relevance.groups.at_hand.CLUSTERS_SCHEMA
+    assert readers.COMPARISON_SCHEMA == relevance.systems.systems.COMPARISON_SCHEMA
+    assert readers.ATTENTION_SCHEMA == relevance.attention.study.ATTENTION_SCHEMA
+    assert readers.LAYERS_SCHEMA == relevance.attention.study.LAYERS_SCHEMA
 
 
 def test_layers_of_a_real_measurement_are_read_and_drawn(tmp_path: Path) -> None:
@@ -165,9 +168,9 @@ def test_layers_of_a_real_measurement_are_read_and_drawn(tmp_path: Path) -> None
         [("a", "b", 0.1), ("b", "a", -0.1), ("a", "c", 0.2), ("c", "a", 0.0)],
         columns=["task", "partner", "gain"],
     )
-    table = analysis.attention_study.relate_to_gains(similarities, gains)
+    table = analysis.attention_gains.relate_to_gains(similarities, gains)
     path = tmp_path / "attention-layers.parquet"
-    write_table(path, table, analysis.attention_study.LAYERS_SCHEMA, {"runs": []})
+    write_table(path, table, relevance.attention.study.LAYERS_SCHEMA, {"runs": []})
     inputs = collect(tmp_path)
     assert inputs.problems == ()
     assert inputs.layers is not None

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from report_fixture import make_study, write_comparison, write_run
 
-from hmnet.hierarchy import HierarchySpec
-from reports.collect import ReportInputs, collect
-from reports.comparison import tabulate_comparison
-from reports.designs import describe_budget, list_designs, recall_origin
-from reports.findings import summarise
+from hmnet.study.hierarchy import HierarchySpec
 from reports.html import render_report
-from reports.runs import RunIndex
-from reports.score_rows import ScoreCell, build_scores
+from reports.inputs.collect import ReportInputs, collect
+from reports.inputs.run_index import RunIndex
+from reports.tables.designs import describe_budget, list_designs, recall_origin
+from reports.tables.score_rows import ScoreCell, build_scores
+from reports.tables.score_table import tabulate_comparison
+from reports.words.findings import summarise
 
 DIFFERENCES = {
     "sure": (-0.03, -0.05, -0.01),

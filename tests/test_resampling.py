@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from made_predictions import make_target
 
-from analysis import resampling
-from analysis.predictions import Predictions
-from analysis.resampling import (
-    SCORERS,
+from analysis.scores import resampling, scorers
+from analysis.scores.predictions import Predictions
+from analysis.scores.resampling import (
     count_units,
     draw_weights,
     number_units,
     resample_scores,
     score_runs,
 )
-from hmnet.metrics import METRICS
+from analysis.scores.scorers import SCORERS
+from hmnet.study.metrics import METRICS
 
 SIZE, RUNS, DRAWS = 41, 3, 25
 
@@ -39,7 +39,7 @@ def make_predictions(metric: str, seed: int = 0, *, in_questions: bool = False) 
 
 
 def repeat_rows(predictions: Predictions, weights: Any, run: int) -> float:
-    """Return the metric of the rows that a draw holds, by `hmnet.metrics`.
+    """Return the metric of the rows that a draw holds, by `hmnet.study.metrics`.
 
     Each copy of a question is a question of its own.
     """
@@ -132,7 +132,7 @@ def test_the_size_of_chunks_changes_nothing_but_the_draws_order(
     predictions = make_predictions(metric)
     values = predictions.single.values
     whole = resample_scores(predictions, values, 30, np.random.default_rng(2))
-    monkeypatch.setattr(resampling, "RANK_CELLS", 3 * SIZE)
+    monkeypatch.setattr(scorers, "RANK_CELLS", 3 * SIZE)
     monkeypatch.setattr(resampling, "CHUNK_CELLS", 4 * SIZE)
     chunked = resample_scores(predictions, values, 30, np.random.default_rng(2))
     np.testing.assert_allclose(chunked, whole, atol=1e-9)

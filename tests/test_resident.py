@@ -10,15 +10,16 @@ import pytest
 import torch
 from made import make_data, make_encoder
 
-from hmnet import engine
-from hmnet.engine import Trainer, train
-from hmnet.hierarchy import HierarchySpec
-from hmnet.model import HMNet
-from hmnet.packing import _make_bucket, pack
-from hmnet.record import STEPS_AT_ONCE, DivergedError, Record
-from hmnet.resident import ResidentSplit
-from hmnet.sampler import Step
-from hmnet.settings import TrainingSettings
+import hmnet.training.train
+from hmnet.models.paths import HMNet
+from hmnet.packing.batch import _make_bucket, pack
+from hmnet.packing.device_split import ResidentSplit
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import TrainingSettings
+from hmnet.training.errors import DivergedError
+from hmnet.training.losses import STEPS_AT_ONCE, Record
+from hmnet.training.steps import Step
+from hmnet.training.train import Trainer, train
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 1, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3)
@@ -93,7 +94,7 @@ def test_numbers_are_the_same_whichever_way_a_batch_is_put_together(
 
     plain = Trainer.__init__
     monkeypatch.setattr(Trainer, "__init__", reside)
-    monkeypatch.setattr(engine, "pack", None)
+    monkeypatch.setattr(hmnet.training.train, "pack", None)
     logs.append(train(make_model(tmp_path, "bert"), DATA, SETTINGS, seed=0))
     assert logs[0].final_loss == logs[1].final_loss
     assert logs[0].tokens == logs[1].tokens
@@ -112,7 +113,7 @@ def on_gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         reads.append(len(tensors))
         return stack(tensors)
 
-    monkeypatch.setattr("hmnet.record._is_free", lambda sums: False)
+    monkeypatch.setattr("hmnet.training.losses._is_free", lambda sums: False)
     monkeypatch.setattr(torch, "stack", count)
     return reads
 

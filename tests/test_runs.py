@@ -15,13 +15,15 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from hmnet import runs
 from hmnet.errors import InputError
-from hmnet.hierarchy import HierarchySpec
-from hmnet.runs import ModelRef, RunFailure, RunResult, RunSpec, RunStore
-from hmnet.settings import TrainingSettings
-from hmnet.storage import read_document, to_plain
-from hmnet.tasks import PAPER_TASKS, Source, Task
+from hmnet.runs import spec as run_spec
+from hmnet.runs.result import RunFailure, RunResult
+from hmnet.runs.spec import RunSpec
+from hmnet.runs.store import RunStore
+from hmnet.storage.documents import read_document, to_plain
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import ModelRef, TrainingSettings
+from hmnet.study.tasks import PAPER_TASKS, Source, Task
 
 SPEC = RunSpec(
     tasks=(PAPER_TASKS["cb"], PAPER_TASKS["rte"]),
@@ -135,7 +137,7 @@ def test_every_training_setting_is_among_the_decisive_ones() -> None:
 
 def test_every_exemption_names_a_field_that_exists() -> None:
     plain = to_plain(SPEC)
-    for path in runs.NOT_IDENTITY:
+    for path in run_spec.NOT_IDENTITY:
         owner, name = path.split(".")
         entries = plain[owner] if isinstance(plain[owner], list) else [plain[owner]]
         assert all(name in entry for entry in entries)
@@ -150,9 +152,9 @@ def test_the_identity_survives_the_disk_and_another_process(tmp_path: Path) -> N
     store = RunStore(tmp_path)
     store.write_spec(SPEC)
     path = store.path(SPEC) / "spec.json"
-    assert read_document(path, runs.SPEC_SCHEMA, RunSpec) == SPEC
+    assert read_document(path, run_spec.SPEC_SCHEMA, RunSpec) == SPEC
     code = (
-        "import sys; from pathlib import Path; from hmnet.runs import *;"
+        "import sys; from pathlib import Path; from hmnet.runs.store import *;"
         "print(RunStore(Path(sys.argv[1])).find('cb-rte')[1].run_id)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

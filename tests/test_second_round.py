@@ -11,19 +11,15 @@ import pytest
 from made_predictions import make_sweep
 from tiny_study import write_study
 
-from analysis import refinement
-from analysis.bootstrap import bootstrap_gains
-from analysis.gains import make_measure
-from analysis.planning import describe_split, print_study_plan
-from analysis.power import detectable_gain, expect_seed_sd
-from analysis.second_round import describe_extra, plan_extra, refine_sweep
+from analysis.gains import seed_value
+from analysis.gains.bootstrap import bootstrap_gains
+from analysis.gains.power import detectable_gain, expect_seed_sd
 from hmnet.errors import InputError
-from hmnet.outputs import Output, open_output
-from hmnet.study import Study, resolve_study
-from hmnet.workers import Workers
-from relevance.matrix import RelevanceMatrix
-from relevance.pairwise import PairwisePlan
-from relevance.refined import (
+from hmnet.folder.outputs import Output, open_output
+from hmnet.jobs.workers import Workers
+from hmnet.study.study import Study, resolve_study
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.extra_seeds import (
     ExtraSeeds,
     Refinement,
     add_refinement,
@@ -31,7 +27,11 @@ from relevance.refined import (
     extend_plan,
     read_refinement,
 )
-from relevance.sweep import plan_sweep, run_sweep
+from relevance.pairwise.plan import PairwisePlan
+from relevance.pairwise.planning import describe_split, print_study_plan
+from relevance.pairwise.second_round import describe_extra, plan_extra, refine_sweep
+from relevance.pairwise.sweep import plan_sweep, run_sweep
+from relevance.pairwise.uncertainty import make_measure
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -54,7 +54,7 @@ def refined(
     said: list[str] = []
     measure = make_measure(lambda line: None, draws=40)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(refinement, "LEAST_VALUE", 0.0)  # any run is worth its while
+        patch.setattr(seed_value, "LEAST_VALUE", 0.0)  # any run is worth its while
         refine_sweep(output, study, WORKERS, 3, measure=measure, say=said.append)
     return output, study, said
 

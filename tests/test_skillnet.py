@@ -15,24 +15,25 @@ from test_runs import SPEC
 from tiny_study import write_groups, write_study
 from transformers import AutoModelForSequenceClassification, BertConfig
 
-from hmnet.build import build_paths
 from hmnet.cli import app
-from hmnet.counts import count_parameters, count_with_config
-from hmnet.encoder import Encoder
-from hmnet.engine import Trainer, evaluate, train
+from hmnet.encoders.load import Encoder
 from hmnet.errors import InputError
-from hmnet.forward import compute_logits
-from hmnet.hierarchy import HierarchySpec
-from hmnet.model import HMNet, PathModel
-from hmnet.outputs import Output
-from hmnet.packing import pack
-from hmnet.runs import SPEC_SCHEMA, RunSpec
-from hmnet.saved import load_model
-from hmnet.settings import TrainingSettings
-from hmnet.skillnet import SkillNet
-from hmnet.skills import SKILL_SETS, SKILLS, find_skills
-from hmnet.storage import parse, read_document, to_plain, write_document
-from hmnet.tasks import ANSWERING, INFERENCE, PAPER_TASKS, SENTIMENT, Task
+from hmnet.folder.outputs import Output
+from hmnet.models.build import build_paths
+from hmnet.models.parameter_counts import count_parameters, count_with_config
+from hmnet.models.paths import HMNet, PathModel
+from hmnet.models.saved import load_model
+from hmnet.models.skillnet import SkillNet
+from hmnet.packing.batch import pack
+from hmnet.packing.forward import compute_logits
+from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
+from hmnet.storage.documents import parse, read_document, to_plain, write_document
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import TrainingSettings
+from hmnet.study.skills import SKILL_SETS, SKILLS, find_skills
+from hmnet.study.tasks import ANSWERING, INFERENCE, PAPER_TASKS, SENTIMENT, Task
+from hmnet.training.predict import evaluate
+from hmnet.training.train import Trainer, train
 
 CATEGORIES = {"alpha": INFERENCE, "beta": SENTIMENT, "gamma": "other"}
 DATA = {name: make_data(name, 2, seed=i) for i, name in enumerate(CATEGORIES)}

@@ -23,10 +23,9 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import hmnet.formats
-from hmnet.errors import InputError, RelevanceError, SourceError
-from hmnet.formats import SUFFIXES
-from hmnet.sources import (
+import hmnet.data.files
+from hmnet.data.files import SUFFIXES
+from hmnet.data.raw import (
     RawSplit,
     find_file,
     load_split,
@@ -34,8 +33,9 @@ from hmnet.sources import (
     load_texts,
     source_key,
 )
-from hmnet.study import load_study
-from hmnet.tasks import PAPER_TASKS, Source, Task
+from hmnet.errors import InputError, RelevanceError, SourceError
+from hmnet.study.study import load_study
+from hmnet.study.tasks import PAPER_TASKS, Source, Task
 
 DATA = Path(os.environ.get("RELEVANCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -118,7 +118,7 @@ def test_other_columns_do_not_matter(tmp_path: Path, suffix: str) -> None:
 def test_values_of_several_lines_may_lie_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hmnet.formats, "_CSV_BLOCK_BYTES", 64)
+    monkeypatch.setattr(hmnet.data.files, "_CSV_BLOCK_BYTES", 64)
     texts = [f"line {i}\n\nanother, line" for i in range(50)]
     columns = {"text": texts, "label": [i % 2 for i in range(50)]}
     assert load(tmp_path, SINGLE, columns, ".csv").texts == (texts,)

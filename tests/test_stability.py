@@ -8,19 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from analysis.agreement import (
+from analysis.partitions.agreement import (
     compare_groups,
     compare_labels,
     compare_members,
-    compare_with_published,
     count_together,
     to_labels,
 )
-from analysis.row_kmeans import RowKMeans, measure_within
+from analysis.partitions.batched_kmeans import RowKMeans, measure_within
+from analysis.partitions.kmeans import run_kmeans
 from hmnet.errors import InputError
-from hmnet.hierarchy import Groups
-from relevance.clustering import run_kmeans
-from relevance.reference import load_reference, published_groups
+from hmnet.study.hierarchy import Groups
+from relevance.groups.published import compare_with_published
+from relevance.matrices.reference import load_reference, published_groups
 
 
 @given(st.integers(0, 10_000), st.integers(4, 9), st.integers(1, 4))

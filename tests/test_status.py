@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hmnet.job_runner import Outcome
-from hmnet.outputs import Output, open_output
-from hmnet.progress import SweepProgress
-from hmnet.progress_record import PROGRESS_SCHEMA, ProgressRecord
-from hmnet.runs import FAILURE_SCHEMA, RUNNING_MARK, RunFailure
-from hmnet.status import describe_status, find_states
-from hmnet.storage import write_document
+from hmnet.folder.outputs import Output, open_output
+from hmnet.folder.status import describe_status, find_states
+from hmnet.jobs.progress_file import PROGRESS_SCHEMA, ProgressRecord
+from hmnet.jobs.progress_line import SweepProgress
+from hmnet.jobs.worker import Outcome
+from hmnet.runs.result import FAILURE_SCHEMA, RunFailure
+from hmnet.runs.store import RUNNING_MARK
+from hmnet.storage.documents import write_document
 
 
 @pytest.fixture

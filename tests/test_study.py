@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hmnet.errors import InputError, OutputFolderError
-from hmnet.outputs import OUTPUT_SCHEMA, Output, find_output_folder, open_output
-from hmnet.settings import DataSettings, TrainingSettings
-from hmnet.storage import write_document
-from hmnet.study import (
-    PAPER_MODEL,
+from hmnet.folder.outputs import OUTPUT_SCHEMA, Output, find_output_folder, open_output
+from hmnet.storage.documents import write_document
+from hmnet.study.settings import DataSettings, TrainingSettings
+from hmnet.study.study import (
     PAPER_REVISION,
     Study,
     load_study,
@@ -26,7 +25,8 @@ from hmnet.study import (
     resolve_study,
     write_study,
 )
-from hmnet.tasks import PAPER_TASKS, Source, Task
+from hmnet.study.study_file import PAPER_MODEL
+from hmnet.study.tasks import PAPER_TASKS, Source, Task
 
 MINE = """
 schema = "study/1"

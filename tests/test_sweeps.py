@@ -13,16 +13,16 @@ from pydantic import ValidationError
 from tiny_study import write_groups, write_study
 
 from hmnet.cli import app
-from hmnet.cost import count_tokens, estimate_work
 from hmnet.errors import InputError
-from hmnet.hierarchy import HierarchySpec
-from hmnet.job import Job
-from hmnet.outputs import Output
-from hmnet.runs import ModelRef, RunSpec
-from hmnet.sampler import count_batches, plan_steps
-from hmnet.settings import TrainingSettings
-from hmnet.storage import read_table
-from reports.collect import collect
+from hmnet.folder.outputs import Output
+from hmnet.jobs.cost import count_tokens, estimate_work
+from hmnet.runs.job import Job
+from hmnet.runs.spec import RunSpec
+from hmnet.storage.tables import read_table
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import ModelRef, TrainingSettings
+from hmnet.training.steps import count_batches, plan_steps
+from reports.inputs.collect import collect
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from tiny_study import WORDS, write_study
 
-from hmnet.outputs import Output
-from hmnet.storage import read_table
+from hmnet.folder.outputs import Output
+from hmnet.storage.tables import read_table
 from relevance.cli import app
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from tiny_study import write_study
 
-from hmnet.outputs import Output
-from hmnet.runs import RUNNING_MARK
-from hmnet.status import describe_status
+from hmnet.folder.outputs import Output
+from hmnet.folder.status import describe_status
+from hmnet.runs.store import RUNNING_MARK
 
 RUNS = 3
 HOST = ("--uts", "--net", "--pid", "--fork", "--mount-proc", "--kill-child")

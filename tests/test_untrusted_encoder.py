@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from tiny_study import write_encoder
 
-from hmnet.encoder import identify, load_config, load_encoder, load_tokenizer, read_depth
+from hmnet.encoders.load import load_encoder
+from hmnet.encoders.locate import identify, load_config, load_tokenizer, read_depth
 from hmnet.errors import InputError
 
 AUTO_MAP = {

@@ -9,12 +9,13 @@ import pytest
 import torch
 from made import make_data, make_encoder
 
-from hmnet import embedding_gradients, used_rows
-from hmnet.checkpoint import Checkpoint
-from hmnet.engine import Trainer, evaluate, train
-from hmnet.hierarchy import HierarchySpec
-from hmnet.model import HMNet
-from hmnet.settings import TrainingSettings
+from hmnet.models.paths import HMNet
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import TrainingSettings
+from hmnet.training import embedding_gradients, used_rows
+from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.predict import evaluate
+from hmnet.training.train import Trainer, train
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, weight_decay=0.1)

@@ -13,19 +13,20 @@ import numpy as np
 import pytest
 from tiny_study import write_study
 
-from hmnet import runs
 from hmnet.errors import InputError
-from hmnet.execute import execute
-from hmnet.job import Job, Machine
-from hmnet.outputs import Output, open_output
-from hmnet.prepared import prepare_study
-from hmnet.runs import RunStore, check_files
-from hmnet.saved import load_model
-from hmnet.storage import write_table
-from hmnet.study import load_study
-from hmnet.study import write_study as write_study_file
-from hmnet.verify import redo, verify
-from relevance.matrix import RelevanceMatrix
+from hmnet.folder.outputs import Output, open_output
+from hmnet.folder.verify import redo, verify
+from hmnet.jobs.prepared import prepare_study
+from hmnet.models.saved import load_model
+from hmnet.runs import result as run_result
+from hmnet.runs.job import Job, Machine
+from hmnet.runs.result import check_files
+from hmnet.runs.store import RunStore
+from hmnet.storage.tables import write_table
+from hmnet.study.study import load_study
+from hmnet.study.study import write_study as write_study_file
+from hmnet.training.execute import execute
+from relevance.matrices.matrix import RelevanceMatrix
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +179,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_and_not_the_end(
     def fail(path: Path) -> str:
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
-    monkeypatch.setattr(runs, "digest_file", fail)
+    monkeypatch.setattr(run_result, "digest_file", fail)
     texts = [problem.text for problem in verify(output)]
     assert any("vocab.parquet" in text for text in texts)
     assert any("cannot be read: Input/output error" in text for text in texts)

@@ -18,19 +18,19 @@ from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from hmnet.errors import InputError
-from hmnet.study import Study
-from hmnet.tasks import PAPER_TASKS, Task
-from relevance.corpus import measure_study_vocabulary
-from relevance.matrix import RelevanceMatrix
-from relevance.pieces import choose_splitter
-from relevance.reference import load_reference
-from relevance.vocabulary import (
+from hmnet.study.study import Study
+from hmnet.study.tasks import PAPER_TASKS, Task
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.reference import load_reference
+from relevance.vocabulary.cooccurrence import (
     check_options,
     describe_tokenizer,
     extract_vocabulary,
     measure_vocabulary,
     stack_columns,
 )
+from relevance.vocabulary.splitter import choose_splitter
+from relevance.vocabulary.study_vocabulary import measure_study_vocabulary
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = (

@@ -16,12 +16,12 @@ from made import make_config
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import AutoModel, PreTrainedTokenizerFast
 
-import hmnet.jobs
-import hmnet.workers
-from hmnet.job import Job
-from hmnet.job_runner import Execute, Outcome, run_job
-from hmnet.runs import RunStore
-from hmnet.workers import Workers
+import hmnet.jobs.schedule
+import hmnet.jobs.workers
+from hmnet.jobs.worker import Execute, Outcome, run_job
+from hmnet.jobs.workers import Workers
+from hmnet.runs.job import Job
+from hmnet.runs.store import RunStore
 
 WORDS = [f"{a}{b}" for a in ("ba", "ko", "mi", "tu") for b in ("la", "ne", "ro", "si", "vu")]
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")
@@ -124,8 +124,8 @@ def runs_in_this_process() -> Iterator[None]:
     For tests of what comes of the runs; workers have tests of their own.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hmnet.jobs, "_run_parallel", _run_here)
-        patch.setattr(hmnet.workers, "count_cores", lambda: 1)
+        patch.setattr(hmnet.jobs.schedule, "_run_parallel", _run_here)
+        patch.setattr(hmnet.jobs.workers, "count_cores", lambda: 1)
         yield
 
 
