@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 
 ROOMS = {
     "hmnet": (
@@ -191,7 +192,7 @@ def test_every_imported_distribution_is_declared(root: Path) -> None:
     assert list_distributions(list_files(root)) <= declared
     for extra in optional.values():
         declared |= {re.split(r"[<>=\[; ]", line)[0] for line in extra}
-    assert list_distributions(sorted((root / "tests").glob("*.py"))) <= declared
+    assert list_distributions(sorted((root / "tests").rglob("*.py"))) <= declared
 
 
 def test_every_bound_has_its_reason_and_every_pin_fits_its_bound(root: Path) -> None:
@@ -217,8 +218,7 @@ def test_every_bound_has_its_reason_and_every_pin_fits_its_bound(root: Path) -> 
 
 def run_python(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     """Run Python from an empty folder, with the project's packages on the path."""
-    root = Path(__file__).resolve().parent.parent
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, *arguments]
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=60, check=False

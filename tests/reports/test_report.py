@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import ROOT
 from report_fixture import (
     Made,
     make_many,
@@ -203,10 +204,9 @@ def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
     write_comparison(made)
     here = write_report(made.out).read_bytes()
     (made.out / "report.html").unlink()
-    root = Path(__file__).resolve().parent.parent
     call = f"write_report(Path({str(made.out)!r}))"
     code = f"from pathlib import Path; from reports.html import write_report; {call}"
-    environment = {"PYTHONHASHSEED": "1", "PYTHONPATH": str(root)}
+    environment = {"PYTHONHASHSEED": "1", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
     assert (made.out / "report.html").read_bytes() == here
 

@@ -6,20 +6,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_packing import HEADS, WIDTH, make_packing
 from torch import Tensor
 
 from hmnet.packing import attention
 from hmnet.packing.attention import attend_packed, attend_padded
 from hmnet.packing.batch import BUCKET_TOKENS, Packing
 
-HEADS, WIDTH = 2, 4
 UP = 1.25
-
-
-def make_packing(lengths: list[int]) -> Packing:
-    lengths = sorted(lengths)
-    starts = torch.tensor([sum(lengths[:i]) for i in range(len(lengths))])
-    return Packing(tuple(lengths), starts)
 
 
 def pattern(*shape: int) -> Tensor:

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import TESTS
 
-SIMULATION = runpy.run_path(str(Path(__file__).parent / "simulations" / "coverage.py"))
+SIMULATION = runpy.run_path(str(TESTS / "simulations" / "coverage.py"))
 SWEEPS = 150
 
 

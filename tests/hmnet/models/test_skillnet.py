@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from made import make_data, make_encoder
+from made_runs import SPEC
 from pydantic import ValidationError
-from test_runs import SPEC
 from tiny_study import write_groups, write_study
 from transformers import AutoModelForSequenceClassification, BertConfig
 

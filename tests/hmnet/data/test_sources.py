@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ import pytest
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from places import DATA
 
 import hmnet.data.files
 from hmnet.data.files import SUFFIXES
@@ -37,7 +37,6 @@ from hmnet.errors import InputError, RelevanceError, SourceError
 from hmnet.study.study import load_study
 from hmnet.study.tasks import PAPER_TASKS, Source, Task
 
-DATA = Path(os.environ.get("RELEVANCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 PAIR = Task(

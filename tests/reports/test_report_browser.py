@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from places import ROOT
 from report_fixture import make_study, write_everything
 
 from reports.html import write_report
@@ -371,8 +372,7 @@ def test_the_page_prints_on_white_without_its_controls(chrome: Any, out: Path) -
 def find_axe() -> Path | None:
     """Return where axe-core lies: AXE_CORE, or the project's node_modules."""
     given = os.environ.get("AXE_CORE")
-    root = Path(__file__).resolve().parent.parent
-    path = Path(given) if given else root / "node_modules" / "axe-core" / "axe.min.js"
+    path = Path(given) if given else ROOT / "node_modules" / "axe-core" / "axe.min.js"
     return path if path.exists() else None
 
 

@@ -1,6 +1,6 @@
 """Write an output folder with every kind of artefact, to be kept as a sample of their formats.
 
-    python tests/freeze.py tests/frozen/1
+    python tests/support/freeze.py tests/frozen/1
 
 Run it when a schema gets a new version, into a folder of the next number; the older samples stay,
 and `test_frozen.py` says whether they are still read.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_packed_attention import HEADS, WIDTH, make_packing
+from made_packing import HEADS, WIDTH, make_packing
 from torch import Tensor, nn
 
 from hmnet.packing.batch import Packing

@@ -13,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from made_runs import SPEC
+from places import ROOT
 from pydantic import ValidationError
 
 from hmnet.errors import InputError
@@ -22,18 +24,9 @@ from hmnet.runs.spec import RunSpec
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import read_document, to_plain
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.study.settings import ModelRef, TrainingSettings
+from hmnet.study.settings import TrainingSettings
 from hmnet.study.tasks import PAPER_TASKS, Source, Task
 
-SPEC = RunSpec(
-    tasks=(PAPER_TASKS["cb"], PAPER_TASKS["rte"]),
-    data={"cb": "c0", "rte": "r0"},
-    model=ModelRef("owner/encoder", "abc", "weights"),
-    hierarchy=HierarchySpec(8, 2, 2),
-    groups=(("cb",), ("rte",)),
-    training=TrainingSettings(),
-    seed=0,
-)
 RESULT = RunResult(
     scores={"cb": {"validation": {"accuracy": 0.75}}},
     primary={"cb": 0.75},
@@ -158,8 +151,7 @@ def test_the_identity_survives_the_disk_and_another_process(tmp_path: Path) -> N
         "print(RunStore(Path(sys.argv[1])).find('cb-rte')[1].run_id)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
-    root = Path(__file__).resolve().parent.parent
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == SPEC.run_id
 
 

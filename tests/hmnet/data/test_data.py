@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import importlib.util
 import itertools
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import DATA
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer, BertTokenizerFast, RobertaTokenizerFast
 
@@ -32,7 +32,6 @@ from hmnet.errors import InputError
 from hmnet.study.settings import DataSettings
 from hmnet.study.tasks import PAPER_TASKS, Task
 
-DATA = Path(os.environ.get("RELEVANCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 WORDS = [a + b for a, b in itertools.product("bdfgkl", "aeiou")]  # 30 syllables
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
-from test_jobs import RESULT, SPEC
+from made_jobs import RESULT, SPEC
+from places import ROOT
 from tiny_study import list_pairwise, runs_in_this_process, write_study
 
 import hmnet.jobs.estimate
@@ -44,12 +45,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(module: str, *words: object, cwd: Path) -> subprocess.Popen[str]:
-    root = Path(__file__).resolve().parent.parent
     return subprocess.Popen(
         [sys.executable, "-m", f"distributed.cli.{module}", *map(str, words)],
         text=True,
         cwd=cwd,
-        env={**os.environ, **QUIET, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, **QUIET, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
