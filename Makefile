@@ -1,5 +1,5 @@
 # make demo      install, then run the whole chain on planted tasks (no network, a few minutes)
-# make test      what CI runs: offline, warnings are errors; `make test ONLY=tests/test_study.py`
+# make test      what CI runs: offline, warnings are errors; `make test ONLY=tests/reports`
 # make check     lint, format and types
 # make slow      the tests that are left out of `make test`
 # make bench     speed and memory side by side; `make bench ONLY=vocab` for one part

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from analysis.attention import compare_attention
+from analysis.attention_similarity import compare_attention
 from benchmarks.entries import Entry
 from benchmarks.rows import Material, find_material
 from benchmarks.timing import peak_mib, time_pair
-from hmnet.encoder import quiet
-from hmnet.settings import DataSettings
-from hmnet.tokens import SplitData
+from hmnet.data.tokens import SplitData
+from hmnet.encoders.layers import quiet
+from hmnet.study.settings import DataSettings
 
 BATCH = 16
 

@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 
-from analysis.bootstrap import bootstrap_gains
-from analysis.predictions import Arm, Predictions
+from analysis.gains.bootstrap import bootstrap_gains
+from analysis.scores.predictions import Arm, Predictions
 from benchmarks.timing import peak_mib
 
 LIMIT_S, LIMIT_GIB = 60.0, 2.0

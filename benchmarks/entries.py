@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hmnet.storage import write_bytes
+from hmnet.storage.files import write_bytes
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 

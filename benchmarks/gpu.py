@@ -26,20 +26,21 @@ from benchmarks.stock import make_trainer, train_stock
 from benchmarks.sweep import SWEPT
 from benchmarks.timing import count_operations, measure_peak, time_pair
 from benchmarks.training import prepare
-from hmnet.data import TaskData
-from hmnet.encoder import load_tokenizer, quiet
-from hmnet.engine import Trainer
-from hmnet.execute import build_model
-from hmnet.gpu_memory import estimate_job_bytes
-from hmnet.job import Job
-from hmnet.jobs import run_jobs
-from hmnet.prepared import PreparedStudy
-from hmnet.record import Record
-from hmnet.runs import RunStore
-from hmnet.settings import DataSettings, TrainingSettings
-from hmnet.tokens import SplitData
-from hmnet.workers import Workers
-from relevance.pairwise import plan_pairwise
+from hmnet.data.task_data import TaskData
+from hmnet.data.tokens import SplitData
+from hmnet.encoders.layers import quiet
+from hmnet.encoders.locate import load_tokenizer
+from hmnet.jobs.gpu_memory import estimate_job_bytes
+from hmnet.jobs.prepared import PreparedStudy
+from hmnet.jobs.schedule import run_jobs
+from hmnet.jobs.workers import Workers
+from hmnet.runs.job import Job
+from hmnet.runs.store import RunStore
+from hmnet.study.settings import DataSettings, TrainingSettings
+from hmnet.training.execute import build_model
+from hmnet.training.losses import Record
+from hmnet.training.train import Trainer
+from relevance.pairwise.plan import plan_pairwise
 
 SETTINGS = TrainingSettings(epochs=1, batch_size=32, precision="bf16")
 PAPER_TOKENS = 2.5e9
@@ -309,7 +310,7 @@ def _measure_used(job: Job) -> float:
 
 
 def _train_and_look(job: Job) -> int:
-    from hmnet.data import load
+    from hmnet.data.task_data import load
 
     data = {task.name: load(job.data[task.name], task) for task in job.spec.tasks}
     _train(job.spec, data, is_recorded=True)

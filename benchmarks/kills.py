@@ -28,8 +28,8 @@ from typing import Annotated
 import typer
 
 from hmnet.planted import write_planted
-from hmnet.settings import DataSettings, TrainingSettings
-from hmnet.study import Study, write_study
+from hmnet.study.settings import DataSettings, TrainingSettings
+from hmnet.study.study import Study, write_study
 
 CHECKPOINT_S = 0.2
 TASKS = ("sentiment-coast", "entailment-coast", "sentiment-town")

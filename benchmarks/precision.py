@@ -10,10 +10,10 @@ from scipy import stats
 from benchmarks.entries import Entry
 from benchmarks.rows import Material
 from benchmarks.training import prepare
-from hmnet.jobs import run_jobs
-from hmnet.runs import RunStore
-from hmnet.settings import DataSettings, TrainingSettings
-from hmnet.workers import Workers
+from hmnet.jobs.schedule import run_jobs
+from hmnet.jobs.workers import Workers
+from hmnet.runs.store import RunStore
+from hmnet.study.settings import DataSettings, TrainingSettings
 
 TASKS = ("mnli", "sst2", "mrpc")
 SEEDS = range(5)

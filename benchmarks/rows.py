@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from hmnet.data import TaskData, prepare
-from hmnet.encoder import load_tokenizer
+from hmnet.data.task_data import TaskData, prepare
+from hmnet.encoders.locate import load_tokenizer
 from hmnet.planted import planted_tasks, write_planted
-from hmnet.settings import DataSettings
-from hmnet.tasks import PAPER_TASKS, Task
+from hmnet.study.settings import DataSettings
+from hmnet.study.tasks import PAPER_TASKS, Task
 
 STAND_INS = {
     "mnli": "inference-coast",

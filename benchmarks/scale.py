@@ -25,25 +25,26 @@ import numpy as np
 import pandas as pd
 import typer
 
-from analysis.gains import make_measure
 from benchmarks.timing import peak_mib
-from hmnet.execute import find_versions, primary_score, score_splits
-from hmnet.job import Job, Machine
-from hmnet.job_runner import Outcome
-from hmnet.jobs import Watcher, run_jobs
-from hmnet.outputs import Output, open_output
+from hmnet.folder.outputs import Output, open_output
+from hmnet.folder.status import describe_status
+from hmnet.jobs.prepared import describe_study, prepare_study
+from hmnet.jobs.schedule import Watcher, run_jobs
+from hmnet.jobs.worker import Outcome
+from hmnet.jobs.workers import Workers
 from hmnet.planted import write_planted
-from hmnet.prepared import prepare_study
-from hmnet.runs import RunResult, RunStore
+from hmnet.runs.job import Job, Machine
+from hmnet.runs.result import RunResult
+from hmnet.runs.store import RunStore
 from hmnet.seeding import derive_seed
-from hmnet.settings import DataSettings, TrainingSettings
-from hmnet.status import describe_status
-from hmnet.storage import write_table
-from hmnet.study import Study, write_study
-from hmnet.workers import Workers
+from hmnet.storage.tables import write_table
+from hmnet.study.settings import DataSettings, TrainingSettings
+from hmnet.study.study import Study, write_study
+from hmnet.training.execute import find_versions, primary_score, score_splits
 from relevance.cli import app
-from relevance.pairwise import describe_study, plan_pairwise
-from relevance.sweep import SCORES_SCHEMA
+from relevance.pairwise.plan import plan_pairwise
+from relevance.pairwise.sweep import SCORES_SCHEMA
+from relevance.pairwise.uncertainty import make_measure
 
 DEV_ROWS = 200
 GROUPS = 3

@@ -22,10 +22,10 @@ from transformers import (
     TrainingArguments,
 )
 
-from hmnet.encoder import quiet
-from hmnet.settings import TrainingSettings
-from hmnet.tasks import Task
-from hmnet.tokens import SplitData
+from hmnet.data.tokens import SplitData
+from hmnet.encoders.layers import quiet
+from hmnet.study.settings import TrainingSettings
+from hmnet.study.tasks import Task
 
 
 class StockRows(torch.utils.data.Dataset[dict[str, Any]]):

@@ -17,18 +17,18 @@ from benchmarks.rows import Material
 from benchmarks.stock import make_trainer, predict_stock, train_stock
 from benchmarks.timing import peak_mib
 from benchmarks.training import prepare, prepare_named
-from hmnet.data import load
-from hmnet.execute import execute
-from hmnet.job import Job, Machine
-from hmnet.jobs import run_jobs
+from hmnet.data.task_data import load
+from hmnet.jobs.estimate import estimate_sweep
+from hmnet.jobs.prepared import PreparedStudy
+from hmnet.jobs.schedule import run_jobs
+from hmnet.jobs.workers import Workers, count_cores
 from hmnet.planted import planted_tasks
-from hmnet.prepared import PreparedStudy
-from hmnet.runs import RunStore
-from hmnet.settings import DataSettings, TrainingSettings
-from hmnet.tasks import PAPER_TASKS, Task
-from hmnet.workers import Workers, count_cores
-from relevance.pairwise import plan_pairwise
-from relevance.sweep import estimate_sweep
+from hmnet.runs.job import Job, Machine
+from hmnet.runs.store import RunStore
+from hmnet.study.settings import DataSettings, TrainingSettings
+from hmnet.study.tasks import PAPER_TASKS, Task
+from hmnet.training.execute import execute
+from relevance.pairwise.plan import plan_pairwise
 
 SWEPT = ("rte", "mrpc", "cb", "stsb", "sst2", "qnli")
 SWEPT_LONG = ("rte", "sst2", "multirc")

@@ -11,15 +11,16 @@ from benchmarks.entries import Entry
 from benchmarks.rows import Material
 from benchmarks.stock import make_trainer, predict_stock, train_stock
 from benchmarks.timing import Pair, count_operations, measure_peak, time_pair
-from hmnet.encoder import read_max_positions
-from hmnet.engine import predict, train
-from hmnet.execute import build_model
-from hmnet.model import PathModel
+from hmnet.encoders.locate import read_max_positions
+from hmnet.jobs.prepared import PreparedStudy, prepare_study
+from hmnet.models.paths import PathModel
 from hmnet.planted import planted_tasks
-from hmnet.prepared import PreparedStudy, prepare_study
-from hmnet.settings import DataSettings, TrainingSettings
-from hmnet.study import Study
-from hmnet.tasks import PAPER_TASKS, Task
+from hmnet.study.settings import DataSettings, TrainingSettings
+from hmnet.study.study import Study
+from hmnet.study.tasks import PAPER_TASKS, Task
+from hmnet.training.execute import build_model
+from hmnet.training.predict import predict
+from hmnet.training.train import train
 
 GROUPED = 50
 """The Trainer groups by length within this many batches: rows are a multiple of it."""

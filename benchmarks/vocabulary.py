@@ -10,12 +10,12 @@ from tokenizers import Tokenizer
 from benchmarks.entries import Entry
 from benchmarks.rows import STAND_INS, Material
 from benchmarks.timing import time_pair
-from hmnet.encoder import load_tokenizer
+from hmnet.encoders.locate import load_tokenizer
 from hmnet.planted import planted_tasks
-from hmnet.study import Study
-from hmnet.tasks import PAPER_TASKS
-from relevance.corpus import load_training_texts
-from relevance.vocabulary import extract_vocabulary
+from hmnet.study.study import Study
+from hmnet.study.tasks import PAPER_TASKS
+from relevance.vocabulary.cooccurrence import extract_vocabulary
+from relevance.vocabulary.study_vocabulary import load_training_texts
 
 CHUNK = 20_000
 

@@ -3,10 +3,10 @@
 A study is prepared (encoder identified, rows tokenised), its runs are planned as `RunSpec`s, and
 jobs execute them into a store:
 
-    from hmnet.hierarchy import Groups, HierarchySpec
-    from hmnet.outputs import open_output
-    from hmnet.prepared import prepare_study
-    from hmnet.study import load_study
+    from hmnet.study.hierarchy import Groups, HierarchySpec
+    from hmnet.folder.outputs import open_output
+    from hmnet.jobs.prepared import prepare_study
+    from hmnet.study.study import load_study
 
     output = open_output(Path("relevance-out"))
     prepared = prepare_study(load_study(Path("study.toml")), output.data)

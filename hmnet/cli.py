@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hmnet.options import (
+from hmnet.console.options import (
     DryRunOption,
     GpusOption,
     LogOption,
@@ -22,7 +22,7 @@ from hmnet.options import (
     split_names,
     unfold,
 )
-from hmnet.terminal import run_app, say_aside
+from hmnet.console.terminal import run_app, say_aside
 
 app = typer.Typer(
     name="hmnet",
@@ -71,7 +71,8 @@ def train(
     """Train HMNet on the study's tasks with groups of tasks."""
     output, plan = study.open(rows)
     chosen = parse_integers(gpus, "gpus")
-    from hmnet.training import describe_run, train_hierarchy
+    from hmnet.commands.stored_run import describe_run
+    from hmnet.commands.train import train_hierarchy
 
     run_id, result = train_hierarchy(
         output,
@@ -108,14 +109,14 @@ def compare(
     """Train all systems with the same budget and compare them (Table 1)."""
     output, plan = study.open(rows, seeds)
     chosen = workers.choose(log)
-    from analysis.budget import describe_budget
-    from analysis.comparison import compare_systems
-    from analysis.comparison_text import describe_comparison
-    from analysis.counts_text import describe_counts
-    from analysis.systems import choose_systems
-    from hmnet.comparison import plan_comparison
-    from hmnet.prepared import prepare_study
-    from relevance.sweep import print_jobs
+    from hmnet.jobs.estimate import print_jobs
+    from hmnet.jobs.prepared import prepare_study
+    from relevance.systems.budget import describe_budget
+    from relevance.systems.choose import choose_systems
+    from relevance.systems.compare import compare_systems
+    from relevance.systems.parameters import describe_counts
+    from relevance.systems.systems import plan_comparison
+    from relevance.systems.text import describe_comparison
 
     prepared = prepare_study(plan, output.data)
     systems = choose_systems(
@@ -161,10 +162,10 @@ def sweep(
     output, plan = study.open(rows, seeds)
     counts = parse_integers(shared, "shared")
     chosen = workers.choose(log)
-    from analysis.systems import choose_groupings
-    from hmnet.prepared import prepare_study
-    from hmnet.sweeps import check_sweep, describe_sweep, plan_sweep, run_sweep
-    from relevance.sweep import print_jobs
+    from hmnet.jobs.estimate import print_jobs
+    from hmnet.jobs.prepared import prepare_study
+    from relevance.systems.choose import choose_groupings
+    from relevance.systems.sweeps import check_sweep, describe_sweep, plan_sweep, run_sweep
 
     check_sweep(counts, hierarchies)
     prepared = prepare_study(plan, output.data)
@@ -181,8 +182,8 @@ def sweep(
 @app.command("eval")
 def evaluate(run: RunArgument, out: OutOption = None) -> None:
     """Print a run's scores per task, dev split and metric."""
-    from hmnet.outputs import open_output
-    from hmnet.training import describe_run, read_run
+    from hmnet.commands.stored_run import describe_run, read_run
+    from hmnet.folder.outputs import open_output
 
     run_id, result = read_run(open_output(out, create=False), run)
     typer.echo(describe_run(run_id, result))
@@ -205,8 +206,8 @@ def predict(
     out: OutOption = None,
 ) -> None:
     """Predict a task's label and probabilities for rows of a file; shared layers run once."""
-    from hmnet.outputs import open_output
-    from hmnet.prediction import predict_file, to_lines
+    from hmnet.commands.predict import predict_file, to_lines
+    from hmnet.folder.outputs import open_output
 
     predictions = predict_file(open_output(out, create=False), run, task, source)
     lines = to_lines(predictions, task)
@@ -214,7 +215,7 @@ def predict(
     if target is None:
         typer.echo("".join(lines), nl=False)
     else:
-        from hmnet.storage import write_bytes
+        from hmnet.storage.files import write_bytes
 
         write_bytes(target, "".join(lines).encode())
         typer.echo(f"wrote {len(lines)} predictions to {target}")
@@ -228,8 +229,8 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Write a task's path as an ordinary Hugging Face model folder."""
-    from hmnet.outputs import open_output
-    from hmnet.training import export_task
+    from hmnet.commands.export import export_task
+    from hmnet.folder.outputs import open_output
 
     export_task(open_output(store, create=False), run, task, folder)
     typer.echo(f"wrote {folder}")

@@ -2,8 +2,8 @@
 
 Every measure gives a `RelevanceMatrix` (source x target); clustering gives `Groups`:
 
-    from relevance.clustering import cluster
-    from relevance.reference import load_reference
+    from relevance.groups.clustering import cluster
+    from relevance.matrices.reference import load_reference
 
     groups = cluster(load_reference("paper:table3"), k=3)
 """

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from hmnet.options import (
+from hmnet.console.options import (
     DryRunOption,
     LogOption,
     OutOption,
@@ -23,7 +23,7 @@ from hmnet.options import (
     split_names,
     unfold,
 )
-from hmnet.terminal import run_app
+from hmnet.console.terminal import run_app
 
 app = typer.Typer(
     name="relevance",
@@ -48,7 +48,7 @@ def vocab(
 ) -> None:
     """Measure vocabulary co-occurrence (equations 1 and 2); write vocab.parquet."""
     output, plan = study.open()
-    from relevance.corpus import measure_study_vocabulary
+    from relevance.vocabulary.study_vocabulary import measure_study_vocabulary
 
     matrix = measure_study_vocabulary(plan, tokenizer, unit, equation)
     matrix.write(output.vocab)
@@ -74,7 +74,7 @@ def plan(
     output, resolved = study.open(rows, seeds)
     chosen = workers.choose()
     singles = parse_seeds(single_seeds, "single_seeds")
-    from analysis.planning import print_study_plan
+    from relevance.pairwise.planning import print_study_plan
 
     print_study_plan(output, resolved, chosen, single_seeds=singles, budget=budget, say=typer.echo)
 
@@ -106,10 +106,10 @@ def pairwise(
     output, plan = study.open(rows, seeds)
     chosen = workers.choose(log)
     singles = parse_seeds(single_seeds, "single_seeds")
-    from analysis.gains import make_measure
-    from analysis.gains_text import format_matrix
-    from analysis.second_round import refine_sweep
-    from relevance.sweep import print_plan, run_sweep
+    from relevance.pairwise.second_round import refine_sweep
+    from relevance.pairwise.sweep import print_plan, run_sweep
+    from relevance.pairwise.text import format_matrix
+    from relevance.pairwise.uncertainty import make_measure
 
     if dry_run:
         print_plan(output, plan, chosen, single_seeds=singles, keep_models=keep_models)
@@ -146,8 +146,9 @@ def attention(
     """Compare attention maps of a task's own and its pair's model, head by head (Figures 5, 6)."""
     output, plan = study.open(rows, seeds)
     chosen = workers.choose()
-    from analysis.attention_plan import print_attention_plan
-    from analysis.attention_study import (
+    from hmnet.jobs.prepared import prepare_study
+    from relevance.attention.plan import print_attention_plan
+    from relevance.attention.study import (
         describe_layers,
         describe_pairs,
         list_all_pairs,
@@ -155,7 +156,6 @@ def attention(
         measure_pairs,
         parse_pairs,
     )
-    from hmnet.prepared import prepare_study
 
     pairs = parse_pairs(plan.tasks, pair or []) if pair or not all_pairs else []
     prepared = prepare_study(plan, output.data)
@@ -188,8 +188,8 @@ def cluster(
     out: OutOption = None,
 ) -> None:
     """Group the tasks by a relevance matrix; write groups.json and how stable the groups are."""
-    from analysis.agreement import compare_with_published
-    from analysis.grouping import group_with_doubt, parse_k
+    from relevance.groups.grouping import group_with_doubt, parse_k
+    from relevance.groups.published import compare_with_published
 
     groups, written = group_with_doubt(out, study, matrix, parse_k(k), method, seed, typer.echo)
     for name, members in groups.groups.items():
@@ -208,8 +208,8 @@ def compare(
     out: OutOption = None,
 ) -> None:
     """Compare two relevance matrices: do they rank a task's partners alike, beyond chance?"""
-    from analysis.matrix_comparison import compare_sources, describe_comparison
-    from hmnet.outputs import Output, find_output_folder
+    from hmnet.folder.outputs import Output, find_output_folder
+    from relevance.matrices.comparison import compare_sources, describe_comparison
 
     found, names = compare_sources(Output(find_output_folder(out)), first, second, k)
     for line in describe_comparison(found, names):
@@ -225,8 +225,8 @@ def tasks(
 ) -> None:
     """Describe each task's data: rows, labels, token lengths, metrics (Table 4); tasks.parquet."""
     output, plan = study.open(rows)
-    from hmnet.prepared import prepare_study
-    from hmnet.task_table import describe_tasks, write_tasks
+    from hmnet.folder.task_table import describe_tasks, write_tasks
+    from hmnet.jobs.prepared import prepare_study
 
     typer.echo(describe_tasks(write_tasks(output, prepare_study(plan, output.data))))
     typer.echo(f"wrote {output.tasks}")
@@ -235,8 +235,8 @@ def tasks(
 @app.command()
 def status(out: OutOption = None) -> None:
     """Say what the output folder holds and how far its runs are; works while a sweep runs."""
-    from hmnet.outputs import open_output
-    from hmnet.status import describe_status
+    from hmnet.folder.outputs import open_output
+    from hmnet.folder.status import describe_status
 
     for line in describe_status(open_output(out, create=False)):
         typer.echo(line)
@@ -251,9 +251,9 @@ def verify(
 ) -> None:
     """Check every file of the output folder; the exit code is not zero if one is damaged."""
     from hmnet.errors import InputError
-    from hmnet.outputs import open_output
-    from hmnet.verify import redo as redo_runs
-    from hmnet.verify import verify as find_problems
+    from hmnet.folder.outputs import open_output
+    from hmnet.folder.verify import redo as redo_runs
+    from hmnet.folder.verify import verify as find_problems
 
     problems = list(find_problems(open_output(out, create=False)))
     if redo and (again := redo_runs(problems)):
@@ -272,7 +272,7 @@ def report(
     out: OutOption = None,
 ) -> None:
     """Write one self-contained HTML report of every stage that has been run."""
-    from hmnet.outputs import open_output
+    from hmnet.folder.outputs import open_output
     from reports.html import write_report
 
     path = write_report(open_output(out, create=False).folder, focus=focus)
@@ -294,7 +294,7 @@ def figures(
     store: StoreOption = None,
 ) -> None:
     """Write each figure alone, for papers: fonts embedded, one and two columns wide."""
-    from hmnet.outputs import open_output
+    from hmnet.folder.outputs import open_output
     from reports.export import write_figures
 
     source = open_output(store, create=False).folder
@@ -317,9 +317,9 @@ def demo(
     """Run the whole chain on planted tasks, without a network, and write its report."""
     from functools import partial
 
-    from analysis.gains import make_measure
-    from analysis.grouping import group_measured
     from relevance.demo import run_demo
+    from relevance.groups.grouping import group_measured
+    from relevance.pairwise.uncertainty import make_measure
     from reports.html import write_report
 
     group = partial(group_measured, say=typer.echo)

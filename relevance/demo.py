@@ -9,21 +9,22 @@ from typing import TypeAlias
 from pydantic.dataclasses import dataclass
 from sklearn.metrics import adjusted_rand_score
 
-from hmnet.comparison import list_systems, run_comparison
-from hmnet.hierarchy import Groups
-from hmnet.outputs import Output, open_output
+from hmnet.folder.outputs import Output, open_output
+from hmnet.jobs.prepared import prepare_study
+from hmnet.jobs.workers import Workers
 from hmnet.planted import PLANTED_DATA, PLANTED_TRAINING, Planted, write_planted
-from hmnet.prepared import prepare_study
-from hmnet.settings import STRICT
-from hmnet.storage import write_document, write_table
-from hmnet.study import Study, write_study
-from hmnet.workers import Workers
-from relevance.clustering import cluster, to_table
-from relevance.corpus import measure_study_vocabulary
-from relevance.grouping import CLUSTERS_SCHEMA
-from relevance.manual import manual_groups
-from relevance.matrix import RelevanceMatrix
-from relevance.sweep import Measure, run_sweep
+from hmnet.storage.documents import write_document
+from hmnet.storage.tables import write_table
+from hmnet.study.hierarchy import Groups
+from hmnet.study.settings import STRICT
+from hmnet.study.study import Study, write_study
+from relevance.groups.at_hand import CLUSTERS_SCHEMA
+from relevance.groups.clustering import cluster, to_table
+from relevance.matrices.manual import manual_groups
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.sweep import Measure, run_sweep
+from relevance.systems.systems import list_systems, run_comparison
+from relevance.vocabulary.study_vocabulary import measure_study_vocabulary
 
 PLANTED_SCHEMA = "planted/1"
 
@@ -70,7 +71,7 @@ def run_demo(
     Args:
         seed: decides texts, encoder and training.
         workers: processes; None for one per core.
-        measure: how the matrix is computed; see `relevance.sweep.run_sweep`.
+        measure: how the matrix is computed; see `relevance.pairwise.sweep.run_sweep`.
         group: how its tasks are grouped, and the groups written; None for the groups alone.
     """
     output = open_output(out)

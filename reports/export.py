@@ -10,9 +10,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from hmnet.errors import InputError, suggest
-from hmnet.storage import write_bytes
-from reports.collect import ReportInputs, collect
-from reports.comparison import tabulate_comparison
+from hmnet.storage.files import write_bytes
+from relevance.matrices.gain_table import tabulate_gains
 from reports.figures import (
     ONE_COLUMN_IN,
     TWO_COLUMNS_IN,
@@ -27,9 +26,10 @@ from reports.figures import (
     draw_shared_layers,
     draw_together,
 )
-from reports.gains import tabulate_gains
-from reports.influence import choose_focus
-from reports.svg import Format, save_figure
+from reports.figures.svg import Format, save_figure
+from reports.inputs.collect import ReportInputs, collect
+from reports.tables.influence_bars import choose_focus
+from reports.tables.score_table import tabulate_comparison
 
 FORMATS: tuple[Format, ...] = ("pdf", "svg", "png")
 COLUMNS: Mapping[str, float] = {"one-column": ONE_COLUMN_IN, "two-columns": TWO_COLUMNS_IN}

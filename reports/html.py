@@ -20,24 +20,15 @@ import jinja2
 from markupsafe import Markup
 
 from hmnet.errors import InputError, suggest
-from hmnet.outputs import Output
-from hmnet.storage import write_bytes
+from hmnet.folder.outputs import Output
+from hmnet.storage.files import write_bytes
 from hmnet.version import VERSION
-from relevance.matrix import RelevanceMatrix
-from reports.collapsed import count_collapses, list_collapses
-from reports.collect import ReportInputs, collect
-from reports.commands import STAGES, in_folder
-from reports.comparison import tabulate_comparison
-from reports.designs import describe_budget, list_designs, recall_origin
-from reports.downloads import link_csv
-from reports.findings import summarise
-from reports.formatting import clean, format_number, format_percent
-from reports.gains import Gain, GainTable, rank_agreement, tabulate_gains
-from reports.heat import build_heat
-from reports.influence import build_influences, choose_focus
-from reports.ordering import order_tasks
-from reports.palette import write_cell_rules, write_variables
-from reports.plots import (
+from relevance.matrices.comparison import rank_agreement
+from relevance.matrices.gain_table import Gain, GainTable, tabulate_gains
+from relevance.matrices.matrix import RelevanceMatrix
+from reports.inputs.collect import ReportInputs, collect
+from reports.page.downloads import link_csv
+from reports.page.plots import (
     plot_attention,
     plot_attention_layers,
     plot_combination_sweep,
@@ -46,10 +37,20 @@ from reports.plots import (
     plot_layer_sweep,
     plot_scores,
 )
-from reports.provenance import list_commands, list_data, list_documents, list_facts, sum_costs
-from reports.score_rows import build_scores
-from reports.targets import describe_shares, list_targets
-from reports.task_rows import list_tasks
+from reports.style.formatting import clean, format_number, format_percent
+from reports.style.palette import write_cell_rules, write_variables
+from reports.tables.collapsed_rows import count_collapses, list_collapses
+from reports.tables.designs import describe_budget, list_designs, recall_origin
+from reports.tables.influence_bars import build_influences, choose_focus
+from reports.tables.matrix_table import build_heat
+from reports.tables.score_rows import build_scores
+from reports.tables.score_table import tabulate_comparison
+from reports.tables.target_rows import describe_shares, list_targets
+from reports.tables.task_order import order_tasks
+from reports.tables.task_rows import list_tasks
+from reports.words.findings import summarise
+from reports.words.next_steps import STAGES, in_folder
+from reports.words.origin import list_commands, list_data, list_documents, list_facts, sum_costs
 
 _TEMPLATES = files("reports") / "templates"
 MOST_LISTED_PAIRS = 5

@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from places import DATA, ROOT
 
-from hmnet.heap import spare_collector
+from hmnet.process_memory import spare_collector
 
-ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost", "")
 
@@ -40,11 +40,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
     ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
-
-
-def find_data_folder() -> Path:
-    """Return where real task data lies, if there is any."""
-    return Path(os.environ.get("RELEVANCE_DATA") or ROOT.parent / "shared" / "data")
 
 
 def find_browser() -> str | None:
@@ -73,10 +68,9 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real task data; the test is skipped where there is none."""
-    folder = find_data_folder()
-    if not folder.is_dir():
+    if not DATA.is_dir():
         pytest.skip("there is no real task data; set RELEVANCE_DATA to a folder of it")
-    return folder
+    return DATA
 
 
 @pytest.fixture(scope="session")

@@ -21,12 +21,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from hmnet.cli import app as hmnet_app
 from hmnet.errors import RelevanceError
-from hmnet.hierarchy import Groups
-from hmnet.outputs import Output
-from hmnet.saved import load_model
-from hmnet.storage import read_json
+from hmnet.folder.outputs import Output
+from hmnet.models.saved import load_model
+from hmnet.storage.documents import read_json
+from hmnet.study.hierarchy import Groups
 from relevance.cli import app as relevance_app
-from relevance.matrix import RelevanceMatrix
+from relevance.matrices.matrix import RelevanceMatrix
 
 TASKS = ["tone", "match", "grade"]
 
@@ -277,7 +277,7 @@ def test_wrong_options_are_told_before_anything_is_fetched(
         pytest.fail("the rows were asked for")
 
     # last where it is defined: a module that is first imported now would keep what it finds there
-    for module in ("relevance.sweep", "hmnet.training", "hmnet.prepared"):
+    for module in ("relevance.pairwise.sweep", "hmnet.commands.train", "hmnet.jobs.prepared"):
         monkeypatch.setattr(f"{module}.prepare_study", fetch)
     app = {"relevance": relevance_app, "hmnet": hmnet_app}[words[0]]
     with pytest.raises(RelevanceError, match=said):

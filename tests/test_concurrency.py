@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from tiny_study import list_pairwise, runs_in_this_process, write_study
 
-from hmnet.outputs import Output
-from hmnet.progress_record import ProgressRecord, claim_record, list_records
-from hmnet.runs import BusyError, RunStore
-from hmnet.status import describe_status
+from hmnet.folder.outputs import Output
+from hmnet.folder.status import describe_status
+from hmnet.jobs.progress_file import ProgressRecord, claim_record, list_records
+from hmnet.runs.store import BusyError, RunStore
 from relevance.cli import app
 
 RUNS = 3

@@ -15,17 +15,17 @@ from typing import Any, Self
 import pytest
 from tiny_study import list_pairwise, runs_in_this_process, write_study
 
-from hmnet import storage
 from hmnet.errors import WriteError
-from hmnet.execute import execute
-from hmnet.hierarchy import HierarchySpec
-from hmnet.job import Job, Machine
-from hmnet.outputs import Output
-from hmnet.prepared import prepare_study
-from hmnet.runs import RunStore
-from hmnet.storage import write_bytes
-from hmnet.study import load_study
-from hmnet.verify import verify
+from hmnet.folder.outputs import Output
+from hmnet.folder.verify import verify
+from hmnet.jobs.prepared import prepare_study
+from hmnet.runs.job import Job, Machine
+from hmnet.runs.store import RunStore
+from hmnet.storage import files
+from hmnet.storage.files import write_bytes
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.study import load_study
+from hmnet.training.execute import execute
 from relevance.cli import app
 
 CALLS = ("mkstemp", "write", "fsync", "replace")
@@ -61,9 +61,9 @@ def inject(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
 
         return run
 
-    monkeypatch.setattr(storage.os, "fdopen", open_faulty)
-    monkeypatch.setattr(storage.os, "fsync", guard("fsync", os.fsync))
-    monkeypatch.setattr(storage.tempfile, "mkstemp", guard("mkstemp", storage.tempfile.mkstemp))
+    monkeypatch.setattr(files.os, "fdopen", open_faulty)
+    monkeypatch.setattr(files.os, "fsync", guard("fsync", os.fsync))
+    monkeypatch.setattr(files.tempfile, "mkstemp", guard("mkstemp", files.tempfile.mkstemp))
     monkeypatch.setattr(Path, "replace", guard("replace", replace))
 
 

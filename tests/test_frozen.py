@@ -16,27 +16,22 @@ import pytest
 import analysis
 import hmnet
 import relevance
-from analysis.effects import DECOMPOSITION_SCHEMA
-from hmnet.data import DATA_SCHEMA, TaskDataRecord, verify_folder
+from hmnet.data.task_data import DATA_SCHEMA, TaskDataRecord, verify_folder
 from hmnet.errors import InputError, OutputFolderError
-from hmnet.hierarchy import GROUPS_SCHEMA, Groups
-from hmnet.outputs import OUTPUT_SCHEMA, Output, open_output
-from hmnet.progress_record import PROGRESS_SCHEMA, ProgressRecord
-from hmnet.runs import (
-    FAILURE_SCHEMA,
-    PREDICTIONS_SCHEMA,
-    RESULT_SCHEMA,
-    SPEC_SCHEMA,
-    RunFailure,
-    RunResult,
-    RunSpec,
-)
-from hmnet.saved import MODEL_SCHEMA, SavedModel
-from hmnet.storage import read_document, read_json, read_table
-from hmnet.study import load_study
+from hmnet.folder.outputs import OUTPUT_SCHEMA, Output, open_output
+from hmnet.jobs.progress_file import PROGRESS_SCHEMA, ProgressRecord
+from hmnet.models.saved import MODEL_SCHEMA, SavedModel
+from hmnet.runs.result import FAILURE_SCHEMA, RESULT_SCHEMA, RunFailure, RunResult
+from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
+from hmnet.runs.store import PREDICTIONS_SCHEMA
+from hmnet.storage.documents import read_document, read_json
+from hmnet.storage.tables import read_table
+from hmnet.study.hierarchy import GROUPS_SCHEMA, Groups
+from hmnet.study.study import load_study
 from relevance.cli import app
-from relevance.matrix import MATRIX_SCHEMA, RelevanceMatrix
-from relevance.refined import REFINEMENT_SCHEMA, Refinement, read_refinement
+from relevance.matrices.matrix import MATRIX_SCHEMA, RelevanceMatrix
+from relevance.pairwise.effects import DECOMPOSITION_SCHEMA
+from relevance.pairwise.extra_seeds import REFINEMENT_SCHEMA, Refinement, read_refinement
 
 SAMPLES = sorted((Path(__file__).parent / "frozen").iterdir())
 NOT_SAMPLED = {"attention-layers/1", "planted/1"}  # of all pairs; of the demo

@@ -21,14 +21,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from hmnet.data.raw import load_split, load_texts
 from hmnet.errors import RelevanceError
-from hmnet.hierarchy import Groups
 from hmnet.planted import planted_tasks
-from hmnet.sources import load_split, load_texts
-from hmnet.storage import write_document
-from hmnet.study import load_study
-from hmnet.tasks import Source, Task
-from relevance.matrix import MATRIX_SCHEMA, RelevanceMatrix
+from hmnet.storage.documents import write_document
+from hmnet.study.hierarchy import Groups
+from hmnet.study.study import load_study
+from hmnet.study.tasks import Source, Task
+from relevance.matrices.matrix import MATRIX_SCHEMA, RelevanceMatrix
 
 SIZE = int(os.environ.get("RELEVANCE_FUZZ", "1"))
 TRIED: Counter[str] = Counter()

@@ -24,15 +24,17 @@ import torch
 from made import make_data, make_encoder
 from tiny_study import list_pairwise, write_study
 
-from analysis.attention import compare_attention
-from hmnet.checkpoint import Checkpoint
-from hmnet.engine import DivergedError, Trainer, evaluate, predict, predict_tasks, train
-from hmnet.gpu_memory import choose_jobs_per_gpu
-from hmnet.hierarchy import HierarchySpec
-from hmnet.model import HMNet
-from hmnet.settings import TrainingSettings
-from hmnet.step_graphs import StepGraphs
-from hmnet.workers import Workers
+from analysis.attention_similarity import compare_attention
+from hmnet.jobs.gpu_memory import choose_jobs_per_gpu
+from hmnet.jobs.workers import Workers
+from hmnet.models.paths import HMNet
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import TrainingSettings
+from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.errors import DivergedError
+from hmnet.training.predict import evaluate, predict, predict_tasks
+from hmnet.training.step_graphs import StepGraphs
+from hmnet.training.train import Trainer, train
 
 pytestmark = [
     pytest.mark.gpu,
@@ -372,7 +374,7 @@ def _list_open(pid: int) -> str:
 
 
 def test_as_many_jobs_as_have_room_share_a_gpu(swept: Path) -> None:
-    from hmnet.runs import RunStore
+    from hmnet.runs.store import RunStore
 
     specs = [
         RunStore(swept / "runs").find(path.parent.name)[1]

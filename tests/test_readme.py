@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from hmnet.cli import app as hmnet_app
-from hmnet.study import load_study
+from hmnet.study.study import load_study
 from relevance.cli import app as relevance_app
 
 APPS = {"relevance": get_command(relevance_app), "hmnet": get_command(hmnet_app)}

@@ -34,7 +34,7 @@ from hmnet.planted.sentences import (
     YES_NO,
     Scene,
 )
-from hmnet.tasks import ANSWERING, INFERENCE, SENTIMENT, SIMILARITY
+from hmnet.study.tasks import ANSWERING, INFERENCE, SENTIMENT, SIMILARITY
 
 Row = dict[str, Any]
 
@@ -46,7 +46,7 @@ class Kind:
     """What tasks of a kind have in common.
 
     Attributes:
-        category: the purpose given by hand (`hmnet.tasks`).
+        category: the purpose given by hand (`hmnet.study.tasks`).
         text: names of the text columns.
         labels: class labels by code; empty for a regression.
         approving: number of approving words to choose from, by label code; for a regression, each

@@ -11,14 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hmnet.hierarchy import Groups
 from hmnet.planted.dialects import DIALECTS, FALSE_FRIENDS_FRAC, Dialect, make_dialects
 from hmnet.planted.encoder import write_encoder
 from hmnet.planted.kinds import KINDS, make_rows
 from hmnet.seeding import derive_seed
-from hmnet.settings import DataSettings, TrainingSettings
-from hmnet.storage import write_bytes
-from hmnet.tasks import Task
+from hmnet.storage.files import write_bytes
+from hmnet.study.hierarchy import Groups
+from hmnet.study.settings import DataSettings, TrainingSettings
+from hmnet.study.tasks import Task
 
 TRAIN_ROWS = 160
 DEV_ROWS = 600

@@ -13,7 +13,8 @@
 | `draw_attention` | similarity of attention maps per layer and head | Figures 5, 6 |
 | `draw_attention_layers` | the same beside the pairs' gains, per layer | |
 
-Widths are in inches, `ONE_COLUMN_IN` and `TWO_COLUMNS_IN` for papers; `reports.svg` makes files.
+Widths are in inches, `ONE_COLUMN_IN` and `TWO_COLUMNS_IN` for papers; `reports.figures.svg` makes
+files.
 """
 
 from __future__ import annotations

@@ -10,17 +10,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from relevance.matrix import RelevanceMatrix
-from reports.attention import AttentionPair, list_attention_pairs
-from reports.figures.style import (
-    LEAST_WIDE_IN,
-    TWO_COLUMNS_IN,
-    new_figure,
-    strip_axes,
-    styled,
-)
-from reports.formatting import format_percent, shorten
-from reports.palette import color, sequential_map
+from relevance.matrices.matrix import RelevanceMatrix
+from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
+from reports.style.formatting import format_percent, shorten
+from reports.style.palette import color, sequential_map
+from reports.tables.attention_pairs import AttentionPair, list_attention_pairs
 
 _CELLS_FRAC = 0.8
 """Share of a panel's width that its cells take."""

@@ -17,9 +17,10 @@ from reports.figures.style import (
     strip_axes,
     styled,
 )
-from reports.formatting import shorten
-from reports.palette import color
-from reports.runs import KINDS, Curve
+from reports.inputs.curves import Curve
+from reports.inputs.run_index import KINDS
+from reports.style.formatting import shorten
+from reports.style.palette import color
 
 _PANEL_IN = 1.45
 

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from reports.figures.style import SMALL_PT
-from reports.formatting import shorten
-from reports.ordering import TaskOrder
-from reports.palette import color, text_on
+from reports.style.formatting import shorten
+from reports.style.palette import color, text_on
+from reports.tables.task_order import TaskOrder
 
 LEAST_ANNOTATED_IN = 0.27
 """Cells narrower than this carry no number."""

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.cluster import hierarchy as trees
 
-from hmnet.hierarchy import Groups
-from relevance.matrix import RelevanceMatrix
+from hmnet.study.hierarchy import Groups
+from relevance.matrices.matrix import RelevanceMatrix
 from reports.figures.grid import (
     LEAST_ANNOTATED_IN,
     cell_width_in,
@@ -21,16 +21,10 @@ from reports.figures.grid import (
     set_ink,
     size_numbers_pt,
 )
-from reports.figures.style import (
-    LEAST_WIDE_IN,
-    TWO_COLUMNS_IN,
-    new_figure,
-    strip_axes,
-    styled,
-)
-from reports.formatting import shorten
-from reports.ordering import TaskOrder, order_tasks
-from reports.palette import color, sequential_map
+from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
+from reports.style.formatting import shorten
+from reports.style.palette import color, sequential_map
+from reports.tables.task_order import TaskOrder, order_tasks
 
 _LEAF_STEP, _FIRST_LEAF = 10, 5
 """Where scipy puts the leaves of a tree."""

@@ -13,8 +13,9 @@ from matplotlib.colors import Colormap, FuncNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from hmnet.hierarchy import Groups
-from relevance.matrix import RelevanceMatrix
+from hmnet.study.hierarchy import Groups
+from relevance.matrices.gain_table import holds_gains, tabulate_gains
+from relevance.matrices.matrix import RelevanceMatrix
 from reports.figures.grid import (
     LEAST_ANNOTATED_IN,
     cell_width_in,
@@ -24,10 +25,8 @@ from reports.figures.grid import (
     size_numbers_pt,
 )
 from reports.figures.style import TWO_COLUMNS_IN, new_figure, styled
-from reports.formatting import format_percent
-from reports.gains import holds_gains, tabulate_gains
-from reports.ordering import TaskOrder, order_tasks
-from reports.palette import (
+from reports.style.formatting import format_percent
+from reports.style.palette import (
     SIDE_STEPS,
     bin_gain,
     color,
@@ -36,6 +35,7 @@ from reports.palette import (
     sequential_map,
     text_on,
 )
+from reports.tables.task_order import TaskOrder, order_tasks
 
 Values = npt.NDArray[np.float64]
 

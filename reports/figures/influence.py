@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hmnet.errors import InputError, suggest
-from relevance.matrix import RelevanceMatrix
+from relevance.matrices.gain_table import Gain, tabulate_gains
+from relevance.matrices.matrix import RelevanceMatrix
 from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
-from reports.formatting import shorten
-from reports.gains import Gain, tabulate_gains
-from reports.palette import color
+from reports.style.formatting import shorten
+from reports.style.palette import color
 
 
 def draw_influence(matrix: RelevanceMatrix, task: str, width_in: float = TWO_COLUMNS_IN) -> Figure:

@@ -8,16 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.style import (
-    LEAST_WIDE_IN,
-    TWO_COLUMNS_IN,
-    new_figure,
-    strip_axes,
-    styled,
-)
-from reports.formatting import shorten
-from reports.palette import color
-from reports.sweeps import CombinationSweep, LayerSweep
+from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
+from reports.inputs.hierarchy_sweeps import CombinationSweep, LayerSweep
+from reports.style.formatting import shorten
+from reports.style.palette import color
 
 _NAME_IN = 0.55
 """How wide a place an {x,y,z} needs below an axis; where there is less, it is turned."""

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.collect import AVERAGE
-from reports.comparison import SINGLE, Difference, Score, ScoreTable, label_system
 from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
-from reports.formatting import shorten
-from reports.palette import color
+from reports.inputs.collect import AVERAGE
+from reports.style.formatting import shorten
+from reports.style.palette import color
+from reports.tables.score_table import SINGLE, Difference, Score, ScoreTable, label_system
 
 MARKERS = "osD^vPX*"
 _SPREAD = 0.64

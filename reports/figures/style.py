@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.palette import color
+from reports.style.palette import color
 
 ONE_COLUMN_IN = 3.03
 TWO_COLUMNS_IN = 6.30

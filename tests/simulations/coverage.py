@@ -24,13 +24,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-from analysis.bootstrap import bootstrap_gains
-from analysis.predictions import Arm, Predictions
-
-Floats = npt.NDArray[np.float64]
+from analysis.arrays import Floats
+from analysis.gains.bootstrap import bootstrap_gains
+from analysis.scores.predictions import Arm, Predictions
 
 
 @dataclass(frozen=True)

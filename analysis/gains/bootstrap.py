@@ -1,0 +1,409 @@
+"""Gains of joint over single fine-tuning with their uncertainty (equations 3-4).
+
+A multi-bootstrap (Sellam et al. 2022) of the whole matrix from stored dev predictions. In each
+draw, a target's dev examples are resampled once for all runs that touch it, corpus-level metrics
+are computed anew, and every arm (a target's single runs, or its runs with one partner) gets seed
+noise: the single runs once for their whole column, the joint runs of a pair for both directions.
+
+    found = bootstrap_gains(read_predictions(plan, store))
+    found.interval()                      # of relative gains, [T, T] twice
+    found.draws("points")                 # [B, T, T]
+
+Where the procedure departs from resampling seeds, and why (`tests/simulations/coverage.py`):
+
+- Seeds are not drawn with replacement but smoothly: normal, with a variance that is itself drawn
+  (scaled inverse chi-squared), which is what makes an interval from 3 seeds wide enough. Variances
+  of a target's arms are pooled as far as they look alike (`analysis.scores.seed_noise`).
+- Runs err on different dev examples. That part of their variance is in the resampled examples
+  already; resampling seeds as well would count it three times. It is measured and taken out.
+
+The interval is the draws' percentiles. The p-value of a cell is that of a t-test of the difference
+of both scores, from the same variances with Satterthwaite's degrees of freedom: it does not end
+at 1 / B, as a share of draws would, which correcting for 156 cells would not survive. q-values are
+Benjamini and Hochberg's over the off-diagonal cells.
+
+With one run per arm everywhere there is no seed noise to be measured: the interval then holds for
+these very runs, and the provenance says so (`seed_noise_included`).
+
+Legend: B draws, T tasks, A arms of a target, S runs of an arm, N dev examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from analysis.arrays import Floats
+from analysis.scores.predictions import Predictions
+from analysis.scores.resampling import count_units, resample_scores, score_runs
+from analysis.scores.seed_noise import SeedNoise, measure_spread, moderate
+from hmnet.errors import InputError, raise_problems, suggest
+from hmnet.storage.digests import digest
+
+Scale: TypeAlias = Literal["relative", "points", "headroom"]
+
+SCALES: Mapping[str, str] = {
+    "relative": "(joint - single) / single, equation 4",
+    "points": "joint - single",
+    "headroom": "(joint - single) / (1 - single)",
+}
+DRAWS = 1000
+LEVEL = 0.95
+MOST_UNDEFINED = 0.02
+"""Share of draws in which a relative gain may be undefined before it gets no interval."""
+
+
+@dataclass(frozen=True, eq=False)
+class GainBootstrap:
+    """Scores of a sweep with their uncertainty. Sources are rows, targets columns.
+
+    Cells of pairs that were not run are NaN; so is the diagonal, but for the gains.
+
+    Attributes:
+        tasks: T names.
+        metrics: each target's metric.
+        single: mean score of each target's single runs, [T].
+        joint: mean score of the target in its joint runs with the source, [T, T].
+        single_draws: [B, T].
+        joint_draws: [B, T, T].
+        error: standard error of `joint - single`, [T, T].
+        df: degrees of freedom of `error` (Satterthwaite's), [T, T].
+        p_values: two-sided, of joint = single, [T, T].
+        n_units: examples (or questions) that are drawn for each target, [T].
+        n_dev: dev examples of each target, [T].
+        n_single, n_joint: number of runs, [T] and [T, T].
+        single_noise, joint_noise: variance of one run's score over seeds, [T] and [T, T].
+        noise_df: degrees of freedom of `joint_noise`, [T, T].
+        settings: number of draws, seed, and what was found on the way.
+    """
+
+    tasks: tuple[str, ...]
+    metrics: tuple[str, ...]
+    single: Floats
+    joint: Floats
+    single_draws: Floats
+    joint_draws: Floats
+    error: Floats
+    df: Floats
+    p_values: Floats
+    n_units: npt.NDArray[np.int64]
+    n_dev: npt.NDArray[np.int64]
+    n_single: npt.NDArray[np.int64]
+    n_joint: npt.NDArray[np.int64]
+    single_noise: Floats
+    joint_noise: Floats
+    noise_df: Floats
+    settings: Mapping[str, Any]
+
+    def gains(self, scale: Scale = "relative") -> Floats:
+        """Return the gains as measured, [T, T]; the diagonal is 0."""
+        return _to_gains(self.joint, self.single, scale)
+
+    def draws(self, scale: Scale = "relative") -> Floats:
+        """Return the gains of every draw, [B, T, T]; the diagonal is 0."""
+        return _to_gains(self.joint_draws, self.single_draws, scale)
+
+    def interval(self, scale: Scale = "relative", level: float = LEVEL) -> tuple[Floats, Floats]:
+        """Return the lower and the upper end of each cell's interval, [T, T].
+
+        NaN where more than `MOST_UNDEFINED` of the draws have no gain.
+        """
+        draws = self.draws(scale)
+        undefined = np.isnan(draws).mean(axis=0)
+        filled = np.where(undefined > MOST_UNDEFINED, 0.0, draws)
+        tail = (1 - level) / 2
+        low, high = np.nanquantile(filled, [tail, 1 - tail], axis=0)
+        is_known = (undefined <= MOST_UNDEFINED) & ~np.eye(len(self.tasks), dtype=bool)
+        return np.where(is_known, low, np.nan), np.where(is_known, high, np.nan)
+
+    def q_values(self) -> Floats:
+        """Return Benjamini and Hochberg's adjusted p-values over the off-diagonal cells, [T, T]."""
+        return adjust(self.p_values)
+
+    @property
+    def has_seed_noise(self) -> npt.NDArray[np.bool_]:
+        """Whether seed noise is in a cell's interval, [T, T]."""
+        return self.noise_df > 0
+
+
+def bootstrap_gains(
+    predictions: Mapping[str, Predictions], draws: int = DRAWS, seed: int = 0
+) -> GainBootstrap:
+    """Return every gain of a sweep with its uncertainty.
+
+    The numbers do not depend on the order of tasks, partners or runs, and a task's example draws
+    do not depend on which other tasks there are.
+
+    Args:
+        predictions: task to its dev predictions; at least two tasks, partners among them.
+        draws: B.
+        seed: seed of all draws.
+
+    Raises:
+        InputError: if partners are unknown, or there are too few tasks or draws.
+    """
+    _check(predictions, draws)
+    tasks = tuple(predictions)
+    scored = [_score_target(predictions[task], draws, seed) for task in tasks]
+    spreads = [measure_spread(target.scores, target.draws) for target in scored]
+    noise = moderate(*(list(part) for part in zip(*spreads, strict=True)))
+    correlation = _correlate_directions(predictions, scored, noise)
+    seed_noise = _draw_seed_noise(scored, noise, correlation, draws, seed)
+    return _assemble(predictions, scored, noise, seed_noise, {
+        "draws": draws, "seed": seed, "directions_correlation": correlation,
+    })  # fmt: skip
+
+
+def adjust(p_values: Floats) -> Floats:
+    """Return Benjamini and Hochberg's adjusted p-values; NaN cells are not counted."""
+    adjusted = np.full_like(p_values, np.nan)
+    known = ~np.isnan(p_values)
+    if known.any():
+        adjusted[known] = stats.false_discovery_control(p_values[known], method="bh")
+    return adjusted
+
+
+def _check(predictions: Mapping[str, Predictions], draws: int) -> None:
+    problems = [
+        f"Parameter `predictions` should have partners among its tasks. Found `{partner}` with "
+        f"`{task}`.{suggest(partner, predictions)}"
+        for task, found in predictions.items()
+        for partner in found.joint
+        if partner not in predictions
+    ]
+    problems += [
+        f"Parameter `predictions` should name each task as its predictions do. Found `{task}` "
+        f"for `{found.task}`."
+        for task, found in predictions.items()
+        if task != found.task
+    ]
+    if len(predictions) < 2:
+        problems.append(
+            f"Parameter `predictions` should hold at least two tasks. Found `{len(predictions)}`."
+        )
+    if draws < 2:
+        problems.append(f"Parameter `draws` should be at least 2. Found `{draws}`.")
+    raise_problems(problems)
+
+
+@dataclass(frozen=True, eq=False)
+class _Target:
+    """A target's arms, the single runs first, under "".
+
+    Attributes:
+        arms: A names.
+        seeds: the seeds of each arm's runs.
+        scores: A arrays of shape [S].
+        draws: their scores under resampled examples, A arrays of shape [B, S].
+    """
+
+    name: str
+    arms: tuple[str, ...]
+    seeds: tuple[tuple[int, ...], ...]
+    scores: list[Floats]
+    draws: list[Floats]
+
+    @property
+    def n_runs(self) -> Floats:
+        return np.array([len(seeds) for seeds in self.seeds], dtype=np.float64)
+
+    @property
+    def means(self) -> Floats:
+        """Mean score of each arm, [A]."""
+        return np.array([runs.mean() for runs in self.scores])
+
+    @property
+    def mean_draws(self) -> Floats:
+        """The same under resampled examples, [B, A]."""
+        return np.stack([drawn.mean(axis=1) for drawn in self.draws], axis=1)
+
+
+def _score_target(predictions: Predictions, draws: int, seed: int) -> _Target:
+    arms = {name: predictions.arms[name] for name in sorted(predictions.arms)}
+    values = np.concatenate([arm.values for arm in arms.values()])
+    bounds = np.cumsum([len(arm.seeds) for arm in arms.values()])[:-1]
+    rng = make_generator(seed, "examples", predictions.task)
+    return _Target(
+        name=predictions.task,
+        arms=tuple(arms),
+        seeds=tuple(arm.seeds for arm in arms.values()),
+        scores=np.split(score_runs(predictions, values), bounds),
+        draws=np.split(resample_scores(predictions, values, draws, rng), bounds, axis=1),
+    )
+
+
+def make_generator(seed: int, *names: str) -> np.random.Generator:
+    """Return a generator that depends on the seed and names, not on who else draws."""
+    return np.random.default_rng([seed, int(digest(*names)[:16], 16)])
+
+
+def _correlate_directions(
+    predictions: Mapping[str, Predictions], scored: Sequence[_Target], noise: Sequence[SeedNoise]
+) -> float:
+    """Return the correlation over seeds of the two scores of a joint run, pooled over pairs.
+
+    A run that trains badly often does so for both of its tasks.
+    """
+    deviations = {
+        (target.name, partner): _standardise(target, index, found)
+        for target, found in zip(scored, noise, strict=True)
+        for index, partner in enumerate(target.arms)
+        if partner
+    }
+    products, squares = 0.0, np.zeros(2)
+    for one, other in combinations(sorted(predictions), 2):
+        a, b = deviations.get((one, other), {}), deviations.get((other, one), {})
+        pairs = np.array([(a[seed], b[seed]) for seed in a if seed in b]).reshape(-1, 2)
+        products += float(pairs[:, 0] @ pairs[:, 1])
+        squares += (pairs**2).sum(axis=0)
+    scale = float(np.sqrt(squares.prod()))
+    return products / scale if scale > 0 else 0.0
+
+
+def _standardise(target: _Target, index: int, noise: SeedNoise) -> dict[int, float]:
+    """Return seed to deviation from the arm's mean, in standard deviations."""
+    runs, deviation = target.scores[index], float(np.sqrt(noise.variance[index]))
+    if deviation == 0:
+        return {}
+    values = (runs - runs.mean()) / deviation
+    return dict(zip(target.seeds[index], values.tolist(), strict=True))
+
+
+def _draw_seed_noise(
+    scored: Sequence[_Target],
+    noise: Sequence[SeedNoise],
+    correlation: float,
+    draws: int,
+    seed: int,
+) -> list[Floats]:
+    """Return what seeds add to each arm's mean in each draw, T arrays of shape [B, A]."""
+    added = []
+    for target, found in zip(scored, noise, strict=True):
+        normal = np.stack(
+            [_draw_normal(target.name, arm, correlation, draws, seed) for arm in target.arms],
+            axis=1,
+        )
+        level = make_generator(seed, "variance", target.name).random(draws)[:, None]
+        variance = _draw_variances(found, level)
+        added.append(normal * np.sqrt(variance / target.n_runs))
+    return added
+
+
+def _draw_normal(task: str, arm: str, correlation: float, draws: int, seed: int) -> Floats:
+    """Return standard normal draws, [B]; those of a pair's two directions are correlated."""
+    if not arm:
+        return make_generator(seed, "single", task).standard_normal(draws)
+    first, second = sorted((task, arm))
+    pair = make_generator(seed, "pair", first, second).standard_normal((2, draws))
+    if task == first:
+        return pair[0]
+    mixed: Floats = correlation * pair[0] + np.sqrt(1 - correlation**2) * pair[1]
+    return mixed
+
+
+def _draw_variances(noise: SeedNoise, level: Floats) -> Floats:
+    """Return draws of the variance over seeds beyond sampling, [B, A].
+
+    The estimate's error is shared by the arms that are pooled: one quantile serves all.
+
+    Args:
+        level: uniform draws, shape [B, 1].
+    """
+    known = noise.df > 0
+    df = np.where(known, noise.df, 1.0)
+    ratio = df / stats.chi2.ppf(level, df)
+    drawn = np.maximum(noise.variance * ratio - noise.sampling, 0.0)
+    return np.where(known, drawn, 0.0)
+
+
+_CELLS = ("joint", "error", "df", "p", "noise", "noise_df")
+
+
+def _assemble(
+    predictions: Mapping[str, Predictions],
+    scored: Sequence[_Target],
+    noise: Sequence[SeedNoise],
+    seed_noise: Sequence[Floats],
+    settings: Mapping[str, Any],
+) -> GainBootstrap:
+    tasks = tuple(predictions)
+    size, draws = len(tasks), len(seed_noise[0])
+    cells = {name: np.full((size, size), np.nan) for name in _CELLS}
+    n_joint = np.zeros((size, size), np.int64)
+    single, single_draws = np.zeros(size), np.zeros((draws, size))
+    joint_draws = np.full((draws, size, size), np.nan)
+    n_units = np.array([count_units(found) for found in predictions.values()])
+    for t, (target, found, added) in enumerate(zip(scored, noise, seed_noise, strict=True)):
+        means, drawn = target.means, target.mean_draws
+        single[t], single_draws[:, t] = means[0], drawn[:, 0] + added[:, 0]
+        sources = [tasks.index(arm) for arm in target.arms[1:]]
+        joint_draws[:, sources, t] = drawn[:, 1:] + added[:, 1:]
+        cells["joint"][sources, t] = means[1:]
+        n_joint[sources, t] = target.n_runs[1:]
+        cells["noise"][sources, t] = found.variance[1:]
+        cells["noise_df"][sources, t] = found.df[1:]
+        for name, column in _test(target, found, int(n_units[t])).items():
+            cells[name][sources, t] = column
+    return GainBootstrap(
+        tasks=tasks,
+        metrics=tuple(found.metric for found in predictions.values()),
+        single=single,
+        joint=cells["joint"],
+        single_draws=single_draws,
+        joint_draws=joint_draws,
+        error=cells["error"],
+        df=cells["df"],
+        p_values=cells["p"],
+        n_units=n_units,
+        n_dev=np.array([len(found.labels) for found in predictions.values()]),
+        n_single=np.array([len(found.single.seeds) for found in predictions.values()]),
+        n_joint=n_joint,
+        single_noise=np.array([found.variance[0] for found in noise]),
+        joint_noise=cells["noise"],
+        noise_df=cells["noise_df"],
+        settings=settings,
+    )
+
+
+def _test(target: _Target, noise: SeedNoise, units: int) -> dict[str, Floats]:
+    """Return standard error, its degrees of freedom and p of each partner's difference, [A - 1].
+
+    Without any variance p is 1 for no difference and 0 for one.
+    """
+    drawn = target.mean_draws
+    from_examples = (drawn[:, 1:] - drawn[:, :1]).var(axis=0, ddof=1)
+    beyond = noise.beyond_sampling / target.n_runs
+    variance = from_examples + beyond[1:] + beyond[0]
+    spread = noise.variance / target.n_runs / np.sqrt(np.maximum(noise.df, 1.0))
+    # the arms' variances are pooled: their errors add up like the same error
+    doubt = from_examples**2 / max(units - 1, 1) + (spread[1:] + spread[0]) ** 2
+    freedom = np.divide(variance**2, doubt, out=np.full_like(doubt, np.inf), where=doubt > 0)
+    df, error = np.maximum(freedom, 1.0), np.sqrt(variance)
+    difference = target.means[1:] - target.means[0]
+    statistic = np.divide(difference, error, out=np.zeros_like(error), where=error > 0)
+    without = np.where(difference == 0, 1.0, 0.0)
+    p_values = np.where(error > 0, 2 * stats.t.sf(np.abs(statistic), df), without)
+    return {"error": error, "df": df, "p": p_values}
+
+
+def _to_gains(joint: Floats, single: Floats, scale: Scale) -> Floats:
+    """Return gains [..., T, T] from joint scores [..., T, T] and single scores [..., T]."""
+    if scale not in SCALES:
+        raise InputError(f"Parameter `scale` should be one of {list(SCALES)}. Found `{scale}`.")
+    alone = single[..., None, :]
+    difference = joint - alone
+    if scale == "points":
+        gains = difference
+    else:
+        base = alone if scale == "relative" else 1 - alone
+        base = np.broadcast_to(base, difference.shape)
+        gains = np.divide(difference, base, out=np.full_like(difference, np.nan), where=base > 0)
+    index = np.arange(joint.shape[-1])
+    gains[..., index, index] = 0.0
+    return gains

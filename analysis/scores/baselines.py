@@ -1,0 +1,40 @@
+"""Scores that need no learning: the majority class, and tasks that were not beyond it alone.
+
+Legend: N dev examples, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from analysis.scores.predictions import Predictions
+from analysis.scores.resampling import score_runs
+from hmnet.study.metrics import METRICS
+
+
+def measure_majority(predictions: Predictions) -> float:
+    """Return the best score of a constant answer: the majority class for accuracy, 0 correlation.
+
+    For F1 it is the better of both classes (that of naming the positive class everywhere).
+    """
+    if not is_classification(predictions):
+        return 0.0
+    classes = np.unique(predictions.labels)
+    constant = np.repeat(classes[:, None], len(predictions.labels), axis=1)
+    return float(score_runs(predictions, constant).max())
+
+
+def find_undefined(predictions: Mapping[str, Predictions]) -> list[str]:
+    """Return the targets whose mean single score does not beat the best constant answer."""
+    return [
+        task
+        for task, found in predictions.items()
+        if score_runs(found, found.single.values).mean() <= measure_majority(found) + 1e-9
+    ]
+
+
+def is_classification(predictions: Predictions) -> bool:
+    """Tell whether a task's metric is one of classes."""
+    return METRICS[predictions.metric].kind == "classification"

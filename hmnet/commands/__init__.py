@@ -1,0 +1,1 @@
+"""Train, read, predict and export one model: what the subcommands of `hmnet` call."""

@@ -1,0 +1,31 @@
+"""One task's path of a trained model, exported for use with transformers alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hmnet.commands.stored_run import find_task, read_stored_result
+from hmnet.encoders.locate import load_tokenizer
+from hmnet.errors import InputError
+from hmnet.folder.outputs import Output
+from hmnet.models.saved import export_path, load_model
+
+
+def export_task(output: Output, run: str, task: str, folder: Path) -> None:
+    """Write a task's path as an ordinary Hugging Face model folder.
+
+    Raises:
+        InputError: if the run lacks the task or its model, or the folder holds other files.
+    """
+    path, spec = output.runs.find(run)
+    find_task(spec, task)
+    if spec.system != "hierarchy":
+        raise InputError(
+            "Parameter `run` should be one whose paths are ordinary models. Found "
+            f"`{spec.run_id}`, a SkillNet-style model."
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"Parameter `out` should be a new or empty folder. Found `{folder}`.")
+    model = load_model(path / "model", spec)
+    tokenizer = load_tokenizer(str(path / "model" / "encoder"))
+    export_path(model, tokenizer, spec, task, folder, read_stored_result(path))

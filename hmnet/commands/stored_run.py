@@ -1,0 +1,61 @@
+"""A finished run by its name: its result, its description and its tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from hmnet.errors import InputError, suggest
+from hmnet.folder.outputs import Output
+from hmnet.jobs.progress_line import describe_micro_batches
+from hmnet.runs.result import RESULT_SCHEMA, RunResult
+from hmnet.runs.spec import RunSpec
+from hmnet.storage.documents import read_document
+from hmnet.study.tasks import Task
+from hmnet.training.execute import describe_parameters
+
+
+def read_run(output: Output, run: str) -> tuple[str, RunResult]:
+    """Return the id and the result of a run that is done."""
+    folder, spec = output.runs.find(run)
+    return spec.run_id, read_stored_result(folder)
+
+
+def read_stored_result(folder: Path) -> RunResult:
+    """Return the result in a run's folder."""
+    return read_document(folder / "result.json", RESULT_SCHEMA, RunResult)
+
+
+def describe_run(run_id: str, result: RunResult) -> str:
+    """Return the scores per task, dev split and metric, and exact parameter counts, as text."""
+    rows = [
+        {"task": task, "split": split, "metric": metric, "score": value}
+        for task, splits in result.scores.items()
+        for split, metrics in splits.items()
+        for metric, value in metrics.items()
+    ]
+    table = pd.DataFrame(rows).to_string(index=False, float_format=lambda value: f"{value:.4f}")
+    mean = sum(result.primary.values()) / len(result.primary)
+    halved = [describe_micro_batches(result.micro_batches)] if result.micro_batches > 1 else []
+    counts = ", ".join(f"{count:,} {name}" for name, count in result.parameters.items())
+    return "\n".join(
+        [
+            table,
+            f"mean of the primary metric: {mean:.4f}",
+            f"{describe_parameters(result.parameters)} (exactly {counts})",
+            *halved,
+            f"run {run_id}",
+        ]
+    )
+
+
+def find_task(spec: RunSpec, name: str) -> Task:
+    """Return a run's task by its name."""
+    found = next((task for task in spec.tasks if task.name == name), None)
+    if found is None:
+        raise InputError(
+            f"Parameter `task` should be a task of run `{spec.run_id}`. Found `{name}`."
+            f"{suggest(name, spec.names)}"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Options and endings that both command lines share."""

@@ -1,0 +1,257 @@
+"""Raw rows of a task: found, read and checked.
+
+- A split is looked up in `data_dir/<task>/`, then in the task's own folder, then in its hub
+  repository (or a local folder laid out like one).
+- Every source ends as an arrow table with the task's columns (`hmnet.data.files`,
+  `hmnet.data.hub`); the checks do not know where it came from, except that a CSV file has no types.
+- All problems of a split are reported at once. Rows are numbered from 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hmnet.data.columns import check_rows, collect, read_questions, read_text, take_text
+from hmnet.data.files import SUFFIXES, Rows, read_file
+from hmnet.data.hub import describe_repository, find_local_repository, read_hub
+from hmnet.data.labels import find_labelled, has_labels, read_labels
+from hmnet.errors import InputError, raise_problems, suggest
+from hmnet.storage.digests import canonical_json, digest, digest_file
+from hmnet.study.tasks import Task
+
+
+@dataclass(frozen=True)
+class RawSplit:
+    """The rows of one split, before they are tokenised.
+
+    Attributes:
+        texts: a list of N strings per text column, in the task's order.
+        labels: class codes (int64) or values (float32), [N].
+        rows: row numbers in the source's split, ascending, int64 [N].
+        questions: which question each answer belongs to, -1 where there is none, int64 [N].
+    """
+
+    texts: tuple[list[str], ...]
+    labels: npt.NDArray[np.int64] | npt.NDArray[np.float32]
+    rows: npt.NDArray[np.int64]
+    questions: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, index: npt.NDArray[np.int64]) -> RawSplit:
+        """Return the examples `index`, [n], with their row numbers and questions."""
+        texts = tuple([column[i] for i in index.tolist()] for column in self.texts)
+        return RawSplit(texts, self.labels[index], self.rows[index], self.questions[index])
+
+
+def load_split(task: Task, split: str, data_dir: Path | None = None) -> RawSplit:
+    """Read one split of a task and check it.
+
+    Args:
+        split: our name of the split, a key of `task.splits`.
+        data_dir: a folder with `<task>/<split>.parquet` (or csv, jsonl), in place of the hub.
+
+    Raises:
+        InputError: with every problem of the split: columns, texts, labels, questions.
+        SourceError: if the hub repository cannot be loaded.
+    """
+    rows, where = _read(task, split, data_dir)
+    return _check(rows, task, where)
+
+
+def load_text_columns(
+    task: Task, split: str, data_dir: Path | None = None
+) -> tuple[pa.ChunkedArray, ...]:
+    """Read a split's text columns alone, as arrow columns; arguments as for `load_split`.
+
+    The rows are those of `load_split`: unlabelled ones are left out. Data without the label's
+    column will do too.
+
+    Raises:
+        InputError: with every problem of these columns, and of the labels of a classification.
+        SourceError: if the hub repository cannot be loaded.
+    """
+    rows, where = _read(task, split, data_dir)
+    check_rows(rows, where)
+    problems: list[str] = []
+    columns = tuple(collect(problems, take_text, rows, name) for name in task.text)
+    has_codes = task.kind != "regression" and has_labels(rows, task)
+    codes = collect(problems, read_labels, rows, task) if has_codes else None
+    raise_problems(f"{where}: {problem}" for problem in problems)
+    is_labelled = None if codes is None else find_labelled(codes, where)
+    if is_labelled is None or is_labelled.all():
+        return columns
+    return tuple(column.filter(pa.array(is_labelled)) for column in columns)
+
+
+def load_texts(task: Task, path: Path) -> RawSplit:
+    """Read a task's text columns from a file, for prediction; labels are not read.
+
+    Raises:
+        InputError: if the file is missing or of no known format, or a text column is.
+    """
+    _check_input(path)
+    rows = read_file(path, task, str(path))
+    check_rows(rows, str(path))
+    problems: list[str] = []
+    texts = tuple(collect(problems, read_text, rows, name) for name in task.text)
+    raise_problems(f"{path}: {problem}" for problem in problems)
+    count = len(texts[0])
+    return RawSplit(
+        texts,
+        np.zeros(count, dtype=np.int64),
+        np.arange(count, dtype=np.int64),
+        np.full(count, -1, dtype=np.int64),
+    )
+
+
+def list_columns(path: Path, task: Task) -> tuple[str, ...]:
+    """Return the names of all columns of a file, which need not be those of the task.
+
+    Raises:
+        InputError: if the file is missing or of no known format.
+    """
+    _check_input(path)
+    return read_file(path, task, str(path)).names
+
+
+def _check_input(path: Path) -> None:
+    if path.suffix not in SUFFIXES or not path.is_file():
+        raise InputError(
+            f"Parameter `input` should be a {', '.join(s[1:] for s in SUFFIXES)} file. "
+            f"Found `{path}`{'' if path.is_file() else ', which does not exist'}."
+        )
+
+
+def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
+    """Return 32 hex digits that identify what `load_split` would read, without reading rows.
+
+    A local file counts by its content, a hub repository by its name, configuration, revision and
+    split: one without a pinned revision is taken to stay as it is.
+
+    Raises:
+        InputError: if there is no such file.
+    """
+    columns = [task.text, task.label, task.kind, task.labels, task.question]
+    path = find_file(task, split, data_dir)
+    if path is not None:
+        return digest(canonical_json(["file", path.suffix, digest_file(path), columns]))
+    source = task.source
+    folder = find_local_repository(task)
+    where = source.repository if folder is None else _digest_folder(folder)
+    revision = source.revision if folder is None else None
+    return digest(
+        canonical_json(["hub", where, source.config, revision, task.splits[split], columns])
+    )
+
+
+def _digest_folder(folder: Path) -> str:
+    """Identify a folder by the names and contents of its files, hidden ones left out."""
+    paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    shown = [p for p in paths if not any(part.startswith(".") for part in p.parts)]
+    return digest(*(part for p in shown for part in (p.as_posix(), digest_file(folder / p))))
+
+
+# Finding and reading
+
+
+def _read(task: Task, split: str, data_dir: Path | None) -> tuple[Rows, str]:
+    """Return a split's rows, and how an error names the split."""
+    path = find_file(task, split, data_dir)
+    where = f"Task `{task.name}`, split `{split}` ({path or describe_repository(task)})"
+    rows = read_hub(task, split) if path is None else read_file(path, task, where)
+    return rows, where
+
+
+def find_file(task: Task, split: str, data_dir: Path | None = None) -> Path | None:
+    """Return the local file of a split, or None if the rows come from a repository.
+
+    The file's stem is our name of the split, or else the source's (`test` for IMDB's dev split).
+
+    Raises:
+        InputError: if the split is unknown, or there is no such file, or no source at all, or
+            the source's name of the split leads out of the folder.
+    """
+    if split not in task.splits:
+        raise InputError(
+            f"Task `{task.name}`: Parameter `split` should be a split of the task. "
+            f"Found `{split}`.{suggest(split, task.splits)}"
+        )
+    folder = _find_folder(task, data_dir)
+    if folder is None:
+        return None
+    _check_stem(task, split)
+    stems = dict.fromkeys((split, task.splits[split]))
+    names = [f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(
+        f"Task `{task.name}`, split `{split}`: `{folder}` should hold one of "
+        f"{', '.join(names)}. Found {_list_folder(folder)}."
+    )
+
+
+def _check_stem(task: Task, split: str) -> None:
+    """Refuse a source's name of a split that is no plain file name: it would name other folders."""
+    stem = task.splits[split]
+    if any(character in stem for character in "/\\"):
+        raise InputError(
+            f"Task `{task.name}`: Parameter `splits` should name files in the task's own folder, "
+            f"without `/` or `\\`. Found `{stem}`."
+        )
+
+
+def _find_folder(task: Task, data_dir: Path | None) -> Path | None:
+    """Return the folder that holds the task's files, or None for a repository.
+
+    A task with a folder of its own keeps it where `data_dir` does not speak of the task.
+    """
+    own = None if task.source.folder is None else Path(task.source.folder).expanduser()
+    if data_dir is not None and (own is None or (data_dir / task.name).is_dir()):
+        return data_dir / task.name
+    if own is None and task.source.repository is None:
+        raise InputError(
+            f"Task `{task.name}`: Parameter `source` should name a repository or a folder. "
+            "Found neither, and no `--data DIR`."
+        )
+    return own
+
+
+def _list_folder(folder: Path) -> str:
+    if not folder.is_dir():
+        return "no such folder"
+    names = sorted(path.name for path in folder.iterdir())
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") or "an empty folder"
+
+
+# Checking
+
+
+def _check(rows: Rows, task: Task, where: str) -> RawSplit:
+    """Turn columns into a split, with every problem of every column at once."""
+    check_rows(rows, where)
+    problems: list[str] = []
+    texts = tuple(collect(problems, read_text, rows, name) for name in task.text)
+    labels = collect(problems, read_labels, rows, task)
+    questions = collect(problems, read_questions, rows, task.question)
+    raise_problems(f"{where}: {problem}" for problem in problems)
+    whole = RawSplit(texts, labels, np.arange(len(labels), dtype=np.int64), questions)
+    return _drop_unlabelled(whole, task, where)
+
+
+def _drop_unlabelled(whole: RawSplit, task: Task, where: str) -> RawSplit:
+    """Leave out rows with the label -1, as SNLI has on the hub; rows keep their numbers."""
+    if task.kind == "regression":
+        return whole
+    is_labelled = find_labelled(whole.labels, where)
+    return whole if is_labelled.all() else whole.select(np.flatnonzero(is_labelled))
+
+
+# Labels

@@ -1,0 +1,287 @@
+"""Tokenised rows in flat, memory-mapped arrays, shared by every job of a study.
+
+    <folder>/<task>-<10 hex>/
+        train.tokens.npy  train.offsets.npy  train.first.npy  train.labels.npy  train.rows.npy  ...
+        data.json                  written last: its presence means complete
+
+- `prepare` finds a task's folder by what decides its content, or builds it: in a folder beside
+  it, under a lock, renamed when complete. `load` needs only the folder, no tokenizer.
+
+Legend: N examples, M tokens of a split in all.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+from pydantic.dataclasses import dataclass as validated
+
+from hmnet.data.raw import RawSplit, load_split, source_key
+from hmnet.data.row_sampling import sample_rows
+from hmnet.data.summary import SplitSummary, summarise
+from hmnet.data.tokens import SplitData, identify_tokenizer, tokenise
+from hmnet.errors import InputError, raise_problems
+from hmnet.storage.digests import canonical_json, digest
+from hmnet.storage.documents import read_document, to_plain, write_document
+from hmnet.storage.files import write_bytes
+from hmnet.study.settings import STRICT, DataSettings
+from hmnet.study.tasks import Task
+
+T = TypeVar("T")
+
+DATA_SCHEMA = "task-data/1"
+ARRAYS = ("tokens", "offsets", "first", "labels", "rows", "questions")
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task's tokenised splits.
+
+    Attributes:
+        task: the definition.
+        splits: `train` and the dev splits, by our names.
+        fingerprint: hash of all arrays and of the tokenizer; part of every run's identity.
+        folder: where the arrays lie; what a worker process is given in place of them.
+    """
+
+    task: Task
+    splits: Mapping[str, SplitData]
+    fingerprint: str
+    folder: Path | None = None
+
+    @property
+    def train(self) -> SplitData:
+        """The training split."""
+        return self.splits["train"]
+
+
+@validated(frozen=True, config=STRICT)
+class TaskDataRecord:
+    """The document `data.json`.
+
+    Attributes:
+        task: the task's name.
+        fingerprint: see `TaskData`.
+        tokenizer: see `identify_tokenizer`.
+        settings: the limits that the rows were cut to.
+        sources: split to its `source_key`.
+        splits: split to what it holds.
+    """
+
+    task: str
+    fingerprint: str
+    tokenizer: str
+    settings: DataSettings
+    sources: Mapping[str, str]
+    splits: Mapping[str, SplitSummary]
+
+
+def prepare(
+    task: Task,
+    tokenizer: Any,
+    settings: DataSettings,
+    folder: Path,
+    data_dir: Path | None = None,
+) -> TaskData:
+    """Return a task's tokenised splits from `folder`, tokenising them if they are not there.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+        folder: holds a folder per task and content; may be shared by many processes.
+        data_dir: see `hmnet.data.raw.load_split`.
+
+    Raises:
+        InputError: with the problems of all splits, or if the tokenizer is not a fast one.
+        SourceError: if the hub repository cannot be loaded.
+    """
+    tokenizer_id = identify_tokenizer(tokenizer)
+    sources = _map_splits(task, lambda split: source_key(task, split, data_dir))
+    path = folder / f"{task.name}-{_content_key(task, sources, tokenizer_id, settings)[:10]}"
+    if (found := _load_if_whole(path, task)) is not None:
+        return found
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{path.name}.lock"):
+        if (found := _load_if_whole(path, task)) is not None:  # built while we waited
+            return found
+        raw = _map_splits(task, lambda split: load_split(task, split, data_dir))
+        splits = _tokenise_task(task, raw, tokenizer, settings)
+        fingerprint = _fingerprint(splits, tokenizer_id, settings.max_length)
+        summaries = {split: summarise(data, task) for split, data in splits.items()}
+        record = TaskDataRecord(task.name, fingerprint, tokenizer_id, settings, sources, summaries)
+        _write(path, splits, record)
+    return load(path, task)
+
+
+def load(path: Path, task: Task) -> TaskData:
+    """Open a folder that `prepare` made; the arrays are memory-mapped and read-only.
+
+    Raises:
+        InputError: if it is not complete, is damaged, or holds another task.
+    """
+    record = read_document(path / "data.json", DATA_SCHEMA, TaskDataRecord)
+    if (record.task, set(record.splits)) != (task.name, set(task.splits)):
+        raise InputError(
+            f"{path}: the folder should hold the splits {list(task.splits)} of task "
+            f"`{task.name}`. Found {list(record.splits)} of `{record.task}`."
+        )
+    splits = {split: _load_split_data(path, split, record.splits[split]) for split in task.splits}
+    return TaskData(task, splits, record.fingerprint, path)
+
+
+def check_arrays(path: Path) -> None:
+    """Compare a folder's arrays with their fingerprint, once in a process; see `verify_folder`."""
+    key = (path.absolute(), *_describe_files(path))
+    if key not in _CHECKED:
+        verify_folder(path)
+        _CHECKED.add(key)
+
+
+_CHECKED: set[tuple[object, ...]] = set()
+
+
+def _describe_files(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield what changes of each file when it is written: its name, size and time."""
+    for file in sorted(path.glob("*.npy")):
+        facts = file.stat()
+        yield file.name, facts.st_size, facts.st_mtime_ns
+
+
+def verify_folder(path: Path) -> None:
+    """Read every array of a folder that `prepare` made.
+
+    Raises:
+        InputError: if something is missing, damaged, or not what the fingerprint stands for.
+    """
+    record = read_document(path / "data.json", DATA_SCHEMA, TaskDataRecord)
+    splits = {
+        split: _load_split_data(path, split, summary) for split, summary in record.splits.items()
+    }
+    found = _fingerprint(splits, record.tokenizer, record.settings.max_length)
+    if found != record.fingerprint:
+        raise InputError(
+            f"{path}: the arrays should have the fingerprint {record.fingerprint}. Found {found}: "
+            "a file was altered. Delete the folder; the rows are tokenised again when needed."
+        )
+
+
+def describe(data: TaskData) -> dict[str, dict[str, Any]]:
+    """Return what each split holds (Table 4): split to rows, labels and token lengths.
+
+    The keys are those of `SplitSummary`, and `truncated_frac`, the share of truncated examples.
+    """
+    summaries = {split: summarise(part, data.task) for split, part in data.splits.items()}
+    return {
+        split: {**to_plain(summary), "truncated_frac": summary.truncated / summary.rows}
+        for split, summary in summaries.items()
+    }
+
+
+# Identity
+
+
+def _content_key(
+    task: Task, sources: Mapping[str, str], tokenizer_id: str, settings: DataSettings
+) -> str:
+    """Identify what a folder holds: all that decides its arrays, by where they come from."""
+    definition = [task.name, task.text, task.label, task.kind, task.labels, task.question]
+    parts = [DATA_SCHEMA, definition, sources, tokenizer_id, to_plain(settings)]
+    return digest(canonical_json(parts))
+
+
+def _fingerprint(splits: Mapping[str, SplitData], tokenizer_id: str, max_length: int) -> str:
+    """Identify the arrays themselves, wherever their rows were read from."""
+    parts: list[str | bytes] = [tokenizer_id, str(max_length)]
+    for split in sorted(splits):
+        for name in ARRAYS:
+            array = getattr(splits[split], name)
+            parts += [f"{split}.{name}:{array.dtype.str}", array.tobytes()]
+    return digest(*parts)
+
+
+# On disk
+
+
+def _map_splits(task: Task, read: Callable[[str], T]) -> dict[str, T]:
+    """Return what `read` returns for each split; the problems of all splits in one error."""
+    found: dict[str, T] = {}
+    problems: list[str] = []
+    for split in task.splits:
+        try:
+            found[split] = read(split)
+        except InputError as error:
+            problems.extend(error.problems)
+    raise_problems(dict.fromkeys(problems))
+    return found
+
+
+def _load_if_whole(path: Path, task: Task) -> TaskData | None:
+    """Return a folder's content, or None where it is missing or damaged: it is a cache."""
+    try:
+        check_arrays(path)
+        return load(path, task)
+    except InputError:
+        return None
+
+
+def _load_split_data(path: Path, split: str, summary: SplitSummary) -> SplitData:
+    arrays = {name: _map_array(path / f"{split}.{name}.npy") for name in ARRAYS}
+    found = (len(arrays["labels"]), len(arrays["tokens"]))
+    if found != (summary.rows, summary.tokens):
+        raise InputError(
+            f"{path}: split `{split}` should have {summary.rows} rows and {summary.tokens} "
+            f"tokens. Found {found[0]} and {found[1]}."
+        )
+    return SplitData(**arrays, truncated=summary.truncated)
+
+
+def _map_array(path: Path) -> npt.NDArray[Any]:
+    """Map a file; as a plain array, whose slices cost less than those of `np.memmap`."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: the file should be a numpy array. Found: {error}.") from None
+
+
+def _write(path: Path, splits: Mapping[str, SplitData], record: TaskDataRecord) -> None:
+    """Write a folder beside `path` and rename it; under the lock of `path`."""
+    for stale in path.parent.glob(f".{path.name}.*.part"):  # left by a process that died
+        shutil.rmtree(stale)
+    part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    try:
+        for split, data in splits.items():
+            for name in ARRAYS:
+                write_bytes(part / f"{split}.{name}.npy", _to_npy(getattr(data, name)))
+        write_document(part / "data.json", DATA_SCHEMA, record)
+        part.chmod(path.parent.stat().st_mode & 0o777)  # mkdtemp's own is for one user only
+        shutil.rmtree(path, ignore_errors=True)  # a damaged one
+        part.rename(path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _to_npy(array: npt.NDArray[Any]) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    return content.getvalue()
+
+
+# Rows
+
+
+def _tokenise_task(
+    task: Task, raw: Mapping[str, RawSplit], tokenizer: Any, settings: DataSettings
+) -> dict[str, SplitData]:
+    sampled = {split: sample_rows(rows, task, split, settings) for split, rows in raw.items()}
+    return {
+        split: tokenise(rows, tokenizer, settings.max_length) for split, rows in sampled.items()
+    }

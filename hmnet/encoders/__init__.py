@@ -1,0 +1,1 @@
+"""Pretrained encoders found, loaded without foreign code, and watched."""

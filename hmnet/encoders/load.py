@@ -1,0 +1,129 @@
+"""Pretrained encoders loaded, and their layers prepared for packed batches.
+
+Weights are read from safetensors only. No code of a repository or folder is ever run: every call
+of transformers that could says `trust_remote_code=False`, since its default asks on a terminal.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForSequenceClassification
+
+from hmnet.encoders.cast_once import cast_once
+from hmnet.encoders.layers import find_layers, name_in_layers, quiet
+from hmnet.encoders.locate import describe_refusal, find_folder, load_config
+from hmnet.errors import InputError
+from hmnet.packing.attention import ATTENTION
+from hmnet.packing.batch import keep_first_tokens
+from hmnet.packing.dropout import replace_dropout
+from hmnet.packing.first_token import read_first_tokens_only
+from hmnet.packing.forward import packs_exactly
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A loaded sequence classifier that runs are copied from; never trained itself.
+
+    Attributes:
+        model: the stock model, in fp32.
+        layers: its Transformer layers, bottom first.
+        missing: names of parameters that the checkpoint does not hold (new heads).
+        is_packable: whether packed batches give what one-by-one passes give.
+    """
+
+    model: nn.Module
+    layers: nn.ModuleList
+    missing: frozenset[str]
+    is_packable: bool
+
+    @property
+    def depth(self) -> int:
+        """Number of Transformer layers."""
+        return len(self.layers)
+
+
+@functools.lru_cache(maxsize=4)
+def load_encoder(name: str, revision: str | None = None, dropout: float | None = None) -> Encoder:
+    """Load the encoder with a sequence classification head; cached for the process.
+
+    Args:
+        dropout: probability for every dropout of the encoder; None keeps its own.
+
+    Raises:
+        InputError: if the architecture is not a single list of layers of the config's depth.
+    """
+    folder = find_folder(name, revision)
+    config = load_config(folder)
+    if dropout is not None:
+        _set_dropout(config, dropout)
+    with quiet():
+        model, info = _load_model(folder, config)
+    missing = frozenset(info["missing_keys"])
+    layers = find_layers(model)
+    if any(name_in_layers(key, model, layers) for key in missing):
+        raise InputError(
+            f"Parameter `model` should hold weights for every layer. `{folder}` lacks "
+            f"{len(missing)} tensors, among them `{min(missing)}`."
+        )
+    return as_encoder(model, missing)
+
+
+def as_encoder(model: nn.Module, missing: frozenset[str]) -> Encoder:
+    """Prepare a stock sequence classifier: find its layers, cheap dropout, packed batches.
+
+    Args:
+        missing: names of parameters that hold no trained values.
+
+    Raises:
+        InputError: if the architecture is not a single list of layers of the config's depth.
+    """
+    layers = find_layers(model)
+    replace_dropout(model)
+    cast_once(model)
+    return _with_packing(model.eval(), layers, missing)
+
+
+def _load_model(folder: Path, config: Any) -> tuple[nn.Module, dict[str, Any]]:
+    options = {"config": config, "use_safetensors": True, "output_loading_info": True}
+    try:
+        return AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=torch.float32, trust_remote_code=False, **options
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(
+            f"Parameter `model` should be an encoder that AutoModelForSequenceClassification "
+            f"loads. `{folder}`: {describe_refusal(error)}"
+        ) from error
+
+
+def _set_dropout(config: Any, dropout: float) -> None:
+    for name, value in config.to_dict().items():
+        if "dropout" in name and isinstance(value, float | int) and not isinstance(value, bool):
+            setattr(config, name, dropout)
+
+
+def _with_packing(model: nn.Module, layers: nn.ModuleList, missing: frozenset[str]) -> Encoder:
+    """Prepare packed batches where the architecture allows them; check before trusting it."""
+    handle = layers[-1].register_forward_hook(keep_first_tokens)
+    try:
+        with quiet():
+            model.set_attn_implementation(ATTENTION)  # type: ignore[operator]
+        read_first_tokens_only(layers[-1])
+        is_packable = _attention_of(model) == ATTENTION and packs_exactly(model)
+    except (ValueError, NotImplementedError, AttributeError):
+        is_packable = False
+    if not is_packable:
+        handle.remove()
+        with quiet():
+            model.set_attn_implementation("eager")  # type: ignore[operator]
+    return Encoder(model, layers, missing, is_packable)
+
+
+def _attention_of(model: nn.Module) -> str:
+    return str(model.config._attn_implementation)  # type: ignore[union-attr]

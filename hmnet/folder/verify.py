@@ -1,0 +1,93 @@
+"""Whether an output folder is whole: every file is read, and compared with its digest.
+
+    for problem in verify(output): print(problem.text)
+
+Nothing is changed, but for `redo`: a run with a problem is discarded, so that the next command that
+needs it trains it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hmnet.data.task_data import verify_folder
+from hmnet.errors import InputError
+from hmnet.folder.outputs import Output
+from hmnet.runs.result import check_files, read_result
+from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
+from hmnet.runs.store import RunStore
+from hmnet.storage.documents import read_document, read_json
+from hmnet.storage.tables import read_parquet
+from hmnet.study.hierarchy import Groups
+from hmnet.study.study import load_study
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it was written.
+
+    Attributes:
+        text: a sentence that names the file.
+        run: the folder of the run that it belongs to, if any.
+    """
+
+    text: str
+    run: Path | None = None
+
+
+def verify(output: Output) -> Iterator[Problem]:
+    """Yield every problem of an output folder."""
+    for path in (*sorted(output.folder.iterdir()), *sorted(output.attention.glob("*"))):
+        yield from _try(_find_check(path), path)
+    if output.runs.folder.is_dir():
+        for path in sorted(output.runs.folder.iterdir()):
+            if (path / "result.json").exists():
+                yield from _try(_check_run, path, run=path)
+    if output.data.is_dir():
+        for path in sorted(output.data.iterdir()):
+            if path.is_dir() and not path.name.startswith("."):
+                yield from _try(verify_folder, path)
+
+
+def redo(problems: list[Problem]) -> list[str]:
+    """Have the runs with problems done again; return their ids."""
+    runs = sorted({problem.run for problem in problems if problem.run is not None})
+    for path in runs:
+        RunStore(path.parent).discard(path.name)
+    return [path.name for path in runs]
+
+
+def _try(check: Callable[[Path], object], path: Path, run: Path | None = None) -> Iterator[Problem]:
+    try:
+        check(path)
+    except InputError as error:
+        yield from (Problem(text, run) for text in error.problems)
+    except OSError as error:  # a disk that fails is what this is for
+        yield Problem(f"{error.filename or path}: the file cannot be read: {error.strerror}.", run)
+
+
+def _find_check(path: Path) -> Callable[[Path], object]:
+    """Return how a file of the output folder itself is read."""
+    if path.name == "groups.json":
+        return Groups.read
+    if path.name == "study.toml":
+        return load_study
+    return {".json": read_json, ".parquet": read_parquet}.get(path.suffix, _accept)
+
+
+def _accept(path: Path) -> None:
+    """Leave a file alone that is not read by any command."""
+
+
+def _check_run(path: Path) -> None:
+    spec = read_document(path / "spec.json", SPEC_SCHEMA, RunSpec)
+    if spec.run_id != path.name:
+        raise InputError(
+            f"{path}: the folder should have the name of its run, {spec.run_id}. Its spec.json "
+            "was altered, or the folder was renamed."
+        )
+    result = read_result(path / "result.json")
+    expected = {f"predictions/{name}.parquet": "" for name in spec.names}
+    check_files(path, {**expected, **result.files})

@@ -1,0 +1,121 @@
+"""A study made ready to run: its encoder identified, its rows tokenised, its jobs at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hmnet.data.task_data import TaskData, prepare
+from hmnet.encoders.locate import identify, load_tokenizer, read_depth, read_max_positions
+from hmnet.errors import InputError
+from hmnet.runs.job import Job
+from hmnet.runs.spec import RunSpec
+from hmnet.storage.documents import to_plain
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import ModelRef
+from hmnet.study.study import Study
+
+
+@dataclass(frozen=True)
+class PreparedStudy:
+    """A study whose data and encoder are at hand.
+
+    Attributes:
+        study: what was asked for.
+        model: the encoder, identified by its content.
+        depth: number of its layers.
+        data: task name to tokenised rows, in the study's order.
+        folders: task name to the folder of these rows, for workers.
+    """
+
+    study: Study
+    model: ModelRef
+    depth: int
+    data: Mapping[str, TaskData]
+    folders: Mapping[str, Path]
+
+    def make_job(
+        self,
+        names: Iterable[str],
+        hierarchy: HierarchySpec,
+        groups: Iterable[Sequence[str]],
+        seed: int,
+        *,
+        duplicate: Literal["layer", "ffn"] = "layer",
+        keep_model: bool = False,
+    ) -> Job:
+        """Return the job that trains the named tasks with a hierarchy and groups.
+
+        Args:
+            duplicate: what groups and tasks own copies of; see `hmnet.models.paths.HMNet`.
+        """
+        names = sorted(names)
+        hierarchy.check_depth(self.depth)
+        spec = RunSpec(
+            tasks=tuple(self.study.tasks[name] for name in names),
+            data={name: self.data[name].fingerprint for name in names},
+            model=self.model,
+            hierarchy=hierarchy,
+            groups=tuple(sorted(tuple(sorted(group)) for group in groups)),
+            training=self.study.training,
+            seed=seed,
+            duplicate=duplicate,
+        )
+        folders = {name: self.folders[name] for name in names}
+        return Job(spec, folders, keep_model, self.study.rows.max_length)
+
+    def single(self, name: str, seed: int, *, keep_model: bool = False) -> Job:
+        """Return the job that fine-tunes one task: {0,0,L}."""
+        own = HierarchySpec(0, 0, self.depth)
+        return self.make_job([name], own, [[name]], seed, keep_model=keep_model)
+
+    def shared(self, names: Iterable[str], seed: int, *, keep_model: bool = False) -> Job:
+        """Return the job that fine-tunes tasks with every layer shared: {L,0,0}."""
+        names = list(names)
+        all_shared = HierarchySpec(self.depth, 0, 0)
+        return self.make_job(names, all_shared, [names], seed, keep_model=keep_model)
+
+    def skillnet(self, names: Iterable[str], seed: int) -> Job:
+        """Return the job that trains the SkillNet-style baseline on tasks."""
+        job = self.shared(names, seed)
+        return dataclasses.replace(job, spec=dataclasses.replace(job.spec, system="skillnet"))
+
+
+def prepare_study(study: Study, folder: Path) -> PreparedStudy:
+    """Identify the encoder and tokenise every task's rows once, under `folder`.
+
+    Raises:
+        InputError, SourceError: if the encoder or a task's rows cannot be used.
+    """
+    model = identify(study.model, study.revision)
+    longest = read_max_positions(study.model, study.revision)
+    if longest is not None and study.rows.max_length > longest:
+        raise InputError(
+            f"Parameter `max_length` should be at most {longest}, the most positions of "
+            f"`{study.model}`. Found `{study.rows.max_length}`."
+        )
+    tokenizer = load_tokenizer(study.model, study.revision)
+    data = {
+        name: prepare(task, tokenizer, study.rows, folder, study.data_folder)
+        for name, task in study.tasks.items()
+    }
+    return PreparedStudy(
+        study=study,
+        model=model,
+        depth=read_depth(study.model, study.revision),
+        data=data,
+        folders={name: d.folder for name, d in data.items() if d.folder},
+    )
+
+
+def describe_study(prepared: PreparedStudy) -> dict[str, Any]:
+    """Return what decides the numbers of a study's runs, for a matrix' provenance."""
+    return {
+        "model": to_plain(prepared.model),
+        "training": to_plain(prepared.study.training),
+        "rows": to_plain(prepared.study.rows),
+        "data": {name: data.fingerprint for name, data in prepared.data.items()},
+    }

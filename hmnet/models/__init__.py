@@ -1,0 +1,1 @@
+"""Paths that share layers; models built, saved, counted and exported."""

@@ -1,0 +1,190 @@
+"""The hierarchical encoder: path(task) = shared + cluster[group] + own[task] (section 3.3).
+
+Each task has a stock sequence classifier, a *path*, always of the encoder's full depth at the
+original positions. Layers that tasks share are the same objects in their paths, so any path is an
+ordinary model that `save_pretrained` exports, and methods differ only in what is shared:
+
+    single-task   {0,0,L}, one task         multi-task (MT-DNN)   {L,0,0}
+    pair          {L,0,0}, two tasks        HMNet                 {8,2,2} of 12
+
+The embeddings belong to all tasks; everything after the last layer (final norm, pooler, head)
+belongs to the task.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from hmnet.encoders.feed_forward import list_feed_forward
+from hmnet.encoders.load import Encoder
+from hmnet.packing.batch import Batch
+from hmnet.packing.forward import compute_logits
+from hmnet.seeding import derive_seed
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.tasks import Task
+
+_PREFIX = "task-"  # keeps names such as `train` from clashing with the module's attributes
+
+
+class PathModel(nn.Module):
+    """One path, a sequence classifier, per task; paths share modules and parameters.
+
+    Args:
+        paths: task name to its path.
+        is_packable: whether packed batches give what one-by-one passes give.
+    """
+
+    def __init__(self, paths: Mapping[str, nn.Module], is_packable: bool) -> None:
+        super().__init__()
+        self.is_packable = is_packable
+        self.paths = nn.ModuleDict({_PREFIX + name: paths[name] for name in sorted(paths)})
+
+    def path(self, task: str) -> nn.Module:
+        """Return the stock model that `task` activates."""
+        return self.paths[_PREFIX + task]
+
+    def forward(self, task: str, batch: Batch) -> Tensor:
+        """Return the task's outputs, shape [B, C], rows as in `batch.labels`."""
+        return compute_logits(self.path(task), batch, is_packable=self.is_packable)
+
+    def count_parameters(self) -> dict[str, int]:
+        """Return `overall` parameters, and those `activated` by one task (the largest path)."""
+        activated = [sum(p.numel() for p in path.parameters()) for path in self.paths.values()]
+        return {
+            "overall": sum(p.numel() for p in self.parameters()),
+            "activated": max(activated),
+        }
+
+
+class HMNet(PathModel):
+    """One encoder path per task, sharing layers by a hierarchy and groups.
+
+    Args:
+        encoder: the pretrained encoder that initialises every layer.
+        tasks: the tasks; their order never matters.
+        hierarchy: {x, y, z} with x + y + z the encoder's depth.
+        groups: a partition of the tasks' names.
+        seed: seed of the heads; a task's head depends on nothing else.
+        duplicate: what groups and tasks own copies of in their layers: the whole `layer`, or its
+            feed-forward block alone (`ffn`); attention and norms are then shared by all tasks.
+
+    Raises:
+        InputError: if the hierarchy has another depth, or the feed-forward blocks are not found.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        tasks: Sequence[Task],
+        hierarchy: HierarchySpec,
+        groups: Sequence[Sequence[str]],
+        seed: int,
+        duplicate: Literal["layer", "ffn"] = "layer",
+    ) -> None:
+        hierarchy.check_depth(encoder.depth)
+        shared = copy_shared(encoder, hierarchy.shared)
+        clustered = encoder.layers[hierarchy.shared : hierarchy.shared + hierarchy.cluster]
+        if duplicate == "ffn":
+            shared |= _copy_around_feed_forward(encoder, hierarchy.shared)
+        by_name = {task.name: task for task in tasks}
+        paths = {}
+        for group in groups:
+            cluster = _copy_cluster(encoder, clustered, duplicate)
+            for name in group:
+                path = copy.deepcopy(encoder.model, {**shared, **cluster})
+                set_head(path, by_name[name], encoder.missing, seed)
+                paths[name] = path
+        super().__init__(paths, encoder.is_packable)
+
+
+Memo = dict[int, Any]
+"""What `deepcopy` uses in place of a copy of its own: an original's id to its copy."""
+
+
+def copy_shared(encoder: Encoder, count: int) -> Memo:
+    """Copy what all tasks share: embeddings and `count` bottom layers."""
+    embeddings = find_embeddings(encoder.model, encoder.layers)
+    return _copy_each([*embeddings, *encoder.layers[:count]])
+
+
+def _copy_cluster(encoder: Encoder, layers: Iterable[nn.Module], duplicate: str) -> Memo:
+    """Copy what a group shares: layers, or their feed-forward blocks."""
+    if duplicate == "layer":
+        return _copy_each(layers)
+    return _copy_each(linear for layer in layers for linear in list_feed_forward(encoder, layer))
+
+
+def _copy_around_feed_forward(encoder: Encoder, first: int) -> Memo:
+    """Copy the parameters of the layers from `first` on that are not in feed-forward blocks."""
+    copies: Memo = {}
+    for layer in encoder.layers[first:]:
+        own = {id(p) for linear in list_feed_forward(encoder, layer) for p in linear.parameters()}
+        copies |= _copy_each(p for p in layer.parameters() if id(p) not in own)
+    return copies
+
+
+def _copy_each(originals: Iterable[Any]) -> Memo:
+    return {id(original): copy.deepcopy(original) for original in originals}
+
+
+def find_embeddings(path: nn.Module, layers: nn.ModuleList) -> Iterator[nn.Module]:
+    """Yield the outermost embedding modules of a classifier (ELECTRA: also their projection)."""
+    inside = {id(module) for module in layers.modules()}
+    pending = [path.get_submodule(str(path.base_model_prefix))]
+    while pending:
+        for name, child in pending.pop().named_children():
+            if id(child) in inside:
+                continue
+            if "embeddings" in name or isinstance(child, nn.Embedding):
+                yield child
+            else:
+                pending.append(child)
+
+
+def set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) -> None:
+    """Give a path the task's output layer, and new parameters that only (seed, task) decide."""
+    config: Any = path.config
+    name = _last_linear(path)
+    old: Any = path.get_submodule(name)
+    new = nn.Linear(old.in_features, task.num_outputs, bias=old.bias is not None)
+    owner, _, attribute = name.rpartition(".")
+    setattr(path.get_submodule(owner), attribute, new)
+    fresh = missing | {f"{name}.weight", f"{name}.bias"}
+    _initialise(path, fresh, float(getattr(config, "initializer_range", 0.02)), seed, task.name)
+    _describe_labels(path, task)
+
+
+def _last_linear(path: nn.Module) -> str:
+    """Return the name of the last linear layer outside of the encoder: the output layer."""
+    prefix = f"{path.base_model_prefix}."
+    names = [str(name) for name, module in path.named_modules() if isinstance(module, nn.Linear)]
+    return next(name for name in reversed(names) if not name.startswith(prefix))
+
+
+def _initialise(path: nn.Module, names: frozenset[str], scale: float, seed: int, task: str) -> None:
+    """Draw the named parameters as BERT does: normal matrices, zero biases, unit norms."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "head", task))
+    with torch.no_grad():
+        for name, parameter in sorted(path.named_parameters()):
+            if name not in names:
+                continue
+            if parameter.dim() > 1:
+                parameter.normal_(0.0, scale, generator=generator)
+            else:
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+
+
+def _describe_labels(path: nn.Module, task: Task) -> None:
+    """Write the task's labels into the path's configuration, where an export keeps them."""
+    config: Any = path.config
+    labels = [str(label) for label in task.labels] or ["score"]
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: code for code, label in enumerate(labels)}
+    is_regression = task.kind == "regression"
+    config.problem_type = "regression" if is_regression else "single_label_classification"
+    path.num_labels = task.num_outputs  # type: ignore[assignment]

@@ -1,0 +1,157 @@
+"""Trained models on disk, and any task's path as an ordinary Hugging Face model folder.
+
+model/
+    encoder/            configuration and tokenizer of the encoder
+    model.safetensors   every parameter once
+    hmnet.json          written last
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic.dataclasses import dataclass
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from hmnet.encoders.layers import quiet
+from hmnet.encoders.load import as_encoder
+from hmnet.encoders.locate import find_folder, load_tokenizer
+from hmnet.errors import InputError
+from hmnet.models.build import build_paths
+from hmnet.models.paths import PathModel
+from hmnet.runs.result import RunResult, check_files, read_result
+from hmnet.runs.spec import RunSpec
+from hmnet.storage.documents import read_document, write_document
+from hmnet.storage.files import write_bytes
+from hmnet.study.settings import STRICT
+
+MODEL_SCHEMA = "model/1"
+
+
+@dataclass(frozen=True, config=STRICT)
+class SavedModel:
+    """What a model folder says of itself.
+
+    Attributes:
+        run_id: the run that trained it.
+        max_length: most tokens of an example in its training.
+    """
+
+    run_id: str
+    max_length: int
+
+
+def write_model(folder: Path, model: PathModel, spec: RunSpec, max_length: int) -> None:
+    """Write a trained model; `hmnet.json` comes last, so its presence means complete."""
+    (folder / "encoder").mkdir(parents=True, exist_ok=True)
+    source = find_folder(spec.model.name, spec.model.revision)
+    with quiet():
+        AutoConfig.from_pretrained(source, trust_remote_code=False).save_pretrained(
+            folder / "encoder"
+        )
+        load_tokenizer(str(source)).save_pretrained(folder / "encoder")
+    tensors = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters()}
+    write_bytes(folder / "model.safetensors", save(tensors, {"format": "pt"}))
+    write_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel(spec.run_id, max_length))
+
+
+def load_model(folder: Path, spec: RunSpec) -> PathModel:
+    """Load a model that `write_model` wrote; it needs nothing outside of `folder`.
+
+    Raises:
+        InputError: if the run kept no model, or a file is not the one that the run wrote.
+    """
+    if not (folder / "hmnet.json").exists():
+        raise InputError(
+            f"Parameter `run` should name a run that kept its model. `{folder.parent.name}` has "
+            "none; train it with `hmnet train`, or run the sweep with `--keep-models`."
+        )
+    check_model(folder)
+    read_saved(folder)
+    config = AutoConfig.from_pretrained(folder / "encoder", trust_remote_code=False)
+    with quiet():
+        stock = AutoModelForSequenceClassification.from_config(
+            config, dtype=torch.float32, trust_remote_code=False
+        )
+    encoder = as_encoder(stock, frozenset())
+    model = build_paths(encoder, spec)
+    _read_parameters(folder / "model.safetensors", model)
+    return model.eval()
+
+
+def check_model(folder: Path) -> None:
+    """Compare a model's files with the digests in its run's result, where it has them.
+
+    Raises:
+        InputError: that names every file that was altered or lost.
+    """
+    result = folder.parent / "result.json"
+    files = read_result(result).files if result.exists() else {}
+    check_files(folder.parent, {k: v for k, v in files.items() if k.startswith(f"{folder.name}/")})
+
+
+def read_saved(folder: Path) -> SavedModel:
+    """Read what a model folder says of itself."""
+    return read_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel)
+
+
+def _read_parameters(path: Path, model: PathModel) -> None:
+    try:
+        with safe_open(path, framework="pt") as file, torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(file.get_tensor(name))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(f"{path}: the file should hold the run's parameters. {error}") from error
+
+
+def export_path(
+    model: PathModel, tokenizer: Any, spec: RunSpec, task: str, out: Path, result: RunResult
+) -> None:
+    """Write a task's path as a model folder that `AutoModelForSequenceClassification` loads.
+
+    The folder holds the configuration with the task's labels, safetensors, the tokenizer and a
+    model card; loading it needs transformers alone.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with quiet():
+        model.path(task).save_pretrained(out)  # type: ignore[operator]
+        tokenizer.save_pretrained(out)
+    write_bytes(out / "README.md", _model_card(spec, task, result).encode())
+
+
+def _model_card(spec: RunSpec, task: str, result: RunResult) -> str:
+    definition = next(t for t in spec.tasks if t.name == task)
+    group = next(group for group in spec.groups if task in group)
+    rows = [
+        f"| {split} | {metric} | {value:.4f} |"
+        for split, values in result.scores[task].items()
+        for metric, value in values.items()
+    ]
+    inputs = ", ".join(f"`{column}`" for column in definition.text)
+    return "\n".join(
+        [
+            "---",
+            "library_name: transformers",
+            "pipeline_tag: text-classification",
+            f"base_model: {spec.model.name}",
+            "---",
+            f"# {task}",
+            "",
+            f"The path of task `{task}` in a hierarchical multi-task encoder "
+            f"({{{spec.hierarchy}}}: shared, cluster and task layers), trained on "
+            f"{len(spec.tasks)} tasks. Its group: {', '.join(group)}.",
+            "",
+            f"- Inputs, in this order: {inputs}.",
+            f"- Labels: {', '.join(str(label) for label in definition.labels) or 'one value'}.",
+            f"- Encoder: `{spec.model.name}`; run `{spec.run_id}`; seed {spec.seed}.",
+            "",
+            "| dev split | metric | value |",
+            "| --- | --- | --- |",
+            *rows,
+            "",
+        ]
+    )

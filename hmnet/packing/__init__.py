@@ -1,0 +1,1 @@
+"""A batch as one row without padding, and attention on it."""

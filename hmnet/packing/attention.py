@@ -1,0 +1,254 @@
+"""Attention within each sequence of a packed row.
+
+- On a GPU all sequences of a batch are padded together, for the attention alone: launching a kernel
+  costs more than a small product.
+- On a CPU without dropout sequences of equal length are one dense product, without a mask.
+- On a CPU with dropout sequences of similar length are padded together, for the attention alone,
+  so that a batch takes a few large products instead of many small ones; the backward pass is
+  written out, as autograd's bookkeeping costs more than the arithmetic of such small products.
+- What follows the last sequence of a row is attended to by nothing, and no output reads it.
+- Registered with transformers under `ATTENTION`; outside of a packing it is plain SDPA.
+
+Legend: B sequences, M tokens in all, H heads, L tokens of a sequence, D width of a head.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from hmnet.packing.batch import Bucket, Packing, active_packing
+from hmnet.packing.dropout import draw_keep_mask
+
+ATTENTION = "packed"
+
+
+def attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention within each sequence of a packed row.
+
+    Args:
+        query, key, value: shape [1, H, M, D].
+        sliding_window: tokens attend to those at a smaller distance (ModernBERT's local layers).
+
+    Returns:
+        The outputs, shape [1, M, H, D], and None in place of the weights.
+    """
+    packing = active_packing()
+    if packing is None:
+        options = {"scaling": scaling, "dropout": dropout, "is_causal": False, **kwargs}
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    out = attend_packed(query[0], key[0], value[0], packing, scale, dropout, sliding_window)
+    return out[None], None
+
+
+def attend_packed(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packing: Packing,
+    scale: float,
+    dropout: float,
+    sliding_window: int | None = None,
+) -> Tensor:
+    """Attention within each sequence.
+
+    Args:
+        query, key, value: shape [H, M, D].
+
+    Returns:
+        Shape [M, H, D].
+    """
+    if packing.is_padded_together:
+        return attend_padded(query, key, value, packing, scale, dropout, sliding_window)
+    if dropout > 0.0:
+        out: Tensor = _AttendBuckets.apply(  # type: ignore[no-untyped-call]
+            query, key, value, packing, scale, dropout, sliding_window
+        )
+        return out
+    return _attend_spans(query, key, value, packing, scale, sliding_window)
+
+
+def attend_padded(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packing: Packing,
+    scale: float,
+    dropout: float,
+    sliding_window: int | None,
+) -> Tensor:
+    """All sequences at once, padded to the longest; see `attend_packed`."""
+    bucket = packing.whole
+    q, k, v = (
+        bucket.gather(each.transpose(0, 1)).unflatten(0, (bucket.count, -1))
+        for each in (query, key, value)
+    )  # [B, H, L, D]
+    mask = _reach(bucket, sliding_window, key.device)
+    out = nn.functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
+    )
+    row = out.transpose(1, 2).flatten(0, 1)  # [B L, H, D]
+    tokens = row if bucket.filled is None else row.index_select(0, bucket.filled)
+    return _extend(tokens, query.shape[1])
+
+
+def _extend(row: Tensor, length: int) -> Tensor:
+    """Return a row, [M, H, D], with zeros after it up to `length`."""
+    rest = length - len(row)
+    return nn.functional.pad(row, (0, 0, 0, 0, 0, rest)) if rest else row
+
+
+def _reach(bucket: Bucket, sliding_window: int | None, device: torch.device) -> Tensor | None:
+    """Return which keys a query attends to, bool [B, 1, L or 1, L]; None for all of them.
+
+    In a local layer, queries that are padding attend to everything: what attends to nothing is not
+    a number.
+    """
+    inside = None if bucket.padding is None else ~bucket.padding[:, None]
+    if sliding_window is None or bucket.length <= sliding_window:
+        return inside
+    place = torch.arange(bucket.length, device=device)
+    near = ((place[:, None] - place).abs() < sliding_window)[None, None]
+    return near if inside is None else (near & inside) | ~inside.mT
+
+
+def _attend_spans(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packing: Packing,
+    scale: float,
+    sliding_window: int | None,
+) -> Tensor:
+    """One dense product for each run of sequences of equal length; see `attend_packed`."""
+    spans = packing.spans
+    sizes = [count * length for count, length in spans]
+    sizes.append(key.shape[1] - sum(sizes))  # what follows the last sequence
+    # `split`, unlike slices, has a backward pass of one concatenation
+    parts = zip(*(each.split(sizes, dim=1) for each in (query, key, value)), strict=True)
+    outputs = []
+    for (count, length), part in zip(spans, parts, strict=False):
+        mask = make_window_mask(length, sliding_window, query)
+        q, k, v = (each.unflatten(1, (count, length)) for each in part)
+        out = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+        outputs.append(out.flatten(1, 2).transpose(0, 1))  # [H, count, L, D] to [., H, D]
+    return _extend(torch.cat(outputs), query.shape[1])
+
+
+def make_window_mask(length: int, sliding_window: int | None, like: Tensor) -> Tensor | None:
+    """Return the additive mask [L, L] of a local layer, or None where every token is in reach."""
+    if sliding_window is None or length <= sliding_window:
+        return None
+    position = torch.arange(length, device=like.device)
+    far = (position[:, None] - position[None, :]).abs() >= sliding_window
+    return torch.zeros(length, length, dtype=like.dtype, device=like.device).masked_fill(
+        far, float("-inf")
+    )
+
+
+class _AttendBuckets(torch.autograd.Function):
+    """Attention with dropout, a bucket of similar lengths at a time; see `attend_packed`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        packing: Packing,
+        scale: float,
+        dropout: float,
+        sliding_window: int | None,
+    ) -> Tensor:
+        query, key, value = (each.transpose(0, 1) for each in (query, key, value))  # [M, H, D]
+        out = _make_row(query, packing.buckets[-1])
+        saved: list[Tensor] = []
+        with torch.autocast("cpu", enabled=False):  # it would widen the softmax
+            for bucket in packing.buckets:
+                q, k, v = (bucket.gather(each) for each in (query, key, value))
+                scores = torch.bmm(q.mul_(scale), k.transpose(1, 2))
+                weights = _hide(scores, bucket, sliding_window).softmax(-1)
+                keep, up = draw_keep_mask(weights, dropout)
+                bucket.scatter(torch.bmm(weights * keep, v.mul_(up)), out)
+                saved += [q, k, v, weights, keep]
+        ctx.save_for_backward(*saved)
+        ctx.buckets, ctx.scale, ctx.up = packing.buckets, scale, up
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        d_query, d_key, d_value = (_make_row(grad, ctx.buckets[-1]) for _ in range(3))
+        saved = iter(ctx.saved_tensors)
+        for bucket in ctx.buckets:
+            q, k, v, weights, keep = itertools.islice(saved, 5)
+            d_out = _ignore_padding(bucket.gather(grad), bucket)
+            bucket.scatter(torch.bmm((weights * keep).transpose(1, 2), d_out), d_value)
+            d_kept = torch.bmm(d_out, v.transpose(1, 2)).mul_(keep)
+            d_scores = torch._softmax_backward_data(d_kept, weights, -1, weights.dtype)
+            bucket.scatter(torch.bmm(d_scores, k), d_query)
+            bucket.scatter(torch.bmm(d_scores.transpose(1, 2), q), d_key)
+        d_query.mul_(ctx.scale)
+        d_value.mul_(ctx.up)
+        return *(each.transpose(0, 1) for each in (d_query, d_key, d_value)), *[None] * 4
+
+
+def _make_row(like: Tensor, last: Bucket) -> Tensor:
+    """Return a row, [M, H, D], to scatter into: zeros after the last bucket, else empty."""
+    row = like.new_empty(like.shape)
+    row[last.end :] = 0
+    return row
+
+
+def _hide(scores: Tensor, bucket: Bucket, sliding_window: int | None) -> Tensor:
+    """Keep queries from keys that are padding or out of reach, in place; [count * H, L, L]."""
+    if (window := make_window_mask(bucket.length, sliding_window, scores)) is not None:
+        scores += window
+    hide_padding(scores.unflatten(0, (bucket.count, -1)).flatten(1, 2), bucket)
+    return scores
+
+
+def hide_padding(scores: Tensor, bucket: Bucket) -> Tensor:
+    """Keep queries from keys that are padding, in place; shape [count, queries, L]."""
+    if bucket.padding is not None:  # adding is a third of the time of `masked_fill_`
+        scores += bucket.padding.to(scores.dtype) * _LOWEST
+    return scores
+
+
+def _ignore_padding(grad: Tensor, bucket: Bucket) -> Tensor:
+    """Let no gradient come from outputs at places of padding, in place; shape [count * H, L, D]."""
+    if bucket.padding is not None:
+        by_sequence = grad.unflatten(0, (bucket.count, -1))
+        by_sequence *= (~bucket.padding[:, None]).mT.to(grad.dtype)
+    return grad
+
+
+_LOWEST = -1e30
+"""What hides a key: finite, as some queries that are padding see nothing else."""
+
+
+def _make_mask(*args: Any, **kwargs: Any) -> Tensor | None:
+    """No mask inside a packing; SDPA's own mask outside of one."""
+    return None if active_packing() is not None else sdpa_mask(*args, **kwargs)
+
+
+AttentionInterface.register(ATTENTION, attend)
+AttentionMaskInterface.register(ATTENTION, _make_mask)

@@ -1,0 +1,1 @@
+"""What decides a run, what it leaves behind, and where (no torch)."""

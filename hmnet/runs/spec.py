@@ -1,0 +1,124 @@
+"""What decides a run's numbers, and the identity that follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic.dataclasses import dataclass
+
+from hmnet.storage.digests import canonical_json, digest
+from hmnet.storage.documents import to_plain
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import STRICT, ModelRef, TrainingSettings
+from hmnet.study.skills import find_skills
+from hmnet.study.tasks import Task
+
+ENGINE_VERSION = 4
+"""Bumped by hand when a change of the engine changes numbers; part of every run's identity."""
+SPEC_SCHEMA = "run-spec/1"
+NOT_IDENTITY = ("tasks.source", "tasks.splits", "tasks.category", "model.name", "model.revision")
+"""Fields of a `RunSpec` that do not decide its numbers: what was read is identified by the data
+and weights fingerprints, not by where it was read from."""
+LATER = (
+    "system",
+    "duplicate",
+    "training.sampling",
+    "training.temperature",
+    "training.cap",
+    "training.loss_weights",
+)
+"""Fields that came after the first version. One that holds its default stays out of the identity,
+so that runs from before it keep their names."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunSpec:
+    """Everything that decides a run's numbers.
+
+    Attributes:
+        tasks: full definitions, in order of name (their order never matters).
+        data: task name to the fingerprint of its tokenised rows.
+        model: the encoder that initialises every layer.
+        hierarchy: {x, y, z}.
+        groups: the partition of the tasks (canonical order, without names).
+        training: optimisation settings.
+        seed: seed of heads, data order and dropout.
+        engine_version: `ENGINE_VERSION` of the code that runs it.
+        system: `hierarchy`, or `skillnet` for the SkillNet-style baseline
+            (`hmnet.models.skillnet`), which shares every layer but its skills and so has
+            the hierarchy {L,0,0}.
+        duplicate: what clusters and tasks own a copy of: the whole `layer`, or its feed-forward
+            block alone (`ffn`).
+    """
+
+    tasks: tuple[Task, ...]
+    data: Mapping[str, str]
+    model: ModelRef
+    hierarchy: HierarchySpec
+    groups: tuple[tuple[str, ...], ...]
+    training: TrainingSettings
+    seed: int
+    engine_version: int = ENGINE_VERSION
+    system: Literal["hierarchy", "skillnet"] = "hierarchy"
+    duplicate: Literal["layer", "ffn"] = "layer"
+
+    def __post_init__(self) -> None:
+        names = [task.name for task in self.tasks]
+        if names != sorted(set(names)) or set(names) != set(self.data):
+            raise ValueError("Parameter `tasks` should be sorted, unique and match `data`.")
+        if sorted(name for group in self.groups for name in group) != names:
+            raise ValueError("Parameter `groups` should be a partition of the tasks.")
+        if self.system == "skillnet" and not self.shares_all:
+            raise ValueError(
+                "Parameter `hierarchy` should share every layer in a SkillNet-style model. "
+                f"Found `{self.hierarchy}`."
+            )
+
+    @property
+    def shares_all(self) -> bool:
+        """Whether no layer belongs to a group or a task."""
+        return self.hierarchy.cluster == 0 and self.hierarchy.task == 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tasks' names."""
+        return tuple(task.name for task in self.tasks)
+
+    @property
+    def run_id(self) -> str:
+        """Readable prefix and ten hex digits of the identity."""
+        shown = "-".join(self.names) if len(self.names) < 3 else f"{len(self.names)}tasks"
+        prefix = re.sub(r"[^A-Za-z0-9_-]", "_", f"{shown[:48]}-s{self.seed}")
+        return f"{prefix}-{digest(canonical_json(self._identity()))[:10]}"
+
+    def _identity(self) -> dict[str, Any]:
+        content: dict[str, Any] = to_plain(self)
+        for path in NOT_IDENTITY:
+            owner, name = path.split(".")
+            entries = content[owner] if isinstance(content[owner], list) else [content[owner]]
+            for entry in entries:
+                del entry[name]
+        if self.hierarchy.cluster == 0:
+            content["groups"] = []
+        if self.shares_all:
+            content["duplicate"] = "layer"
+        if self.system == "skillnet":
+            content["skills"] = {task.name: find_skills(task) for task in self.tasks}
+        _drop_later_defaults(content)
+        return content
+
+
+def _drop_later_defaults(content: dict[str, Any]) -> None:
+    """Remove the `LATER` fields that hold their defaults."""
+    defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(RunSpec)}
+    defaults["training"] = to_plain(TrainingSettings())
+    for path in LATER:
+        *owners, name = path.split(".")
+        holder, known = content, defaults
+        for owner in owners:
+            holder, known = holder[owner], known[owner]
+        if holder[name] == known[name]:
+            del holder[name]

@@ -1,0 +1,218 @@
+"""Runs: what decides a run's numbers, what it leaves behind, and the store of them.
+
+    runs/<readable prefix>-<10 hex>/
+        spec.json                    the whole `RunSpec`
+        metrics.jsonl                loss curve, a line per step that was logged
+        predictions/<task>.parquet   a row per dev example
+        model/                       only where it was asked for
+        result.json                  written last: its presence means done
+        failure.json                 in place of it where the run failed
+
+The ten digits hash the `RunSpec` without `NOT_IDENTITY`, so a run is found again by what decides
+its numbers, whoever asks and wherever it ran.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from hmnet.errors import InputError, RelevanceError, WriteError, describe_write
+from hmnet.runs.result import (
+    FAILURE_SCHEMA,
+    RESULT_SCHEMA,
+    RunFailure,
+    RunResult,
+    check_files,
+    digest_files,
+    read_result,
+)
+from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
+from hmnet.storage.documents import read_document, write_document
+from hmnet.storage.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+PREDICTIONS_SCHEMA = "predictions/1"
+RUNNING_MARK = ".running"
+"""File in the folder of a run that a worker has begun."""
+
+
+class BusyError(RelevanceError):
+    """Another process is doing a run."""
+
+
+class RunStore:
+    """The folder of runs: a cache keyed by what decides the numbers.
+
+    >>> store = RunStore(Path("relevance-out/runs"))
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, spec: RunSpec) -> Path:
+        """Return the run's folder (which may not exist yet)."""
+        return self.folder / spec.run_id
+
+    @contextmanager
+    def locked(self, spec: RunSpec, *, waits: bool = True) -> Iterator[Path]:
+        """Hold the run's lock, and its mark, which says that a process is at it.
+
+        The lock dies with its process; the mark stays, and tells that the run was cut off.
+
+        Args:
+            waits: wait while another process holds the lock.
+
+        Raises:
+            BusyError: if another process holds it and this one is not to wait.
+        """
+        path = self.path(spec)
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock")
+        try:
+            lock.acquire(timeout=-1 if waits else 0)
+        except Timeout:
+            raise BusyError(f"Run `{spec.run_id}` is being done by another process.") from None
+        try:
+            for part in path.rglob("*.part"):  # of a write that a kill cut off
+                part.unlink(missing_ok=True)
+            self.mark(spec)
+            yield path
+        finally:
+            try:
+                self.unmark(spec)
+            finally:
+                lock.release()
+
+    def mark(self, spec: RunSpec) -> None:
+        """Write the run's mark: a process is at it, or was when it died."""
+        owner = f"{socket.gethostname()} {os.getpid()}"  # for people
+        path = self.path(spec) / RUNNING_MARK
+        try:
+            path.write_text(owner, encoding="utf-8")
+        except OSError as error:
+            raise WriteError(describe_write(error, path)) from error
+
+    def unmark(self, spec: RunSpec) -> None:
+        """Remove the run's mark."""
+        (self.path(spec) / RUNNING_MARK).unlink(missing_ok=True)
+
+    def forget_cut_off(self, spec: RunSpec) -> None:
+        """Remove the mark of a process that is gone, unless another one is at the run."""
+        path = self.path(spec)
+        if (path / RUNNING_MARK).exists():
+            with contextlib.suppress(Timeout), FileLock(path / ".lock", timeout=0):
+                self.unmark(spec)
+
+    def was_cut_off(self, spec: RunSpec) -> bool:
+        """Tell whether a process was at the run and is gone: the mark is there, the lock free."""
+        path = self.path(spec)
+        if not (path / RUNNING_MARK).exists():
+            return False
+        try:
+            with FileLock(path / ".lock", timeout=0):
+                return True
+        except Timeout:
+            return False
+
+    def write_spec(self, spec: RunSpec) -> None:
+        """Write `spec.json`."""
+        write_document(self.path(spec) / "spec.json", SPEC_SCHEMA, spec)
+
+    def is_done(self, spec: RunSpec, *, with_model: bool = False) -> bool:
+        """Tell whether the run has a result (and its model, if that is needed)."""
+        path = self.path(spec)
+        return (path / "result.json").exists() and (
+            not with_model or (path / "model" / "hmnet.json").exists()
+        )
+
+    def result(self, spec: RunSpec) -> RunResult:
+        """Read the run's result.
+
+        Raises:
+            InputError: if the run is not done.
+        """
+        return read_result(self.path(spec) / "result.json")
+
+    def failure(self, spec: RunSpec) -> RunFailure | None:
+        """Read why the run failed last, or None."""
+        path = self.path(spec) / "failure.json"
+        return read_document(path, FAILURE_SCHEMA, RunFailure) if path.exists() else None
+
+    def write_predictions(self, spec: RunSpec, task: str, predictions: pd.DataFrame) -> None:
+        """Write a task's dev predictions.
+
+        Columns: `split`, `row` (in the source's split), `label`, `prediction` (class codes or
+        values), `question` (group of answers, -1 where there is none), `logits` (list of floats).
+        """
+        path = self.path(spec) / "predictions" / f"{task}.parquet"
+        write_table(path, predictions, PREDICTIONS_SCHEMA, {"run": spec.run_id})
+
+    def predictions(self, spec: RunSpec, task: str) -> pd.DataFrame:
+        """Read a task's dev predictions; see `write_predictions` for the columns.
+
+        Raises:
+            InputError: if the file is missing, or is not the one that the run wrote.
+        """
+        name = f"predictions/{task}.parquet"
+        check_files(self.path(spec), {name: self.result(spec).files.get(name, "")})
+        return read_table(self.path(spec) / name, PREDICTIONS_SCHEMA)[0]
+
+    def discard(self, run_id: str) -> None:
+        """Remove what a run wrote, so that the next command that needs it does it again.
+
+        `result.json` goes first: what is left of a removal that is cut off is an unfinished run.
+        """
+        path = self.folder / run_id
+        with FileLock(path / ".lock"):
+            for name in ("result.json", "metrics.jsonl"):
+                (path / name).unlink(missing_ok=True)
+            for name in ("model", "predictions", "checkpoint"):
+                shutil.rmtree(path / name, ignore_errors=True)
+
+    def finish(self, spec: RunSpec, result: RunResult) -> None:
+        """Write `result.json`, last of all, and remove what only an unfinished run needs."""
+        path = self.path(spec)
+        whole = dataclasses.replace(result, files=digest_files(path)).sign()
+        write_document(path / "result.json", RESULT_SCHEMA, whole)
+        (path / "failure.json").unlink(missing_ok=True)
+        shutil.rmtree(path / "checkpoint", ignore_errors=True)
+
+    def fail(self, spec: RunSpec, failure: RunFailure) -> None:
+        """Write `failure.json`."""
+        write_document(self.path(spec) / "failure.json", FAILURE_SCHEMA, failure)
+
+    def forget_failure(self, spec: RunSpec) -> None:
+        """Remove `failure.json`: the run is tried again."""
+        (self.path(spec) / "failure.json").unlink(missing_ok=True)
+
+    def find(self, name: str) -> tuple[Path, RunSpec]:
+        """Return folder and spec of the run named by its id, a unique prefix of it, or a path.
+
+        Raises:
+            InputError: if there is none, or more than one.
+        """
+        direct = Path(name)
+        found = [direct] if (direct / "spec.json").exists() else []
+        if not found and self.folder.is_dir():
+            found = [p for p in sorted(self.folder.iterdir()) if p.name.startswith(name)]
+            found = [p for p in found if (p / "spec.json").exists()]
+        if len(found) != 1:
+            listed = ", ".join(p.name for p in found[:5]) or "none"
+            raise InputError(
+                f"Parameter `run` should name one run in {self.folder}, by its id or its folder. "
+                f"Found `{name}`, which fits: {listed}."
+            )
+        return found[0], read_document(found[0] / "spec.json", SPEC_SCHEMA, RunSpec)

@@ -1,0 +1,115 @@
+"""Documents: JSON with a `schema` field ("groups/1"), written whole and read checked.
+
+Unknown fields are refused, and all problems are reported at once.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from hmnet.errors import InputError
+from hmnet.storage.files import write_bytes
+
+T = TypeVar("T")
+
+MAX_DOCUMENT_BYTES = 64 * 2**20
+
+
+def describe_problems(error: ValidationError, where: str) -> tuple[str, ...]:
+    """Translate a validation error into one sentence per problem, each led by `where`."""
+    return tuple(
+        f"{where}: {sentence}"
+        for problem in error.errors(include_url=False)
+        for sentence in describe_problem(problem)
+    )
+
+
+def describe_problem(problem: Any) -> list[str]:
+    """Translate one entry of a validation error into sentences.
+
+    A type's own check may report several problems, a line each; they come through as they are.
+    """
+    name = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return [f"Parameter `{name}` is unknown."]
+    if problem["type"] == "missing":
+        return [f"Parameter `{name}` is missing."]
+    _, should, what = message.partition(" should ")
+    if problem["type"] == "value_error" or not should:
+        return list(message.splitlines())
+    what = what.replace("valid tuple", "valid list")  # as files call it
+    return [f"Parameter `{name}` should {what}. Found `{_show(problem['input'])}`."]
+
+
+def _show(value: Any) -> str:
+    try:
+        shown = repr(value)
+    except ValueError:  # an integer with more digits than Python prints
+        return "a number too long to print"
+    return shown if len(shown) <= 80 else shown[:77] + "..."
+
+
+def parse(kind: type[T], content: Any, where: str) -> T:
+    """Validate `content` (plain lists and dictionaries) as a `kind`.
+
+    Raises:
+        InputError: with every problem, each led by `where`.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        raise InputError(*describe_problems(error, where)) from None
+
+
+def to_plain(value: Any) -> Any:
+    """Return `value` (a validated dataclass) as plain dictionaries, lists and scalars."""
+    return TypeAdapter(type(value)).dump_python(value, mode="json")
+
+
+def write_document(path: Path, schema: str, value: Any) -> None:
+    """Write a validated dataclass as an indented JSON document of the named schema."""
+    content = {"schema": schema, **to_plain(value)}
+    write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_document(path: Path, schema: str, kind: type[T]) -> T:
+    """Read a JSON document of the named schema.
+
+    Raises:
+        InputError: if the file is missing, is no JSON, has another schema, or does not fit.
+    """
+    content = read_json(path)
+    found = content.pop("schema", None)
+    if found != schema:
+        raise InputError(f"{path}: Parameter `schema` should be `{schema}`. Found `{found}`.")
+    return parse(kind, content, str(path))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object, with a limit on its size and a clear error."""
+    try:
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            raise InputError(f"{path}: the file should have at most {MAX_DOCUMENT_BYTES} bytes.")
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeats)
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file does not exist.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: the file should be JSON. Found: {error}.") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: the file should hold a JSON object. Found a list or a scalar.")
+    return content
+
+
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object; a repeated key would silently lose what came first."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = sorted({key for key in keys if keys.count(key) > 1})
+        raise ValueError(f"repeated keys: {', '.join(repeated)}")
+    return content

@@ -1,0 +1,101 @@
+"""What decides the numbers of a run, besides its tasks: encoder, data limits, training settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Configuration of every validated dataclass: unknown fields and NaN are refused."""
+
+Count = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataSettings:
+    """How rows become tokens.
+
+    Attributes:
+        max_length: most tokens of an example, special tokens included (paper, section 4.3: 512).
+        max_train: most training rows of a task; a seeded random sample, never the first rows.
+        max_dev: the same for each dev split.
+        sample_seed: seed of these samples.
+    """
+
+    max_length: Annotated[int, Field(ge=8)] = 512
+    max_train: Count | None = None
+    max_dev: Count | None = None
+    sample_seed: int = 0
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrainingSettings:
+    """The optimisation of a run (paper, section 4.3); the same for every method.
+
+    Attributes:
+        epochs: passes over the merged batches of all tasks (E_m in Algorithm 1).
+        batch_size: examples of one task in a mini-batch.
+        learning_rate: peak learning rate of AdamW, decayed linearly to zero.
+        warmup_frac: share of all steps in which the learning rate rises linearly from zero.
+        weight_decay: decoupled weight decay of matrices (biases and norms are left out).
+        clip_norm: largest Euclidean norm of the active path's gradient; longer ones are scaled.
+        dropout: dropout probability everywhere in the encoder; None keeps the encoder's own.
+        precision: `fp32`, or `bf16` for bfloat16 autocast with fp32 weights.
+        sampling: how many batches of each task an epoch has. `proportional` (the paper): all of
+            them. `temperature`: as many in all, task shares in proportion to sizes to the power
+            of 1 / `temperature`. `capped`: those of at most `cap` examples a task.
+        temperature: 1 is proportional; towards infinity all tasks get the same share.
+        cap: most examples of a task in an epoch; later epochs go on with its other examples.
+        loss_weights: task to the factor of its loss; 1 where there is none.
+
+    A step is always of one task, as in Algorithm 1. Batches of several tasks are no option: dropout
+    seeds, loss records, checkpoints and the halving of batches all go by a step's one task.
+    """
+
+    epochs: Count = 3
+    batch_size: Count = 32
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-5
+    warmup_frac: Fraction = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    dropout: Fraction | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    sampling: Literal["proportional", "temperature", "capped"] = "proportional"
+    temperature: Annotated[float, Field(ge=1)] | None = None
+    cap: Count | None = None
+    loss_weights: Mapping[str, Positive] = Field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if problems := list(self._sampling_problems()):
+            raise ValueError("\n".join(problems))
+
+    def _sampling_problems(self) -> Iterator[str]:
+        values = {"temperature": ("temperature", self.temperature), "capped": ("cap", self.cap)}
+        for sampling, (name, value) in values.items():
+            if sampling == self.sampling and value is None:
+                yield f"Parameter `{name}` should be given with sampling `{sampling}`. Found none."
+            if sampling != self.sampling and value is not None:
+                yield (
+                    f"Parameter `{name}` should be left out unless sampling is `{sampling}`. "
+                    f"Found `{value}`."
+                )
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelRef:
+    """A pretrained encoder.
+
+    Attributes:
+        name: hub id or local folder.
+        revision: the commit on the hub; None for a folder.
+        fingerprint: hash of its configuration and weights.
+    """
+
+    name: str
+    revision: str | None
+    fingerprint: str

@@ -1,0 +1,255 @@
+"""The layout of `study.toml`, and how its text and the command line's flags become checked values.
+
+- The file and the flags are layers of plain dictionaries; relative paths of the file are relative
+  to the file, those of flags to the working directory.
+- The flags' layer is laid over the file's; the result is checked as a whole.
+- Every problem is reported at once, led by the layer that it came from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from hmnet.errors import InputError, raise_problems, suggest
+from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
+from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
+from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
+
+STUDY_SCHEMA = "study/1"
+PAPER_MODEL = "google-bert/bert-base-uncased"
+FLAGS = "command line"
+
+
+def _refuse_repeated(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"Parameter `seeds` should not repeat a seed. Found `{list(seeds)}`.")
+    return seeds
+
+
+Seed = Annotated[int, Field(ge=0)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_refuse_repeated)]
+Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class StudyFile:
+    """The file as it is written: every key but the schema's may be left out."""
+
+    schema: Literal["study/1"]
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    model: Text = PAPER_MODEL
+    revision: Text | None = None
+    data: Text | None = None
+    seeds: Seeds = (0,)
+    training: TrainingSettings = TrainingSettings()
+    rows: DataSettings = DataSettings()
+    task: Mapping[str, Task] = Field(default_factory=dict)
+
+    @property
+    def selected(self) -> dict[str, Task]:
+        """The tasks asked for, by name: the paper's, with the user's added or in their place."""
+        known = {**PAPER_TASKS, **self.task}
+        names = tuple(known) if self.tasks is None else self.tasks
+        return {name: known[name] for name in names}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Origin:
+    """Where a value came from: the file, unless a flag named its key."""
+
+    file: str
+    flags: frozenset[str]
+
+    def of(self, *keys: str) -> str:
+        key = ".".join(keys)
+        given = any(key == flag or key.startswith(f"{flag}.") for flag in self.flags)
+        return FLAGS if given else self.file
+
+
+def read_study_file(path: Path | None, overrides: Mapping[str, Any]) -> StudyFile:
+    """Read and check a study file (None: an empty one) with values by dotted key laid over it.
+
+    Raises:
+        InputError: with every problem, and the closest names for unknown keys and tasks.
+    """
+    content: dict[str, Any] = {"schema": STUDY_SCHEMA}
+    if path is not None:
+        content = _anchor(_read_toml(path), path.parent)
+    if "model" in overrides and "revision" not in overrides:
+        content.pop("revision", None)  # it belongs to the file's model
+    content = _overlay(content, _anchor(_nest(overrides), Path.cwd()))
+    origin = _Origin("defaults" if path is None else str(path), frozenset(overrides))
+    return _check(content, origin)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            raise InputError(f"{path}: the file should have at most {MAX_DOCUMENT_BYTES} bytes.")
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file does not exist.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: the file should be TOML. Found: {error}.") from None
+
+
+# Layers
+
+
+def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by dotted key as nested tables."""
+    content: dict[str, Any] = {}
+    for key, value in values.items():
+        *tables, last = key.split(".")
+        nested: dict[str, Any] = {last: value}
+        for table in reversed(tables):
+            nested = {table: nested}
+        content = _overlay(content, nested)
+    return content
+
+
+def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `below` with the values of `above` added or in place; tables are merged."""
+    content = dict(below)
+    for key, value in above.items():
+        lower = content.get(key)
+        if isinstance(lower, dict) and isinstance(value, dict):
+            content[key] = _overlay(lower, value)
+        else:
+            content[key] = value
+    return content
+
+
+def _anchor(content: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Return the content with relative paths made absolute."""
+    content = dict(content)
+    if isinstance(content.get("data"), str | Path):
+        content["data"] = _absolute(str(content["data"]), base)
+    if isinstance(content.get("model"), str):
+        content["model"] = _absolute_if_local(content["model"], base)
+    if isinstance(content.get("task"), dict):
+        tables = content["task"].items()
+        content["task"] = {name: _anchor_task(table, base) for name, table in tables}
+    return content
+
+
+def _anchor_task(table: Any, base: Path) -> Any:
+    source = table.get("source") if isinstance(table, dict) else None
+    if not isinstance(source, dict):
+        return table
+    source = dict(source)
+    if isinstance(source.get("folder"), str):
+        source["folder"] = _absolute(source["folder"], base)
+    if isinstance(source.get("repository"), str):
+        source["repository"] = _absolute_if_local(source["repository"], base)
+    return {**table, "source": source}
+
+
+def _absolute(text: str, base: Path) -> str:
+    if not text or "\0" in text:
+        return text
+    return os.path.abspath(base / Path(os.path.expanduser(text)))  # noqa: PTH100, PTH111
+
+
+def _absolute_if_local(name: str, base: Path) -> str:
+    """Return a hub id as it is, and the path of a folder that exists or is written like one."""
+    written_like_one = name.startswith(("./", "../", "/", "~"))
+    local = written_like_one or os.path.isdir(base / name)  # noqa: PTH112 (no error on odd names)
+    return _absolute(name, base) if local else name
+
+
+# Checks
+
+
+def _check(content: dict[str, Any], origin: _Origin) -> StudyFile:
+    content, problems = _complete_tasks(content, origin)
+    problems += _check_names(content, origin)
+    try:
+        file = TypeAdapter(StudyFile).validate_python(content)
+    except ValidationError as error:
+        raise InputError(*problems, *_describe(error, origin)) from None
+    raise_problems(problems)
+    raise_problems(_check_sources(file, origin))
+    return file
+
+
+def _complete_tasks(content: dict[str, Any], origin: _Origin) -> tuple[dict[str, Any], list[str]]:
+    """Give each task table its name and, for a regression, a metric that fits."""
+    tables = content.get("task")
+    if not isinstance(tables, dict):
+        return content, []
+    problems = [
+        f"{origin.of('task', name, 'name')}: Parameter `task.{name}.name` is unknown: the header "
+        f"of its table names the task, `{name}`."
+        for name, table in tables.items()
+        if isinstance(table, dict) and "name" in table
+    ]
+    tables = {name: _complete_task(name, table) for name, table in tables.items()}
+    return {**content, "task": tables}, problems
+
+
+def _complete_task(name: str, table: Any) -> Any:
+    if not isinstance(table, dict):
+        return table
+    fitting = {"metric": "correlation"} if table.get("kind") == "regression" else {}
+    return {**fitting, **table, "name": name}
+
+
+def _check_names(content: Mapping[str, Any], origin: _Origin) -> list[str]:
+    """Check `tasks` against the tables before these are checked, so that all comes at once."""
+    names, tables = content.get("tasks"), content.get("task")
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        return []
+    known: dict[str, Any] = {**PAPER_TASKS, **(tables if isinstance(tables, dict) else {})}
+    try:
+        find_tasks(names, known)
+    except InputError as error:
+        return [f"{origin.of('tasks')}: {problem}" for problem in error.problems]
+    return []
+
+
+def _check_sources(file: StudyFile, origin: _Origin) -> Iterator[str]:
+    for name, task in file.selected.items():
+        if file.data is None and task.source.repository is None and task.source.folder is None:
+            yield (
+                f"{origin.of('task', name)}: Parameter `task.{name}.source` should name a "
+                f"`folder` or a `repository`, as there is no `data` folder for all tasks."
+            )
+
+
+def _describe(error: ValidationError, origin: _Origin) -> list[str]:
+    """Return a sentence per problem, led by the file or the command line, without repeats."""
+    sentences: dict[str, None] = {}
+    for problem in error.errors(include_url=False):
+        location = _locate(problem["loc"])
+        for sentence in describe_problem({**problem, "loc": location}):
+            unknown = sentence.endswith(" is unknown.")
+            hint = suggest(location[-1], _list_keys(location[:-1])) if unknown else ""
+            sentences[f"{origin.of(*location)}: {sentence}{hint}"] = None
+    return list(sentences)
+
+
+def _locate(location: Sequence[int | str]) -> tuple[str, ...]:
+    """Return the keys to a problem, without the types that a label may have."""
+    if "labels" in location and location[-1] in ("str", "int"):
+        location = location[:-1]
+    return tuple(str(part) for part in location)
+
+
+def _list_keys(location: Sequence[str]) -> list[str]:
+    """Return the keys that the table at `location` may hold."""
+    kinds: dict[str, type] = {"training": TrainingSettings, "rows": DataSettings}
+    if not location:
+        kind: type = StudyFile
+    else:
+        kind = kinds.get(location[0], Source if len(location) > 2 else Task)
+    names = [field.name for field in dataclasses.fields(kind)]
+    return [name for name in names if not (kind is Task and name == "name")]

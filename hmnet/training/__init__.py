@@ -1,0 +1,1 @@
+"""The one loop that every method is trained by."""

@@ -1,0 +1,233 @@
+"""One run from its `RunSpec` to its result in the store; the same for every method."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from hmnet.data.task_data import TaskData, check_arrays
+from hmnet.data.task_data import load as load_data
+from hmnet.encoders.load import load_encoder
+from hmnet.errors import InputError
+from hmnet.models.build import build_paths
+from hmnet.models.paths import PathModel
+from hmnet.models.saved import write_model
+from hmnet.runs.job import Job, Machine
+from hmnet.runs.loggers import Logger, open_logger
+from hmnet.runs.result import RunResult
+from hmnet.runs.spec import RunSpec
+from hmnet.runs.store import RunStore
+from hmnet.storage.digests import canonical_json
+from hmnet.storage.documents import to_plain
+from hmnet.storage.files import append_line, write_bytes
+from hmnet.study.metrics import score
+from hmnet.study.tasks import Task
+from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.distributed import ALONE, Group
+from hmnet.training.predict import evaluate
+from hmnet.training.train import TrainingLog, train
+
+PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
+
+
+def execute(
+    job: Job, store: RunStore, machine: Machine, *, waits: bool = True, group: Group = ALONE
+) -> RunResult:
+    """Train, evaluate and store a run, or read its result where it is done.
+
+    Resumes from the run's checkpoint if there is one. Holds the run's lock throughout.
+
+    Args:
+        waits: wait for a run that another process is doing.
+        group: the processes that share the run's batches; the first one evaluates and stores it,
+            the others return its result too.
+
+    Raises:
+        BusyError: if another process is doing the run and this one is not to wait.
+        DivergedError: if the loss is not finite.
+        InputError: if the tokenised data is not what the spec says.
+    """
+    spec = job.spec
+    if not group.is_first:
+        return _help(job, store, machine, group)
+    with store.locked(spec, waits=waits) as folder:
+        is_done = store.is_done(spec, with_model=job.keep_model)
+        if group.agree(int(is_done)):
+            return store.result(spec)
+        store.write_spec(spec)
+        store.forget_failure(spec)
+        with _open_logger(spec, store, machine) as logger:
+            log = _LossLog(folder / "metrics.jsonl", logger)
+            model, data, done = _train(job, store, machine, group, log)
+            result = _evaluate_all(model, data, spec, store, done, torch.device(machine.device))
+            logger.log(result.steps, dict(_name_scores(result)))
+        if job.keep_model:
+            write_model(folder / "model", model, spec, job.max_length)
+        store.finish(spec, result)
+        group.agree(1)
+        return result
+
+
+def _help(job: Job, store: RunStore, machine: Machine, group: Group) -> RunResult:
+    """Take part in a run that the first process of a group stores; return its result."""
+    if not group.agree(0):
+        _train(job, store, machine, group, None)
+        group.agree(1)
+    return store.result(job.spec)
+
+
+def _train(
+    job: Job, store: RunStore, machine: Machine, group: Group, log: _LossLog | None
+) -> tuple[PathModel, dict[str, TaskData], TrainingLog]:
+    spec = job.spec
+    torch.set_num_threads(machine.threads)
+    data = {task.name: _load_checked(job, task) for task in spec.tasks}
+    model = build_model(spec)
+    done = train(
+        model,
+        data,
+        spec.training,
+        spec.seed,
+        device=torch.device(machine.device),
+        checkpoint=Checkpoint(store.path(spec) / "checkpoint", machine.checkpoint_s),
+        log=log,
+        group=group,
+    )
+    return model, data, done
+
+
+def _open_logger(
+    spec: RunSpec, store: RunStore, machine: Machine
+) -> AbstractContextManager[Logger]:
+    settings = {
+        "tasks": ", ".join(spec.names),
+        "hierarchy": str(spec.hierarchy),
+        "system": spec.system,
+        "seed": spec.seed,
+        "encoder": spec.model.name,
+        **to_plain(spec.training),
+    }
+    return open_logger(machine.loggers, store.folder.parent / "logs", spec.run_id, settings)
+
+
+def _name_scores(result: RunResult) -> Iterator[tuple[str, float]]:
+    for task, splits in result.scores.items():
+        for split, metrics in splits.items():
+            for metric, value in metrics.items():
+                yield f"{metric}/{task}/{split}", value
+
+
+def build_model(spec: RunSpec) -> PathModel:
+    """Build a run's model from its pretrained encoder, before any training."""
+    encoder = load_encoder(spec.model.name, spec.model.revision, spec.training.dropout)
+    return build_paths(encoder, spec)
+
+
+def _load_checked(job: Job, task: Task) -> TaskData:
+    check_arrays(job.data[task.name])
+    data = load_data(job.data[task.name], task)
+    expected = job.spec.data[task.name]
+    if data.fingerprint != expected:
+        raise InputError(
+            f"The tokenised rows of `{task.name}` should have fingerprint {expected}. "
+            f"Found {data.fingerprint} in {job.data[task.name]}."
+        )
+    return data
+
+
+def _evaluate_all(
+    model: PathModel,
+    data: Mapping[str, TaskData],
+    spec: RunSpec,
+    store: RunStore,
+    log: TrainingLog,
+    device: torch.device,
+) -> RunResult:
+    began = time.perf_counter()
+    scores = {}
+    for task in spec.tasks:
+        frame = evaluate(model, data[task.name], precision=spec.training.precision, device=device)
+        store.write_predictions(spec, task.name, frame)
+        scores[task.name] = score_splits(task, frame)
+    return RunResult(
+        scores=scores,
+        primary={task.name: primary_score(task, scores[task.name]) for task in spec.tasks},
+        n_dev={
+            name: {split: len(d.splits[split]) for split in d.task.dev_splits}
+            for name, d in data.items()
+        },
+        steps=log.steps,
+        train_tokens=log.tokens,
+        seconds={"train": log.seconds, "evaluate": time.perf_counter() - began},
+        parameters=model.count_parameters(),
+        final_loss=log.final_loss,
+        micro_batches=log.micro_batches,
+        versions=find_versions(),
+    )
+
+
+def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return dev split to metric to value, from per-example predictions."""
+    return {
+        str(split): score(
+            task.all_metrics,
+            rows["label"].to_numpy(),
+            rows["prediction"].to_numpy(),
+            rows["question"].to_numpy(),
+        )
+        for split, rows in frame.groupby("split", sort=False)
+    }
+
+
+def primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
+    """Return the mean of the primary metric over the dev splits (f in equation 3)."""
+    return sum(values[task.metric] for values in scores.values()) / len(scores)
+
+
+@functools.cache
+def find_versions() -> Mapping[str, str]:
+    """Return the versions of Python and the packages that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+class _LossLog:
+    """Appends one JSON line per step; a resumed run first drops lines it will write again."""
+
+    def __init__(self, path: Path, logger: Logger) -> None:
+        self.path = path
+        self.logger = logger
+        self.is_open = False
+
+    def __call__(self, line: Mapping[str, Any]) -> None:
+        if not self.is_open:
+            self._drop_from(int(line["step"]))
+            self.is_open = True
+        append_line(self.path, canonical_json(line))
+        self.logger.log(int(line["step"]), {f"loss/{line['task']}": float(line["loss"])})
+
+    def _drop_from(self, step: int) -> None:
+        """Keep the first `step` lines (one per step)."""
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        kept = [line for line in lines[:step] if line.endswith("}")]
+        write_bytes(self.path, "".join(line + "\n" for line in kept).encode())
+
+
+def describe_parameters(counts: Mapping[str, int]) -> str:
+    """Return `30.3 M parameters overall, 22.7 M activated by a task`."""
+    overall, activated = (f"{counts[key] / 1e6:.1f} M" for key in ("overall", "activated"))
+    return f"{overall} parameters overall, {activated} activated by a task"

@@ -1,0 +1,104 @@
+"""What a training has come to: its tokens, and its losses, read from the device some at a time.
+
+To read a loss from a GPU is to wait for all that it has still to do, and to let it stand idle until
+the next step's kernels are launched. So losses are gathered there, and read together every
+`STEPS_AT_ONCE` steps; on a CPU at each step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hmnet.training.errors import DivergedError
+from hmnet.training.steps import Step
+
+STEPS_AT_ONCE = 32
+"""Steps after which a GPU's losses are read; so many late a training is seen to have diverged."""
+
+
+class Record:
+    """Sums over a training's steps.
+
+    Args:
+        steps: every step of the run, in order.
+        log: called with step, epoch, task and loss of every step, in order.
+        sums: what `state` returned, of a training that is gone on with.
+
+    Attributes:
+        tokens: training tokens of the steps that were read.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        log: Callable[[Mapping[str, Any]], None] | None = None,
+        sums: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._steps = steps
+        self._log = log
+        self._waiting: list[tuple[int, Tensor]] = []
+        sums = sums or {"tokens": 0, "loss_sum": {}, "loss_count": {}}
+        self.tokens: int = sums["tokens"]
+        self._loss_sum: dict[str, float] = dict(sums["loss_sum"])
+        self._loss_count: dict[str, int] = dict(sums["loss_count"])
+
+    def add(self, position: int, sums: Tensor) -> None:
+        """Take a step's loss and tokens, [2], wherever they lie.
+
+        Raises:
+            DivergedError: if a loss that was read is not finite; names step and task.
+        """
+        self._waiting.append((position, sums))
+        if _is_free(sums) or len(self._waiting) >= STEPS_AT_ONCE:
+            self.read()
+
+    def read(self) -> None:
+        """Read what waits on the device.
+
+        Raises:
+            DivergedError: as in `add`.
+        """
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        values = torch.stack([sums for _, sums in waiting]).tolist()
+        for (position, _), (loss, tokens) in zip(waiting, values, strict=True):
+            self._take(position, loss, int(tokens))
+
+    def _take(self, position: int, loss: float, tokens: int) -> None:
+        step = self._steps[position]
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"The training loss of `{step.task}` became {loss} at step {position + 1} of "
+                f"{len(self._steps)}. Try a lower learning rate or a warm-up."
+            )
+        self.tokens += tokens
+        if step.epoch == self._steps[-1].epoch:
+            self._loss_sum[step.task] = self._loss_sum.get(step.task, 0.0) + loss
+            self._loss_count[step.task] = self._loss_count.get(step.task, 0) + 1
+        if self._log is not None:
+            self._log({"step": position, "epoch": step.epoch, "task": step.task, "loss": loss})
+
+    def state(self) -> dict[str, Any]:
+        """Return the sums over all steps so far, as plain values for a checkpoint."""
+        self.read()
+        return {
+            "tokens": self.tokens,
+            "loss_sum": self._loss_sum,
+            "loss_count": self._loss_count,
+        }
+
+    def final_loss(self) -> dict[str, float]:
+        """Return each task's mean loss over the last epoch."""
+        self.read()
+        return {task: self._loss_sum[task] / self._loss_count[task] for task in self._loss_sum}
+
+
+def _is_free(sums: Tensor) -> bool:
+    """Tell whether nothing is waited for when a tensor is read."""
+    return sums.device.type == "cpu"

@@ -1,0 +1,121 @@
+"""Predictions and scores of a model on whole splits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from hmnet.data.task_data import TaskData
+from hmnet.data.tokens import SplitData
+from hmnet.models.paths import PathModel
+from hmnet.models.shared_prefix import LayerPasses, share_prefix
+from hmnet.packing.batch import pack
+from hmnet.training.errors import DivergedError
+
+Logits = np.ndarray[Any, np.dtype[np.float32]]
+EVALUATION_TOKENS = 32768
+"""Tokens of an evaluation batch on a GPU, enough to hide the launching of kernels."""
+CORE_TOKENS = 2048
+"""The same for each CPU thread: more of them leave the caches, and take a tenth longer. Scores do
+not depend on it."""
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """bfloat16 autocast, or nothing for fp32."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def evaluate(
+    model: PathModel,
+    data: TaskData,
+    *,
+    precision: str = "fp32",
+    device: torch.device | None = None,
+) -> pd.DataFrame:
+    """Predict every dev example of a task.
+
+    Returns:
+        A row per example with `split`, `row`, `label`, `prediction`, `question` and `logits`.
+
+    Raises:
+        DivergedError: if an output is not finite.
+    """
+    device = device or torch.device("cpu")
+    frames = []
+    for split in data.task.dev_splits:
+        logits = predict(model, data.task.name, data.splits[split], precision, device)
+        frames.append(_to_frame(split, data.splits[split], logits))
+    return pd.concat(frames, ignore_index=True)
+
+
+def predict(
+    model: PathModel, task: str, split: SplitData, precision: str, device: torch.device
+) -> Logits:
+    """Return the outputs for every example of a split, float32 [N, C], in its order."""
+    return predict_tasks(model, [task], split, precision, device)[0][task]
+
+
+@torch.inference_mode()
+def predict_tasks(
+    model: PathModel, tasks: Sequence[str], split: SplitData, precision: str, device: torch.device
+) -> tuple[dict[str, Logits], LayerPasses]:
+    """Return each task's outputs for every example; what paths share is computed once.
+
+    Returns:
+        Task to float32 [N, C], in the split's order; and how many layers were run.
+
+    Raises:
+        DivergedError: if an output is not finite.
+    """
+    model.to(device).eval()
+    parts: dict[str, list[Tensor]] = {task: [] for task in tasks}
+    order: list[np.ndarray[Any, Any]] = []
+    # one autocast around all batches: weights are converted once
+    with share_prefix(model, tasks) as passes, autocast(precision, device):
+        for index in cut_by_tokens(split, _evaluation_tokens(device)):
+            batch = pack(split, index).to(device)
+            order.append(batch.index)
+            for task in tasks:
+                parts[task].append(model(task, batch).float().cpu())
+    back = np.argsort(np.concatenate(order))
+    outputs = {task: torch.cat(part).numpy()[back] for task, part in parts.items()}
+    return {task: _check_outputs(found, task) for task, found in outputs.items()}, passes
+
+
+def _evaluation_tokens(device: torch.device) -> int:
+    return CORE_TOKENS * torch.get_num_threads() if device.type == "cpu" else EVALUATION_TOKENS
+
+
+def _check_outputs(outputs: Logits, task: str) -> Logits:
+    if np.isfinite(outputs).all():
+        return outputs
+    raise DivergedError(f"The outputs for task `{task}` are not finite: the training diverged.")
+
+
+def cut_by_tokens(split: SplitData, most_tokens: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield examples sorted by length, in batches of about `most_tokens` tokens."""
+    order = np.argsort(split.lengths, kind="stable")
+    batch_of = np.cumsum(split.lengths[order]) // most_tokens
+    yield from np.split(order, np.flatnonzero(np.diff(batch_of)) + 1)
+
+
+def _to_frame(split: str, data: SplitData, logits: np.ndarray[Any, Any]) -> pd.DataFrame:
+    is_regression = data.labels.dtype.kind == "f"
+    return pd.DataFrame(
+        {
+            "split": split,
+            "row": data.rows,
+            "label": data.labels,
+            "prediction": logits[:, 0] if is_regression else logits.argmax(1),
+            "question": data.questions,
+            "logits": list(logits),
+        }
+    )

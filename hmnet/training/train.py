@@ -1,0 +1,275 @@
+"""Training and evaluation: one loop for every method, which never asks for the method's name.
+
+1. The steps are planned beforehand (`hmnet.training.steps`), so a position in the plan is all the
+   state that data order and random numbers need.
+2. A step packs one task's batch, runs that task's path, and updates the parameters on it:
+   AdamW with bias correction (per parameter: one that a step does not reach is not touched),
+   the norm of the path's gradient clipped, the learning rate decayed linearly.
+3. A checkpoint is parameters, optimiser moments and the position; resuming from it gives the
+   numbers of a run that was never stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hmnet.data.task_data import TaskData
+from hmnet.data.tokens import Ints
+from hmnet.errors import RelevanceError
+from hmnet.models.paths import PathModel
+from hmnet.packing.batch import Batch, pack, sort_by_length
+from hmnet.packing.batch_shape import BatchShape, fit_shape
+from hmnet.packing.device_split import ResidentSplit
+from hmnet.packing.dropout import seed_dropout
+from hmnet.process_memory import frozen_heap
+from hmnet.seeding import derive_seed
+from hmnet.study.settings import TrainingSettings
+from hmnet.training.batch_shapes import plan_shapes
+from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.distributed import ALONE, Group
+from hmnet.training.embedding_gradients import EmbeddingGradients
+from hmnet.training.losses import Record
+from hmnet.training.optimiser import (
+    clip_gradients,
+    compute_loss,
+    learning_rate,
+    make_optimizer,
+    set_rate,
+    total_decay,
+)
+from hmnet.training.predict import autocast
+from hmnet.training.step_graphs import StepGraphs
+from hmnet.training.steps import Step, count_batches, plan_steps
+from hmnet.training.used_rows import UsedRows
+
+
+class OutOfMemoryError(RelevanceError):
+    """The device has no room for a single example."""
+
+
+@dataclass
+class TrainingLog:
+    """What a training reports.
+
+    Attributes:
+        steps, tokens: optimiser steps and training tokens, of the whole run.
+        seconds: time spent in this process.
+        final_loss: task to its mean loss over the last epoch.
+        micro_batches: parts that a batch was cut into because the device ran out of memory.
+    """
+
+    steps: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    final_loss: dict[str, float] = field(default_factory=dict)
+    micro_batches: int = 1
+
+
+def train(
+    model: PathModel,
+    data: Mapping[str, TaskData],
+    settings: TrainingSettings,
+    seed: int,
+    *,
+    device: torch.device | None = None,
+    checkpoint: Checkpoint | None = None,
+    log: Callable[[Mapping[str, Any]], None] | None = None,
+    group: Group = ALONE,
+) -> TrainingLog:
+    """Train a model in place on the tasks of `data`.
+
+    Args:
+        checkpoint: where to save and resume; None keeps nothing.
+        log: called with step, epoch, task and loss of every step, in order.
+        group: the processes that share the batches; the first one saves and logs.
+
+    Raises:
+        DivergedError: if the loss is not finite; names step and task.
+    """
+    trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"), group)
+    try:
+        with frozen_heap(), trainer.graphs.stream():
+            return _train(trainer, checkpoint, log)
+    finally:
+        trainer.finish()
+
+
+def _train(
+    trainer: Trainer,
+    checkpoint: Checkpoint | None,
+    log: Callable[[Mapping[str, Any]], None] | None,
+) -> TrainingLog:
+    model, group = trainer.model, trainer.group
+    log = log if group.is_first else None
+    start, record = 0, Record(trainer.steps, log)
+    if checkpoint and (state := checkpoint.load(model, trainer.optimizer)) is not None:
+        start, record = state["position"], Record(trainer.steps, log, state["progress"])
+    if group.agree(start) != start:  # also: nobody goes on before all have read the checkpoint
+        raise RelevanceError(
+            f"All processes should go on from one checkpoint. Found step {start + 1} in process "
+            f"{group.rank}: is the output folder the same for all of them?"
+        )
+    began = time.perf_counter()
+    for position in range(start, len(trainer.steps)):
+        record.add(position, trainer.update(position))
+        is_last = position + 1 == len(trainer.steps)
+        if checkpoint and group.is_first and not is_last and checkpoint.is_due():
+            state = {"position": position + 1, "progress": record.state()}
+            checkpoint.save(model, trainer.optimizer, state)
+    record.read()
+    return TrainingLog(
+        steps=len(trainer.steps),
+        tokens=record.tokens,
+        seconds=time.perf_counter() - began,
+        final_loss=record.final_loss(),
+        micro_batches=trainer.micro_batches,
+    )
+
+
+class Trainer:
+    """A model, its optimiser and its planned steps; `finish` makes the model whole again.
+
+    Attributes:
+        steps: every step of the run, in order.
+        optimizer: AdamW over all parameters.
+        micro_batches: parts that a batch is cut into; more than one where memory ran out.
+        resident: the tasks' rows that lie on the device; none on a CPU, which reads mapped files.
+        shapes: the sizes that each step's batch is filled up to there.
+        graphs: the steps that are recorded there.
+    """
+
+    def __init__(
+        self,
+        model: PathModel,
+        data: Mapping[str, TaskData],
+        settings: TrainingSettings,
+        seed: int,
+        device: torch.device,
+        group: Group = ALONE,
+    ) -> None:
+        self.group = group
+        self.model = model.to(device).train()
+        self.data = data
+        self.settings = settings
+        self.seed = seed
+        self.device = device
+        sizes = {name: len(d.train) for name, d in data.items()}
+        counts = count_batches(sizes, settings)
+        self.steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed, counts)
+        is_cpu = device.type == "cpu"
+        tokens = (each.train.tokens for each in data.values())
+        self.rows = UsedRows(model, tokens) if is_cpu else None
+        self.optimizer = make_optimizer(model, settings)
+        self.parameters = list(model.parameters())
+        self.micro_batches = 1
+        self.embeddings = EmbeddingGradients(model) if is_cpu else None
+        self.graphs = StepGraphs(device)
+        self.resident: dict[str, ResidentSplit] = {}
+        self.shapes: list[BatchShape] = []
+        if not is_cpu:
+            self.reside()
+
+    def reside(self) -> None:
+        """Move the tasks' rows to the device, and have batches put together there."""
+        splits = {name: each.train for name, each in self.data.items()}
+        self.resident = {name: ResidentSplit(each, self.device) for name, each in splits.items()}
+        self.shapes = plan_shapes(self.steps, splits)
+
+    def finish(self) -> None:
+        """End the training: the model is again one for any text."""
+        self.graphs.stop()
+        if self.rows:
+            self.rows.restore(total_decay(len(self.steps), self.settings))
+
+    def update(self, position: int) -> Tensor:
+        """Take one optimiser step; return the loss and the tokens of the batch, float64 [2].
+
+        On a GPU nothing is waited for, so what is returned may still have to be computed.
+
+        Where the device runs out of memory, the batch is cut into twice as many parts, whose
+        gradients are added up; so are all later ones. The step stays that of the whole batch.
+
+        Raises:
+            OutOfMemoryError: if there is no room for a single example.
+        """
+        step = self.steps[position]
+        set_rate(self.optimizer, learning_rate(position, len(self.steps), self.settings))
+        while True:
+            rank = (self.group.rank,) if self.group.size > 1 else ()
+            seed_dropout(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))
+            try:
+                return self._update(position)
+            except torch.OutOfMemoryError as error:
+                self._halve(step, error)
+
+    def _update(self, position: int) -> Tensor:
+        step = self.steps[position]
+        is_whole = self.micro_batches == 1 and self.group.size == 1
+        if not (self.resident and is_whole):
+            return self._optimise(step.task, self._cut(step))
+        split, shape = self.resident[step.task], self.shapes[position]
+        index, _ = sort_by_length(self.data[step.task].train, step.index)
+
+        def take(chosen: Tensor) -> Tensor:
+            return self._optimise(step.task, [(split.pack(chosen, shape), 1.0)])
+
+        return self.graphs.run((step.task, shape), torch.from_numpy(index), take)
+
+    def _cut(self, step: Step) -> Iterator[tuple[Batch, float]]:
+        """Yield the parts of this process's share of a batch, and each one's share of the batch."""
+        index, own_share = self.group.share(np.asarray(step.index))
+        for part in np.array_split(index, min(self.micro_batches, len(index))):
+            yield self._pack(step.task, part), own_share * len(part) / len(index)
+
+    def _pack(self, task: str, index: Ints) -> Batch:
+        split = self.data[task].train
+        if task not in self.resident:
+            return pack(split, index)
+        index, lengths = sort_by_length(split, index)
+        chosen = torch.from_numpy(index).to(self.device, non_blocking=True)
+        return self.resident[task].pack(chosen, fit_shape(lengths))
+
+    def _optimise(self, task: str, batches: Iterable[tuple[Batch, float]]) -> Tensor:
+        """Take a step on batches with their shares; return its loss and its tokens, [2]."""
+        try:
+            sums = self._add_gradients(task, batches)
+            clip_gradients(self.parameters, self.settings.clip_norm)
+            self.optimizer.step()
+            return sums
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+
+    def _add_gradients(self, task: str, batches: Iterable[tuple[Batch, float]]) -> Tensor:
+        weight = self.settings.loss_weights.get(task, 1.0)
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        for batch, share in batches:
+            with autocast(self.settings.precision, self.device):
+                outputs = self.model(task, batch)
+            loss = compute_loss(outputs.float(), batch.labels) * share
+            (loss * weight).backward()
+            sums[0] += loss.detach()
+            sums[1] += batch.packing.count_tokens() if share else 0
+        if self.embeddings:
+            self.embeddings.densify()
+        self.group.add_up(self.model.path(task).parameters(), sums)
+        return sums
+
+    def _halve(self, step: Step, error: Exception) -> None:
+        """Go over to half as large parts of a batch, after the device ran out of memory."""
+        self.graphs.stop()
+        if self.micro_batches >= len(step.index):
+            raise OutOfMemoryError(
+                f"Parameter `rows.max_length` should leave room for one example of `{step.task}` "
+                f"on {self.device}. Found `out of memory`: lower it, or run fewer jobs at once "
+                "(`--jobs-per-gpu`)."
+            ) from error
+        self.micro_batches *= 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()

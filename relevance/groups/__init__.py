@@ -1,0 +1,1 @@
+"""From a relevance matrix to groups of tasks, with how far they can be trusted."""

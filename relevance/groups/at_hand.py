@@ -1,0 +1,121 @@
+"""The groupings that an output folder has at hand, and groups.json of a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from hmnet.errors import InputError
+from hmnet.folder.outputs import Output, open_output
+from hmnet.storage.tables import write_table
+from hmnet.study.hierarchy import Groups
+from hmnet.study.study import Study, resolve_study
+from relevance.groups.clustering import cluster, to_table
+from relevance.matrices.find import find_matrix
+from relevance.matrices.manual import manual_groups
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.reference import REFERENCES, load_reference
+
+CLUSTERS_SCHEMA = "clusters/1"
+
+
+def group_tasks(
+    out: Path | None, study: Path | None, source: str | None, k: int, method: str, seed: int
+) -> tuple[Groups, tuple[Path, Path]]:
+    """Group the tasks of a matrix; write `clusters.parquet` and `groups.json`.
+
+    Args:
+        source: `vocab`, `pairwise`, `manual`, `paper:...` or a file; see `find_matrix`.
+
+    Returns:
+        The groups, and the two files.
+    """
+    output = open_output(out)
+    matrix = find_matrix(output, study, source)
+    if source == "manual":
+        groups = manual_groups(resolve_study(output.folder, study).tasks.values())
+    else:
+        groups = cluster(matrix, k, method, seed)
+    write_table(output.clusters, to_table(groups, matrix), CLUSTERS_SCHEMA, dict(groups.origin))
+    groups.write(output.groups)
+    return groups, (output.clusters, output.groups)
+
+
+def find_groupings(
+    output: Output, study: Study, k: int | None = None, say: Callable[[str], None] = print
+) -> dict[str, Groups]:
+    """Return the groupings of a study's tasks that are at hand, by name.
+
+    `vocabulary` and `pairwise` where these have been measured, by k-means, and `manual` always.
+    groups.json is taken under the name of the matrix that it was made from.
+
+    Args:
+        k: number of groups of a clustering; None for that of groups.json if this was made from a
+            matrix that is at hand and has several groups, else 3.
+        say: told of a matrix that gives no such groups, and why.
+    """
+    names = list(study.tasks)
+    matrices = _read_measured(output, say)
+    known = _read_groups(output, names)
+    measures = {matrix.identity: matrix.measure for matrix in matrices.values()}
+    count = min(k or _choose_count(known, measures), len(names))
+    found = {"manual": manual_groups(study.tasks.values())}
+    for file, matrix in matrices.items():
+        try:
+            found[matrix.measure] = cluster(matrix.select(names), count)
+        except InputError as error:
+            say(f"note: no groups from {file}: {error}")
+    if known is not None and k in (None, len(known.groups)):
+        found[_name_origin(known, measures)] = known
+    return {name: found[name] for name in sorted(found, key=_place)}
+
+
+def _read_measured(output: Output, say: Callable[[str], None]) -> dict[str, RelevanceMatrix]:
+    """Return file name to matrix for those that have been measured."""
+    matrices = {}
+    for path in (output.vocab, output.pairwise):
+        try:
+            if path.exists():
+                matrices[path.name] = RelevanceMatrix.read(path)
+        except InputError as error:
+            say(f"note: no groups from {path.name}: {error}")
+    return matrices
+
+
+def _read_groups(output: Output, names: list[str]) -> Groups | None:
+    """Return the groups of groups.json, if they are those of these tasks and not the manual ones.
+
+    The manual groups are those of the study's categories as they are now.
+    """
+    groups = Groups.read(output.groups) if output.groups.exists() else None
+    if groups is None or groups.origin.get("method") == "manual":
+        return None
+    return groups if sorted(groups.tasks) == sorted(names) else None
+
+
+def _choose_count(known: Groups | None, measures: Mapping[str, str]) -> int:
+    """Return the number of groups that every clustering gets.
+
+    Args:
+        measures: identity of each matrix at hand to its measure.
+    """
+    is_ours = known is not None and known.origin.get("matrix") in measures
+    return len(known.groups) if known is not None and is_ours and len(known.groups) > 1 else 3
+
+
+def _name_origin(known: Groups, measures: Mapping[str, str]) -> str:
+    """Return the name of the matrix that groups were made from, not that of another one's."""
+    identity = str(known.origin.get("matrix", "file"))
+    measure = str(known.origin.get("measure", known.origin.get("method", "groups")))
+    if identity in measures:
+        return measures[identity]
+    reference = next((name for name in REFERENCES if load_reference(name).identity == identity), "")
+    if reference:
+        return reference.replace(":", "-")
+    return f"{measure}-{identity}" if measure in measures.values() else measure
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Return where a grouping stands in a table: in the paper's order, then by name."""
+    order = ("vocabulary", "manual", "pairwise")
+    return (order.index(name) if name in order else len(order), name)

@@ -1,0 +1,1 @@
+"""The relevance matrix: stored, published, judged and compared."""

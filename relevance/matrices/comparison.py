@@ -1,0 +1,287 @@
+"""How far two matrices of the same tasks agree.
+
+    found = compare_matrices(RelevanceMatrix.read(a), RelevanceMatrix.read(b))
+    found.targets            # a row per target
+    found.p_value            # joint permutation of rows and columns
+
+What a matrix is used for is to choose a target's partners, so it is compared target by target: how
+the one ranks the sources of a target (Spearman; NDCG), and what is lost in the other's values by
+taking the best of the first one's top k (regret@k). The whole is tested by permuting the tasks of
+one matrix, rows and columns jointly (the quadratic assignment procedure, Hubert 1987): cells of a
+row or column are no independent observations.
+
+Two noisy measures of the same thing correlate at most by the root of the product of their
+reliabilities, which is divided out where a matrix says how noisy it is: reliability is the share
+of the variance between a target's sources that is not noise. Draws give it; intervals give a lower
+bound, because they hold what all sources of a target share as well.
+
+Legend: B draws, T tasks, P permutations; sources are rows, targets columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import ndcg_score
+
+from analysis.arrays import Floats
+from analysis.gains.additive import find_cells, rank_correlation
+from hmnet.errors import InputError
+from hmnet.folder.outputs import Output
+from relevance.matrices.draws import find_draws, read_draws
+from relevance.matrices.find import find_matrix
+from relevance.matrices.matrix import RelevanceMatrix
+
+TOP = 3
+PERMUTATIONS = 1999
+LEAST_TASKS = 4
+LEAST_RELIABILITY = 0.05
+NORMAL_WIDTH = 2 * 1.959964
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixComparison:
+    """What was found.
+
+    Attributes:
+        tasks: those that both matrices hold.
+        targets: a row per target: `task`, `spearman` of both columns, `ndcg` of the first one's
+            ranking by the second one's values, `regret` at `top`, in the second one's unit.
+        top: k of regret@k.
+        rows: mean Spearman correlation of the rows: which targets a source helps most.
+        p_value: of the mean of `spearman`, joint permutation, one-sided.
+        reliability: of each matrix, None where it does not say how noisy it is.
+        disattenuated: the mean of `spearman` over the root of both reliabilities' product, at most
+            1 in size; None where one is unknown or next to nothing.
+    """
+
+    tasks: tuple[str, ...]
+    targets: pd.DataFrame
+    top: int
+    rows: float
+    p_value: float
+    reliability: tuple[float | None, float | None]
+    disattenuated: float | None
+
+    @property
+    def spearman(self) -> float:
+        """Mean over targets of the correlation of their sources' values."""
+        return float(self.targets["spearman"].mean())
+
+
+def compare_matrices(
+    one: RelevanceMatrix,
+    other: RelevanceMatrix,
+    top: int = TOP,
+    draws: tuple[Floats | None, Floats | None] = (None, None),
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> MatrixComparison:
+    """Compare the tasks that both matrices hold; the second one is taken for the truth.
+
+    Args:
+        top: k of regret@k.
+        draws: of each matrix, in its order of tasks.
+        permutations: P.
+
+    Raises:
+        InputError: for fewer than four common tasks, or a k that is not positive.
+    """
+    tasks = tuple(task for task in one.tasks if task in other.tasks)
+    if len(tasks) < LEAST_TASKS or top < 1:
+        raise InputError(
+            f"Two matrices should have at least {LEAST_TASKS} tasks in common, and `k` be at least "
+            f"1. Found {len(tasks)} tasks ({', '.join(tasks) or 'none'}) and `{top}`."
+        )
+    a, b = (_read(matrix, tasks) for matrix in (one, other))
+    cells = find_cells(a) & find_cells(b)
+    targets = _compare_targets(a, b, cells, tasks, top)
+    reliability = (
+        measure_reliability(one.select(tasks), _select(draws[0], one, tasks)),
+        measure_reliability(other.select(tasks), _select(draws[1], other, tasks)),
+    )
+    mean = float(targets["spearman"].mean())
+    return MatrixComparison(
+        tasks=tasks,
+        targets=targets,
+        top=top,
+        rows=_average([_correlate(a.T, b.T, cells.T, t) for t in range(len(tasks))]),
+        p_value=permute_jointly(a, b, permutations, seed),
+        reliability=reliability,
+        disattenuated=disattenuate(mean, *reliability),
+    )
+
+
+def _read(matrix: RelevanceMatrix, tasks: tuple[str, ...]) -> Floats:
+    return matrix.select(tasks).to_frame().to_numpy(dtype=np.float64)
+
+
+def _select(draws: Floats | None, matrix: RelevanceMatrix, tasks: tuple[str, ...]) -> Floats | None:
+    if draws is None:
+        return None
+    place = [matrix.tasks.index(task) for task in tasks]
+    return draws[:, np.array(place)[:, None], place]
+
+
+def _compare_targets(
+    a: Floats, b: Floats, cells: npt.NDArray[np.bool_], tasks: tuple[str, ...], top: int
+) -> pd.DataFrame:
+    rows = []
+    for t, task in enumerate(tasks):
+        guess, true = a[cells[:, t], t], b[cells[:, t], t]
+        rows.append((task, rank_correlation(guess, true), *_rank_well(guess, true, top)))
+    return pd.DataFrame(rows, columns=["task", "spearman", "ndcg", "regret"])
+
+
+def _rank_well(guess: Floats, true: Floats, top: int) -> tuple[float, float]:
+    """Return NDCG and regret@k, NaN where there is nothing to rank."""
+    if len(true) < 2:
+        return math.nan, math.nan
+    worth = true - true.min()
+    ndcg = float(ndcg_score(worth[None], guess[None])) if worth.max() > 0 else math.nan
+    chosen = np.argsort(-guess, kind="stable")[:top]
+    return ndcg, float(true.max() - true[chosen].max())
+
+
+def _correlate(a: Floats, b: Floats, cells: npt.NDArray[np.bool_], column: int) -> float:
+    kept = cells[:, column]
+    return rank_correlation(a[kept, column], b[kept, column])
+
+
+def _average(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else math.nan
+
+
+def permute_jointly(a: Floats, b: Floats, permutations: int = PERMUTATIONS, seed: int = 0) -> float:
+    """Return the p-value of the mean Spearman correlation of columns, one-sided.
+
+    The tasks of `a` are permuted, rows and columns jointly; the identity counts as one of them.
+
+    Args:
+        a, b: [T, T]; the diagonal does not count. A cell that is missing in one moves with it.
+    """
+    size = len(a)
+    own = _mean_rank_correlation(a, b)
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(size) for _ in range(permutations)]
+    found = [_mean_rank_correlation(a[np.ix_(order, order)], b) for order in orders]
+    return float((1 + sum(rho >= own - 1e-12 for rho in found)) / (1 + permutations))
+
+
+def _mean_rank_correlation(a: Floats, b: Floats) -> float:
+    """Return the mean over columns of Spearman's correlation, 0 for columns without one."""
+    cells = find_cells(a) & find_cells(b)
+    x, y = (_rank_columns(np.where(cells, m, np.nan)) for m in (a, b))
+    scale = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
+    rho = np.divide((x * y).sum(axis=0), scale, out=np.zeros_like(scale), where=scale > 0)
+    return float(rho.mean())
+
+
+def _rank_columns(values: Floats) -> Floats:
+    """Return centred mid-ranks of each column, 0 where a value is missing."""
+    ranks = stats.rankdata(values, axis=0, nan_policy="omit")
+    count = np.isfinite(ranks).sum(axis=0)
+    mean = np.where(np.isfinite(ranks), ranks, 0.0).sum(axis=0) / np.maximum(count, 1)
+    return np.where(np.isfinite(ranks), ranks - mean, 0.0)
+
+
+def measure_reliability(matrix: RelevanceMatrix, draws: Floats | None = None) -> float | None:
+    """Return the share of the variance between a target's sources that is not noise.
+
+    The mean over targets, each at least 0. None for a matrix with neither draws nor intervals.
+    """
+    values = matrix.to_frame().to_numpy(dtype=np.float64)
+    cells = find_cells(values)
+    if draws is not None:
+        noise = _measure_spread(np.where(cells, draws - draws.mean(axis=0), np.nan)).mean(axis=0)
+    else:
+        low, high = (matrix.to_frame(name).to_numpy() for name in ("ci_low", "ci_high"))
+        cells &= np.isfinite(low) & np.isfinite(high)
+        if not cells.any():
+            return None
+        squares = np.where(cells, ((high - low) / NORMAL_WIDTH) ** 2, 0.0)
+        noise = squares.sum(axis=0) / np.maximum(cells.sum(axis=0), 1)
+    whole = _measure_spread(np.where(cells, values, np.nan)[None])[0]
+    known = whole > 0
+    if not known.any():
+        return None
+    return float(np.clip(1 - noise[known] / whole[known], 0.0, 1.0).mean())
+
+
+def _measure_spread(stack: Floats) -> Floats:
+    """Return the variance between the sources of each target, 0 for fewer than two, [B, T]."""
+    count = np.isfinite(stack).sum(axis=1)
+    filled = np.where(np.isfinite(stack), stack, 0.0)
+    mean = filled.sum(axis=1) / np.maximum(count, 1)
+    centred = np.where(np.isfinite(stack), stack - mean[:, None], 0.0)
+    return (centred**2).sum(axis=1) / np.maximum(count - 1, 1)
+
+
+def disattenuate(correlation: float, one: float | None, other: float | None) -> float | None:
+    """Return the correlation that two measures without noise would have (Spearman 1904).
+
+    A side whose noise is not known counts as free of it; None where both are unknown, or one is
+    next to nothing but noise.
+    """
+    if one is None and other is None:
+        return None
+    both = (1.0 if one is None else one) * (1.0 if other is None else other)
+    if both < LEAST_RELIABILITY or math.isnan(correlation):
+        return None
+    return float(np.clip(correlation / math.sqrt(both), -1.0, 1.0))
+
+
+def describe_comparison(found: MatrixComparison, names: tuple[str, str]) -> Iterator[str]:
+    """Yield what was found, in lines for the terminal; the second matrix is the yardstick."""
+    one, other = names
+    table = found.targets.assign(regret=100 * found.targets["regret"])
+    table = table.rename(columns={"regret": f"regret@{found.top}"})
+    yield f"sources of each target as {one} ranks them, judged by {other}; regret in points of it"
+    yield table.round(2).to_string(index=False)
+    yield (
+        f"mean over {len(found.tasks)} targets: Spearman {found.spearman:.2f} (joint permutation "
+        f"p = {found.p_value:.3f}), NDCG {found.targets['ndcg'].mean():.2f}, "
+        f"regret@{found.top} {100 * found.targets['regret'].mean():.2f}"
+    )
+    yield f"which targets a source helps most: Spearman {found.rows:.2f} over rows"
+    for name, reliability in zip(names, found.reliability, strict=True):
+        known = "cannot be said" if reliability is None else f"{reliability:.2f}"
+        yield f"reliability of {name}: {known}"
+    if found.disattenuated is not None:
+        yield f"disattenuated, without what noise takes from it: {found.disattenuated:.2f}"
+    elif found.reliability != (None, None):
+        yield "a matrix that is next to nothing but noise: no correlation without it can be given"
+
+
+def compare_sources(
+    output: Output, one: str, other: str, top: int = TOP
+) -> tuple[MatrixComparison, tuple[str, str]]:
+    """Compare two matrices by name (`relevance.matrices.find.find_matrix`), with their draws."""
+    found = [find_matrix(output, None, name) for name in (one, other)]
+    paths = [find_draws(output, name) for name in (one, other)]
+    first, second = (read_draws(p, m) for p, m in zip(paths, found, strict=True))
+    return compare_matrices(found[0], found[1], top, (first, second)), (one, other)
+
+
+def rank_agreement(gains: RelevanceMatrix, other: RelevanceMatrix) -> float:
+    """Return how well another measure ranks the sources of a target, averaged over targets.
+
+    Spearman's correlation of each column, without the diagonal; NaN where no column has three
+    values or more.
+    """
+    shared = [task for task in gains.tasks if task in other.tasks]
+    one, two = gains.select(shared).to_frame(), other.select(shared).to_frame()
+    found = []
+    for task in shared:
+        both = pd.DataFrame({"a": one[task].drop(task), "b": two[task].drop(task)}).dropna()
+        if len(both) > 2 and both.nunique().min() > 1:
+            found.append(both["a"].corr(both["b"], method="spearman"))
+    return float(np.mean(found)) if found else float("nan")

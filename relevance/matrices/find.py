@@ -1,0 +1,40 @@
+"""The matrix that a command's `--matrix` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hmnet.errors import InputError
+from hmnet.folder.outputs import Output
+from hmnet.study.study import resolve_study
+from relevance.matrices.manual import manual_matrix
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.reference import load_reference
+
+
+def find_matrix(output: Output, study: Path | None, source: str | None) -> RelevanceMatrix:
+    """Return the matrix that `source` names; None takes what has been measured.
+
+    Raises:
+        InputError: if it has not been measured, or there is no such file.
+    """
+    if source is None:
+        source = next(
+            (s for s in ("pairwise", "vocab") if _measured(output, s).exists()), "pairwise"
+        )
+    if source.startswith("paper:"):
+        return load_reference(source)
+    if source == "manual":
+        return manual_matrix(resolve_study(output.folder, study).tasks.values())
+    path = _measured(output, source) if source in ("vocab", "pairwise") else Path(source)
+    if not path.exists():
+        raise InputError(
+            f"Parameter `matrix` should be vocab, pairwise, manual, paper:table2, paper:table3 or "
+            f"a file. Found `{source}`: {path} does not exist."
+            + (f" Run `relevance {source}` first." if source in ("vocab", "pairwise") else "")
+        )
+    return RelevanceMatrix.read(path)
+
+
+def _measured(output: Output, source: str) -> Path:
+    return output.vocab if source == "vocab" else output.pairwise

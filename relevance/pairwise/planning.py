@@ -1,0 +1,108 @@
+"""What a study will cost and what it will be able to tell: `relevance plan`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+import pandas as pd
+
+from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
+from analysis.gains.power import (
+    POWER,
+    find_level,
+    split_budget,
+    tabulate_power,
+    tabulate_prior_power,
+)
+from hmnet.folder.outputs import Output
+from hmnet.jobs.prepared import PreparedStudy
+from hmnet.jobs.workers import Workers
+from hmnet.study.study import Study
+from relevance.pairwise.plan import PairwisePlan
+from relevance.pairwise.results import read_predictions
+from relevance.pairwise.second_round import BUDGET, DRAWS, describe_extra, plan_extra
+from relevance.pairwise.sweep import plan_sweep, print_plan
+
+Say: TypeAlias = Callable[[str], None]
+
+
+def print_study_plan(
+    output: Output,
+    study: Study,
+    workers: Workers,
+    *,
+    single_seeds: Sequence[int] | None = None,
+    budget: int | None = None,
+    say: Say = print,
+) -> None:
+    """Print runs, tokens and hours, what gains they can detect, and the best split of a budget.
+
+    After a first round, what was measured takes the place of what is expected, and the runs are
+    named that deserve more seeds. Nothing is run but a short timing.
+
+    Args:
+        budget: number of runs to split; None for that of the plan (and `BUDGET` further ones).
+    """
+    print_plan(output, study, workers, single_seeds=single_seeds, say=say)
+    prepared, plan = plan_sweep(output, study, single_seeds)
+    found = _read_round(plan, output)
+    for line in describe_power(prepared, plan, found):
+        say(line)
+    for line in describe_split(len(plan.tasks), budget or len(plan.jobs)):
+        say(line)
+    if found is not None and found.has_seed_noise.any():
+        for line in describe_extra(plan_extra(found, budget or BUDGET)):
+            say(line)
+
+
+def _read_round(plan: PairwisePlan, output: Output) -> GainBootstrap | None:
+    """Return what finished runs show, None before there are any two arms to compare."""
+    predictions = read_predictions(plan, output.runs)
+    has_pairs = any(found.joint for found in predictions.values())
+    return bootstrap_gains(predictions, DRAWS) if has_pairs else None
+
+
+def describe_power(
+    prepared: PreparedStudy, plan: PairwisePlan, found: GainBootstrap | None
+) -> Iterator[str]:
+    """Yield the table of the smallest gains that can be detected, in points."""
+    table = tabulate_expected(prepared, plan)
+    source = "expected from published fine-tuning runs"
+    if found is not None and found.has_seed_noise.any():
+        table = tabulate_power(found, alpha=find_level(found))
+        source = "measured in the runs so far, after correction for all cells"
+    shown = table.assign(
+        **{name: 100 * table[name] for name in ("seed_sd", "detectable", "per_example")}
+    )
+    shown = shown.rename(columns={"per_example": "one_example"})
+    columns = ["task", "n_dev", "seed_sd", "detectable", "one_example"]
+    yield f"smallest gain found with {POWER:.0%} power, in points; noise of seeds {source}"
+    yield shown[columns].round(2).to_string(index=False)
+
+
+def tabulate_expected(prepared: PreparedStudy, plan: PairwisePlan) -> pd.DataFrame:
+    """Return `tabulate_prior_power` of a study, with the seeds that its plan has at least."""
+    sizes = {
+        name: (sum(len(data.splits[s]) for s in data.task.dev_splits), len(data.train))
+        for name, data in prepared.data.items()
+    }
+    singles = Counter(task for task, _ in plan.singles)
+    pairs = Counter(pair[:2] for pair in plan.pairs)
+    fewest = (min(count.values(), default=1) for count in (pairs, singles))
+    return tabulate_prior_power(sizes, *fewest)
+
+
+def describe_split(tasks: int, budget: int) -> Iterator[str]:
+    """Yield the best numbers of seeds for single and pair runs within a budget of runs."""
+    pairs = tasks * (tasks - 1) // 2
+    if tasks < 2 or budget < tasks + pairs:
+        yield f"{budget} runs do not pay one seed of {tasks} single and {pairs} pair runs"
+        return
+    best = split_budget(budget, tasks, pair_cost=1)
+    yield (
+        f"best use of {budget} runs: --seeds {best.n_pair} --single-seeds {best.n_single} "
+        f"({best.cost:.0f} runs); a gain's SD over seeds is then "
+        f"{(best.variance / 2) ** 0.5:.0%} of that with one seed each"
+    )

@@ -1,0 +1,151 @@
+"""What can be relied on in a sweep, in sentences for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.gains.bootstrap import GainBootstrap
+from analysis.scores.collapse import CollapsedRun
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.plan import PairwisePlan
+
+LEVEL = 0.05
+"""False discovery rate at which a gain counts as beyond noise."""
+SHOWN = 6
+
+
+def format_matrix(matrix: RelevanceMatrix) -> str:
+    """Return the gains in percent as text.
+
+    A star marks those beyond noise (q < .05), a question mark those that are undefined in practice.
+    """
+    wide = matrix.to_frame().mul(100)
+    length = max(len(f"{value:.1f}") for value in wide.to_numpy().ravel())
+    marks = pd.DataFrame(index=wide.index, columns=wide.columns, data=" ")
+    marks = marks.mask(matrix.to_frame("q_value") < LEVEL, "*").mask(_find_undefined(matrix), "?")
+    cells = [
+        [f"{value:{length}.1f}{mark}" for value, mark in zip(*both, strict=True)]
+        for both in zip(wide.to_numpy(), marks.to_numpy(), strict=True)
+    ]
+    table = pd.DataFrame(cells, list(matrix.tasks), list(matrix.tasks)).to_string()
+    legend = f"gain of column from row, %; * beyond noise (q < {LEVEL:g})"
+    unsure = "; ? single run no better than a constant answer" if "?" in table else ""
+    return f"{legend}{unsure}\n{table}"
+
+
+def _find_undefined(matrix: RelevanceMatrix) -> pd.DataFrame:
+    if "undefined" not in matrix.table.columns:
+        return matrix.to_frame().notna() & False
+    return matrix.to_frame("undefined").astype(bool)
+
+
+def describe_significant(matrix: RelevanceMatrix) -> Iterator[str]:
+    """Yield how many gains and losses are beyond noise, and the strongest of them.
+
+    Those over a single run that learned nothing are counted apart.
+    """
+    table = matrix.table[matrix.table["source"] != matrix.table["target"]]
+    tested = table[table["q_value"].notna()]
+    if tested.empty:
+        return
+    sure = tested[tested["q_value"] < LEVEL]
+    if "undefined" in sure.columns:
+        sure = sure[~sure["undefined"].astype(bool)]
+    losses = int((sure["value"] < 0).sum())
+    yield (
+        f"{len(sure)} of {len(tested)} gains are beyond noise (q < {LEVEL:g}): "
+        f"{len(sure) - losses} up, {losses} down"
+    )
+    strongest = sure.sort_values("value", key=np.abs, ascending=False, kind="stable")
+    for row in strongest.head(SHOWN).itertuples():
+        yield f"  {row.source} -> {row.target}: {row.value:+.1%} ({_show_interval(row)})"
+    if len(sure) > SHOWN:
+        yield f"  and {len(sure) - SHOWN} more"
+    if odd := int((tested["q_value"] < LEVEL).sum()) - len(sure):
+        yield f"  not counted: {odd} over single runs that are no better than a constant answer"
+
+
+def _show_interval(row: Any) -> str:
+    if math.isnan(row.ci_low):
+        return "no interval: the single score is 0 or less in some draws"
+    return f"{row.ci_low:+.1%} to {row.ci_high:+.1%}"
+
+
+def describe_majority(targets: pd.DataFrame) -> Iterator[str]:
+    """Yield the targets whose single runs do not, or not surely, beat the best constant answer."""
+    texts = {
+        "no": "single runs that do not beat the best constant answer; gains over them are "
+        "undefined in practice",
+        "not shown": "single runs that may not beat the best constant answer",
+    }
+    for verdict, text in texts.items():
+        rows = targets[targets["beats"] == verdict]
+        named = [f"{row.task} ({row.single:.3f}, {row.majority:.3f})" for row in rows.itertuples()]
+        if named:
+            yield f"{text} (score, constant): {', '.join(named)}"
+
+
+def describe_collapsed(
+    collapsed: Collection[CollapsedRun], dropped: Collection[CollapsedRun]
+) -> Iterator[str]:
+    """Yield which runs collapsed, and whether they are in the means."""
+    if not collapsed:
+        return
+    named = [
+        f"{run.task}{f' with {run.partner}' if run.partner else ''}, seed {run.seed} "
+        f"({'; '.join(run.reasons)})"
+        for run in collapsed
+    ]
+    fate = "in the means; --drop-collapsed leaves them out"
+    if dropped:
+        left = len(collapsed) - len(dropped)
+        fate = "left out of means and intervals"
+        fate += f" except for {left} whose task has no other single run" if left else ""
+    yield f"{len(collapsed)} collapsed results, {fate}:"
+    yield from (f"  {name}" for name in named[:SHOWN])
+    if len(named) > SHOWN:
+        yield f"  and {len(named) - SHOWN} more, in pairwise-collapsed.parquet"
+
+
+def describe_unread(plan: PairwisePlan, known: Collection[str]) -> Iterator[str]:
+    """Yield the tasks without a finished single run."""
+    missing = [task for task in plan.tasks if task not in known]
+    if missing:
+        yield (
+            f"no finished single run of {', '.join(missing)}: what these gain and give has no "
+            "interval"
+        )
+
+
+def describe_seeds(found: GainBootstrap) -> Iterator[str]:
+    """Yield a sentence where seed noise is not in the intervals."""
+    run = [i for i in range(len(found.tasks)) if not np.isnan(found.joint[:, i]).all()]
+    lacking = [found.tasks[i] for i in run if not found.has_seed_noise[:, i].any()]
+    if not lacking:
+        return
+    where = "" if len(lacking) == len(run) else f" of {', '.join(lacking)}"
+    yield (
+        f"one seed: the intervals{where} hold for these very runs; seed noise is not in them, and "
+        "other seeds can turn a gain into a loss (--seeds 3 or more)"
+    )
+
+
+def describe_parts(shares: dict[str, float], noise: dict[str, float] | None) -> str:
+    """Return how much of the gains' variance sources, targets and the two together explain."""
+    names = {"row": "source", "column": "target", "interaction": "the two together"}
+    parts = [
+        f"{name} {shares[part]:.0%}" + (f" (noise alone: {_cap(noise[part])})" if noise else "")
+        for part, name in names.items()
+        if not math.isnan(shares[part])
+    ]
+    return f"variance of the gains: {', '.join(parts)}"
+
+
+def _cap(share: float) -> str:
+    """Return a share of the variance; noise may have more of it than the matrix."""
+    return "all of it" if share >= 1 else f"{share:.0%}"

@@ -1,0 +1,1 @@
+"""Ways of sharing a model, compared on one budget."""

@@ -1,0 +1,143 @@
+"""All systems on a study's tasks, trained and compared (Table 1): `hmnet compare`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from analysis.gains.paired import (
+    AVERAGE,
+    DRAWS,
+    Estimate,
+    estimate_differences,
+    estimate_scores,
+    score_systems,
+)
+from analysis.scores.predictions import Predictions, collect_predictions
+from hmnet.folder.outputs import Output
+from hmnet.jobs.prepared import PreparedStudy, describe_study
+from hmnet.jobs.schedule import raise_failures
+from hmnet.jobs.workers import Workers
+from hmnet.runs.store import RunStore
+from hmnet.storage.documents import to_plain
+from hmnet.storage.tables import write_table
+from relevance.systems.systems import (
+    COMPARISON_SCHEMA,
+    MULTI,
+    SINGLE,
+    System,
+    plan_system,
+    tabulate_comparison,
+    train_systems,
+)
+
+REFERENCES = {"vs_single": SINGLE, "vs_multi": MULTI}
+"""Start of a column's name to the system that differences are taken to."""
+
+
+def compare_systems(
+    output: Output,
+    prepared: PreparedStudy,
+    systems: Sequence[System],
+    workers: Workers,
+    draws: int = DRAWS,
+) -> pd.DataFrame:
+    """Train the systems where that is not done yet; write `compare.parquet` with intervals.
+
+    Returns:
+        The table: rows of single seeds as `relevance.systems.systems.tabulate_comparison` describes
+        them, and for each system and task a row without a seed, the mean over seeds. Those have
+        the 95 % interval in `ci_low` and `ci_high`; `vs_single`, `vs_single_low`, `vs_single_high`
+        (and the same with `multi`): the difference to single-task and to multi-task
+        training, a fraction; `negative_transfer`: whether the interval of `vs_single` is
+        below zero.
+
+    Raises:
+        RunsFailedError: if runs failed, after the table of the others is written.
+    """
+    summary = train_systems(output, prepared, systems, workers)
+    table = tabulate_comparison(prepared, systems, prepared.study.seeds, output.runs)
+    table = add_intervals(table, read_systems(prepared, systems, output.runs), draws)
+    provenance = {
+        **describe_study(prepared),
+        "draws": draws,
+        "systems": [to_plain_system(system) for system in systems],
+    }
+    write_table(output.compare, table, COMPARISON_SCHEMA, provenance)
+    raise_failures(summary)
+    return table
+
+
+def to_plain_system(system: System) -> dict[str, object]:
+    """Return what defines a system, for a table's provenance."""
+    return {
+        "name": system.name,
+        "hierarchy": None if system.hierarchy is None else str(system.hierarchy),
+        "groups": None if system.groups is None else to_plain(system.groups)["groups"],
+        "duplicate": system.duplicate,
+    }
+
+
+def read_systems(
+    prepared: PreparedStudy, systems: Sequence[System], store: RunStore
+) -> dict[str, Predictions]:
+    """Return task to the dev predictions of all systems' finished runs, single-task ones first.
+
+    A task without a finished single-task run is left out.
+    """
+    frames: dict[str, dict[str, dict[int, pd.DataFrame]]] = {}
+    for system in systems:
+        for seed in prepared.study.seeds:
+            for job in plan_system(prepared, system, seed):
+                if not store.is_done(job.spec):
+                    continue
+                for name in job.spec.names:
+                    runs = frames.setdefault(name, {}).setdefault(system.name, {})
+                    runs[seed] = store.predictions(job.spec, name)
+    return {
+        name: collect_predictions(task, found.pop(SINGLE), found)
+        for name, task in prepared.study.tasks.items()
+        if SINGLE in (found := frames.get(name, {}))
+    }
+
+
+def add_intervals(
+    table: pd.DataFrame, predictions: Mapping[str, Predictions], draws: int = DRAWS
+) -> pd.DataFrame:
+    """Return a table of seeds with rows of means, their intervals and differences added."""
+    scored = score_systems(predictions, SINGLE, draws)
+    if set(predictions) != set(table["task"]) - {AVERAGE}:
+        scored.pop(AVERAGE, None)  # it would be over fewer tasks than the table's
+    estimates = {
+        "": estimate_scores(scored),
+        **{start: estimate_differences(scored, other) for start, other in REFERENCES.items()},
+    }
+    counts = table.groupby(["system", "task"], sort=False)[list(_COUNTS)].max()
+    rows = [
+        {**_to_columns(estimates, task, system), **counts.loc[(system, task)].to_dict()}
+        for system, task in counts.index
+        if (task, system) in estimates[""]
+    ]
+    added = [f"{start}{end}" for start in REFERENCES for end in ("", "_low", "_high")]
+    whole = pd.DataFrame([*table.to_dict("records"), *rows], columns=[*table.columns, *added])
+    return whole.assign(negative_transfer=whole["vs_single_high"] < 0)
+
+
+_COUNTS = ("params_activated", "params_overall")
+
+
+def _to_columns(
+    estimates: Mapping[str, Mapping[tuple[str, str], Estimate]], task: str, system: str
+) -> dict[str, object]:
+    """Return the row of a system's mean on a task."""
+    row: dict[str, object] = {"system": system, "task": task, "seed": math.nan}
+    for start, found in estimates.items():
+        names = (
+            (start, f"{start}_low", f"{start}_high") if start else ("score", "ci_low", "ci_high")
+        )
+        if (task, system) in found:
+            estimate = found[task, system]
+            row |= dict(zip(names, (estimate.value, estimate.low, estimate.high), strict=True))
+    return row

@@ -1,0 +1,90 @@
+"""A comparison of systems as text: scores, differences, parameters and the budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from hmnet.jobs.prepared import PreparedStudy
+from hmnet.runs.store import RunStore
+from relevance.systems.budget import describe_budget
+from relevance.systems.collapsed import describe_collapsed, find_collapsed_results
+from relevance.systems.compare import REFERENCES
+from relevance.systems.parameters import describe_counts, format_count
+from relevance.systems.split_scores import tabulate_split_scores
+from relevance.systems.systems import AVERAGE, SINGLE, System
+
+
+def describe_comparison(
+    table: pd.DataFrame, prepared: PreparedStudy, systems: Sequence[System], store: RunStore
+) -> str:
+    """Return the table as text: scores, differences, collapsed results, parameters, the budget."""
+    order = {task: place for place, task in enumerate([*prepared.study.tasks, AVERAGE])}
+    means = table[table["seed"].isna()]
+    means = means.sort_values("task", key=lambda column: column.map(order), kind="stable")
+    parts = [
+        f"scores, % (mean of {len(prepared.study.seeds)} seeds)",
+        _tabulate_scores(means).to_string(),
+        *_list_split_scores(tabulate_split_scores(prepared, systems, store)),
+    ]
+    for start, reference in REFERENCES.items():
+        shown = means[means[start].notna() & (means["system"] != SINGLE)]
+        if len(shown):
+            parts += ["", f"difference to {reference}, points [95 % interval]"]
+            parts.append(_tabulate_differences(shown, start).to_string())
+    parts += ["", _explain_marks(means)]
+    if len(prepared.study.seeds) == 1:
+        parts.append("one seed: the intervals hold for these very runs, without the noise of seeds")
+    collapsed = find_collapsed_results(prepared, systems, store)
+    if collapsed:
+        parts.append(describe_collapsed(collapsed, prepared, systems))
+    parts += ["", describe_counts(prepared, systems)]
+    return "\n".join([*parts, "", describe_budget(prepared, systems)])
+
+
+def _list_split_scores(scores: pd.DataFrame) -> list[str]:
+    """Return the scores of single dev splits under a title; nothing without such tasks."""
+    if scores.empty:
+        return []
+    return ["", "dev splits by themselves, % (the paper averages rows)", _show(scores).to_string()]
+
+
+def _show(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores.map(lambda value: "" if math.isnan(value) else f"{100 * value:.1f}")
+
+
+def _explain_marks(means: pd.DataFrame) -> str:
+    shown = means.loc[means["system"] != SINGLE, list(REFERENCES)]
+    count = int(shown.notna().to_numpy().sum())
+    return (
+        "*: above zero beyond noise; !: below (to single-task: negative transfer). Each interval "
+        f"is by itself: of {count} about {count / 20:.0f} would leave zero out by chance."
+    )
+
+
+def _tabulate_scores(means: pd.DataFrame) -> pd.DataFrame:
+    systems = list(dict.fromkeys(means["system"]))
+    wide = means.pivot(index="task", columns="system", values="score")
+    wide = wide.reindex(index=list(dict.fromkeys(means["task"])), columns=systems)
+    shown = _show(wide)
+    counts = means.groupby("system")[["params_activated", "params_overall"]].max()
+    for name in ("activated", "overall"):
+        column = counts[f"params_{name}"].reindex(systems)
+        shown.loc[f"parameters {name}"] = ["" if math.isnan(n) else format_count(n) for n in column]
+    return shown.rename_axis(index=None, columns=None)
+
+
+def _tabulate_differences(means: pd.DataFrame, start: str) -> pd.DataFrame:
+    shown = means.assign(text=[_show_difference(row, start) for _, row in means.iterrows()])
+    wide = shown.pivot(index="task", columns="system", values="text")
+    order = [list(dict.fromkeys(shown[name])) for name in ("task", "system")]
+    ordered = wide.reindex(index=order[0], columns=order[1]).fillna("")
+    return ordered.rename_axis(index=None, columns=None)
+
+
+def _show_difference(row: pd.Series, start: str) -> str:
+    value, low, high = (100 * float(row[name]) for name in (start, f"{start}_low", f"{start}_high"))
+    mark = "!" if high < 0 else "*" if low > 0 else " "
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{mark}"

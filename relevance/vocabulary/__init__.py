@@ -1,0 +1,1 @@
+"""Relevance as the likeness of two tasks' words: no training needed."""

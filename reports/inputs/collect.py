@@ -1,0 +1,330 @@
+"""What a report is made from: everything that an output folder holds, read once.
+
+Any stage may be missing, and any file may be broken: a missing one is None, a broken one becomes
+a sentence in `problems`, so that one bad file never costs the whole report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import pandas as pd
+from pydantic import Field
+from pydantic.dataclasses import dataclass as validated
+
+from hmnet.errors import InputError, OutputFolderError
+from hmnet.folder.outputs import Output
+from hmnet.storage.documents import parse, read_document, read_json
+from hmnet.study.hierarchy import Groups
+from hmnet.study.settings import STRICT
+from relevance.matrices.matrix import RelevanceMatrix
+from reports.inputs.columns import read_columns, read_with_origin
+from reports.inputs.curves import Curve, read_curves
+from reports.inputs.hierarchy_sweeps import (
+    CombinationSweep,
+    LayerSweep,
+    read_combinations,
+    read_layers,
+)
+from reports.inputs.run_index import RunIndex, RunRecord, read_runs
+
+T = TypeVar("T")
+
+COMPARISON_SCHEMA = "comparison/1"
+COMPARISON_COLUMNS = (
+    "system",
+    "task",
+    "seed",
+    "score",
+    "ci_low",
+    "ci_high",
+    "params_activated",
+    "params_overall",
+)
+CLUSTERS_SCHEMA = "clusters/1"
+CLUSTERS_COLUMNS = ("task", "group", "silhouette", "from_group", "from_others")
+STABILITY_SCHEMA = "stability/1"
+STABILITY_COLUMNS = ("task", "other", "together")
+TARGETS_SCHEMA = "targets/1"
+TARGETS_COLUMNS = (
+    "task",
+    "single",
+    "majority",
+    "beats",
+    "n_dev",
+    "n_single",
+    "n_joint",
+    "detectable",
+)
+COLLAPSED_SCHEMA = "collapsed/1"
+COLLAPSED_COLUMNS = ("task", "partner", "seed", "reason", "in_means")
+DECOMPOSITION_SCHEMA = "decomposition/1"
+LAYERS_SCHEMA = "attention-layers/1"
+LAYERS_COLUMNS = ("layer", "similarity", "with_gain", "with_loss", "spearman", "pairs")
+ATTENTION_SCHEMA = "attention/1"
+ATTENTION_COLUMNS = ("task", "partner", "layer", "head", "similarity")
+PLANTED_SCHEMA = "planted/1"
+TASKS_SCHEMA = "tasks/1"
+TASKS_COLUMNS = (
+    "task",
+    "category",
+    "split",
+    "rows",
+    "labels",
+    "median_tokens",
+    "p95_tokens",
+    "truncated_frac",
+    "metrics",
+)
+AVERAGE = "average"
+"""The name that stands for the mean over tasks in a comparison."""
+
+
+@validated(frozen=True, config=STRICT)
+class Found:
+    """How well what was planted was found again.
+
+    Attributes:
+        adjusted_rand_index: agreement of the groups found with those planted; 1 is perfect.
+        k: number of groups found.
+        by_method: clustering method to its agreement.
+    """
+
+    adjusted_rand_index: float
+    k: int
+    by_method: Mapping[str, float] = field(default_factory=dict)
+
+
+@validated(frozen=True, config=STRICT)
+class Planted:
+    """A study whose true groups are known because they were built in.
+
+    Attributes:
+        description: what was planted, in a sentence or two.
+        groups: name of each planted group to its tasks.
+        found: how well they were found again.
+    """
+
+    description: str
+    groups: Annotated[Mapping[str, tuple[str, ...]], Field(min_length=1)]
+    found: Found
+
+
+@validated(frozen=True, config=STRICT)
+class Shares:
+    """What the variance of the gains is due to.
+
+    Attributes:
+        matrix: identity of the matrix that was taken apart.
+        shares: `row` (sources), `column` (targets) and `interaction` to their share; None where
+            all gains are equal.
+        noise_shares: how large each would be from noise alone; None where that is not known.
+    """
+
+    matrix: str
+    shares: Mapping[str, float] | None
+    noise_shares: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ReportInputs:
+    """Everything that a report shows; None where a stage has not been run.
+
+    Attributes:
+        name: the output folder's name.
+        vocabulary: vocabulary co-occurrence (equation 2).
+        pairwise: relative gains (equation 4).
+        groups: the groups that HMNet trains with.
+        clusters: a row per task, how it lies in its group (`CLUSTERS_COLUMNS`).
+        together: share of bootstrap draws in which two tasks fall into one group, shape [T, T].
+        comparison: scores of several systems, with `COMPARISON_COLUMNS`.
+        comparison_origin: how these came to be: settings, rows, and each system's groups.
+        planted: what was planted, in a planted study.
+        attention: similarity of attention maps, with `ATTENTION_COLUMNS`.
+        layers: how attention goes with gains, with `LAYERS_COLUMNS`.
+        layer_sweep: scores by the number of shared layers.
+        combination_sweep: average scores of several {x,y,z} and groupings.
+        targets: what is known of each target of a gain, with `TARGETS_COLUMNS`.
+        collapsed: runs of the sweep that did not learn a task, with `COLLAPSED_COLUMNS`.
+        shares: what the gains' variance is due to.
+        data: a row per task and split, what its data are (`TASKS_COLUMNS`).
+        runs: finished, failed and unfinished runs.
+        curves: task to its loss curves.
+        study: the study file's text.
+        problems: sentences about files that could not be read.
+        focus: the task that Figure 2 opens with.
+    """
+
+    name: str
+    vocabulary: RelevanceMatrix | None = None
+    pairwise: RelevanceMatrix | None = None
+    groups: Groups | None = None
+    clusters: pd.DataFrame | None = None
+    together: pd.DataFrame | None = None
+    comparison: pd.DataFrame | None = None
+    comparison_origin: Mapping[str, Any] = field(default_factory=dict)
+    planted: Planted | None = None
+    attention: pd.DataFrame | None = None
+    layers: pd.DataFrame | None = None
+    layer_sweep: LayerSweep | None = None
+    combination_sweep: CombinationSweep | None = None
+    targets: pd.DataFrame | None = None
+    collapsed: pd.DataFrame | None = None
+    shares: Shares | None = None
+    data: pd.DataFrame | None = None
+    runs: RunIndex = field(default_factory=RunIndex)
+    curves: Mapping[str, list[Curve]] = field(default_factory=dict)
+    study: str | None = None
+    problems: tuple[str, ...] = ()
+    focus: str | None = None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Every task that any stage knows, in the order of the first one that does."""
+        found: dict[str, None] = {}
+        for matrix in (self.pairwise, self.vocabulary):
+            found |= dict.fromkeys(matrix.tasks if matrix is not None else ())
+        found |= dict.fromkeys(self.groups.tasks if self.groups is not None else ())
+        found |= dict.fromkeys(task for record in self.runs.done for task in record.spec.names)
+        return tuple(found)
+
+    @property
+    def lacks_seed_noise(self) -> bool:
+        """Whether the gains' intervals hold for their very runs only, whatever their seeds."""
+        if self.pairwise is None:
+            return False
+        bootstrap = self.pairwise.provenance.get("bootstrap")
+        if isinstance(bootstrap, Mapping) and "seed_noise_included" in bootstrap:
+            return not bootstrap["seed_noise_included"]
+        runs = self.pairwise.table["n_seeds"].min()
+        return bool(runs < 2)
+
+    @property
+    def trained(self) -> list[RunRecord]:
+        """HMNet's finished runs: those with a hierarchy over all tasks of the groups."""
+        if self.groups is None:
+            return []
+        names = tuple(sorted(self.groups.tasks))
+        return [r for r in self.runs.of_kind("hierarchical") if r.spec.names == names]
+
+
+def collect(out: Path) -> ReportInputs:
+    """Read an output folder, whatever stages have been run.
+
+    Raises:
+        OutputFolderError: if there is no such folder.
+    """
+    if not out.is_dir():
+        raise OutputFolderError(f"Parameter `out` should be an output folder. Found `{out}`.")
+    output = Output(out)
+    reader = _Reader()
+    runs = read_runs(output.runs.folder)
+    comparison, origin = reader.read(output.compare, _read_comparison) or (None, {})
+    return ReportInputs(
+        name=out.resolve().name,
+        vocabulary=reader.read(output.vocab, RelevanceMatrix.read),
+        pairwise=reader.read(output.pairwise, RelevanceMatrix.read),
+        groups=reader.read(output.groups, Groups.read),
+        clusters=reader.read(output.clusters, _read_clusters),
+        together=reader.read(output.stability, _read_together),
+        comparison=comparison,
+        comparison_origin=origin,
+        planted=reader.read(out / "planted.json", _read_planted),
+        attention=_read_attention(output.attention, reader),
+        layers=reader.read(out / "attention-layers.parquet", _read_layers),
+        layer_sweep=reader.read(out / "sweep-layers.parquet", read_layers),
+        combination_sweep=reader.read(out / "sweep-combinations.parquet", read_combinations),
+        targets=reader.read(output.targets, _read_targets),
+        collapsed=reader.read(output.collapsed, _read_collapsed),
+        shares=reader.read(output.decomposition, _read_shares),
+        data=reader.read(out / "tasks.parquet", _read_tasks),
+        runs=runs,
+        curves=read_curves(runs),
+        study=reader.read(output.study_file, _read_text),
+        problems=(*reader.problems, *runs.problems),
+    )
+
+
+class _Reader:
+    """Reads files that may be missing or broken; gathers what was wrong."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def read(self, path: Path, load: Callable[[Path], T]) -> T | None:
+        if not path.exists():
+            return None
+        try:
+            return load(path)
+        except InputError as error:
+            # The folder's own path is left out: the report says the same wherever it lies.
+            self.problems += [p.replace(str(path), path.name) for p in error.problems]
+            return None
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _read_planted(path: Path) -> Planted:
+    return read_document(path, PLANTED_SCHEMA, Planted)
+
+
+def _read_clusters(path: Path) -> pd.DataFrame:
+    return read_columns(path, CLUSTERS_SCHEMA, CLUSTERS_COLUMNS)
+
+
+def _read_comparison(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    frame, origin = read_with_origin(path, COMPARISON_SCHEMA, COMPARISON_COLUMNS)
+    return frame.astype({"system": "str", "task": "str", "score": "float64"}), origin
+
+
+def _read_together(path: Path) -> pd.DataFrame:
+    """Read how often two tasks fall into one group, as a square table."""
+    frame = read_columns(path, STABILITY_SCHEMA, STABILITY_COLUMNS)
+    wide = frame.pivot_table(index="task", columns="other", values="together", sort=False)
+    if list(wide.index) != list(wide.columns):
+        raise InputError(f"{path}: the table should hold every pair of its tasks.")
+    return wide
+
+
+def _read_layers(path: Path) -> pd.DataFrame:
+    return read_columns(path, LAYERS_SCHEMA, LAYERS_COLUMNS)
+
+
+def _read_tasks(path: Path) -> pd.DataFrame:
+    return read_columns(path, TASKS_SCHEMA, TASKS_COLUMNS)
+
+
+def _read_targets(path: Path) -> pd.DataFrame:
+    return read_columns(path, TARGETS_SCHEMA, TARGETS_COLUMNS)
+
+
+def _read_collapsed(path: Path) -> pd.DataFrame:
+    return read_columns(path, COLLAPSED_SCHEMA, COLLAPSED_COLUMNS, may_be_empty=True)
+
+
+def _read_shares(path: Path) -> Shares:
+    content = read_json(path)
+    if content.get("schema") != DECOMPOSITION_SCHEMA:
+        raise InputError(
+            f"{path}: Parameter `schema` should be `{DECOMPOSITION_SCHEMA}`. "
+            f"Found `{content.get('schema')}`."
+        )
+    wanted = {name: content.get(name) for name in ("matrix", "shares", "noise_shares")}
+    return parse(Shares, wanted, str(path))
+
+
+def _read_attention(folder: Path, reader: _Reader) -> pd.DataFrame | None:
+    """Read every table of attention similarities as one."""
+    if not folder.is_dir():
+        return None
+    tables = [
+        reader.read(path, lambda p: read_columns(p, ATTENTION_SCHEMA, ATTENTION_COLUMNS))
+        for path in sorted(folder.glob("*.parquet"))
+    ]
+    found = [table for table in tables if table is not None]
+    return pd.concat(found, ignore_index=True) if found else None

@@ -1,0 +1,88 @@
+"""Sweeps over the hierarchy (paper, Figures 3 and 4), as `hmnet sweep` leaves them."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from reports.inputs.columns import read_columns, read_with_origin
+
+LAYERS_SCHEMA = "sweep-layers/1"
+LAYERS_COLUMNS = ("task", "shared", "seed", "score")
+COMBINATIONS_SCHEMA = "sweep-combinations/1"
+COMBINATIONS_COLUMNS = ("hierarchy", "shared", "grouping", "seed", "score")
+MULTI = "multi-task"
+"""The grouping of the runs that share every layer."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSweep:
+    """Tasks trained together with {x,0,L-x} for several x.
+
+    Attributes:
+        rows: columns `task`, `shared`, `seed`, `score`, with a row per run and task.
+    """
+
+    rows: pd.DataFrame
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks."""
+        return tuple(dict.fromkeys(self.rows["task"]))
+
+    @property
+    def average(self) -> pd.DataFrame:
+        """The mean over tasks of each run: columns `shared`, `seed`, `score`."""
+        return self.rows.groupby(["shared", "seed"])["score"].mean().reset_index()
+
+
+@dataclass(frozen=True, eq=False)
+class CombinationSweep:
+    """The same tasks with several {x,y,z} and groupings.
+
+    Attributes:
+        table: columns `hierarchy`, `shared`, `grouping`, `seed`, `score` (average over tasks).
+        tasks: names of the tasks.
+    """
+
+    table: pd.DataFrame
+    tasks: tuple[str, ...]
+
+    @functools.cached_property
+    def rows(self) -> pd.DataFrame:
+        """The table without multi-task training."""
+        return self.table[self.table["grouping"] != MULTI]
+
+    @property
+    def hierarchies(self) -> tuple[str, ...]:
+        """Every {x,y,z}, those that share few layers first."""
+        return tuple(dict.fromkeys(self.rows.sort_values(["shared", "hierarchy"])["hierarchy"]))
+
+    @property
+    def multi_task(self) -> float:
+        """Mean over seeds of the score with every layer shared; NaN where there is no run."""
+        scores = self.table.loc[self.table["grouping"] == MULTI, "score"]
+        return float(scores.mean()) if len(scores) else math.nan
+
+
+def read_layers(path: Path) -> LayerSweep:
+    """Read `sweep-layers.parquet`.
+
+    Raises:
+        InputError: if it is no such table.
+    """
+    return LayerSweep(read_columns(path, LAYERS_SCHEMA, LAYERS_COLUMNS))
+
+
+def read_combinations(path: Path) -> CombinationSweep:
+    """Read `sweep-combinations.parquet`.
+
+    Raises:
+        InputError: if it is no such table.
+    """
+    table, origin = read_with_origin(path, COMBINATIONS_SCHEMA, COMBINATIONS_COLUMNS)
+    return CombinationSweep(table, tuple(map(str, origin.get("tasks", ()))))

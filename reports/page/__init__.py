@@ -1,0 +1,1 @@
+"""Pictures and downloads of the one HTML file."""

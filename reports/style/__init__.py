@@ -1,0 +1,1 @@
+"""How things look: colours, formats of numbers, pieces of HTML."""

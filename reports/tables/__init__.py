@@ -1,0 +1,1 @@
+"""Numbers as rows for people: sorted, labelled and formatted."""

@@ -1,0 +1,94 @@
+"""Runs that did not learn one of their tasks, as rows of a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reports.inputs.collect import ReportInputs
+from reports.inputs.run_index import RunRecord
+from reports.style.formatting import format_count
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """A task that a run did not learn.
+
+    Attributes:
+        company: what the task was trained with: `alone`, another task, or `12 others (skillnet)`.
+        reason: what shows it.
+        in_means: whether the run's score counts in the gains; None where it has no part in them.
+    """
+
+    task: str
+    company: str
+    seed: int
+    reason: str
+    in_means: bool | None
+
+    @property
+    def counted(self) -> str:
+        """`yes`, `no`, or nothing where the run has no part in the gains."""
+        return "" if self.in_means is None else "yes" if self.in_means else "no"
+
+
+@dataclass(frozen=True)
+class CollapseCount:
+    """How many of a task's runs did not learn it."""
+
+    task: str
+    collapsed: int
+    runs: int
+
+
+def list_collapses(inputs: ReportInputs) -> list[Collapse]:
+    """Return every task that a run did not learn: of the sweep as it judged them, then others."""
+    judged = inputs.collapsed is not None
+    return [*_list_judged(inputs), *_list_seen(inputs, judged=judged)]
+
+
+def _list_judged(inputs: ReportInputs) -> Iterator[Collapse]:
+    if inputs.collapsed is None:
+        return
+    for row in inputs.collapsed.to_dict("records"):
+        company = str(row["partner"]) or "alone"
+        counts = bool(row["in_means"])
+        yield Collapse(str(row["task"]), company, int(row["seed"]), str(row["reason"]), counts)
+
+
+def _list_seen(inputs: ReportInputs, *, judged: bool) -> Iterator[Collapse]:
+    """Yield what the runs' predictions show, for runs that the sweep did not judge."""
+    for record in inputs.runs.done:
+        is_sweep = record.kind in ("single-task", "pair")
+        if is_sweep and judged:
+            continue
+        for task in collapsed_tasks(record):
+            company = _name_company(record, task)
+            counts = True if is_sweep else None
+            yield Collapse(task, company, record.spec.seed, "one class predicted", counts)
+
+
+def _name_company(record: RunRecord, task: str) -> str:
+    others = [name for name in record.spec.names if name != task]
+    if len(others) < 2:
+        return others[0] if others else "alone"
+    return f"{format_count(len(others), 'other')} ({record.kind})"
+
+
+def collapsed_tasks(record: RunRecord) -> list[str]:
+    """Return the tasks for which a run predicts one class only."""
+    return [name for name, check in record.checks.items() if check.predicted_classes == 1]
+
+
+def count_collapses(inputs: ReportInputs, found: Sequence[Collapse]) -> list[CollapseCount]:
+    """Return task to its collapsed runs and all its runs, the worst first."""
+    collapsed = Counter(one.task for one in found)
+    runs = Counter(name for record in inputs.runs.done for name in record.spec.names)
+    counts = [CollapseCount(task, n, max(runs[task], n)) for task, n in collapsed.items()]
+    return sorted(counts, key=lambda count: (-count.collapsed / count.runs, count.task))
+
+
+def count_runs(found: Sequence[Collapse]) -> int:
+    """Return the number of runs behind the rows; a run may have failed at several tasks."""
+    return len({(frozenset((one.task, one.company)), one.seed) for one in found})

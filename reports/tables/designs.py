@@ -1,0 +1,101 @@
+"""What the systems of a comparison were given: the budget, and who shares which layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from hmnet.storage.documents import to_plain
+from reports.inputs.collect import AVERAGE
+from reports.inputs.run_index import RunIndex, RunRecord
+from reports.style.formatting import MISSING, format_count, format_number
+from reports.tables.score_table import SINGLE, label_system
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a system shares its layers.
+
+    Attributes:
+        system: what to call it.
+        layers: `{4,1,1}`, or in words where that does not say it.
+        groups: name of each group to its tasks; empty where there are none.
+    """
+
+    system: str
+    layers: str
+    groups: Mapping[str, Sequence[str]]
+
+
+def list_designs(origin: Mapping[str, Any]) -> list[Design]:
+    """Return how each system of a comparison shares layers, from its table's provenance."""
+    return [
+        Design(label_system(str(system["name"])), _tell_layers(system), system.get("groups") or {})
+        for system in origin.get("systems", ())
+    ]
+
+
+def _tell_layers(system: Mapping[str, Any]) -> str:
+    if system["name"] == "skillnet":
+        return "modules of skills in every layer"
+    if system["name"] == SINGLE:
+        return "each task alone"
+    if not system.get("hierarchy"):
+        return MISSING
+    partial = ", feed-forward blocks only" if system.get("duplicate") == "ffn" else ""
+    return f"{{{system['hierarchy']}}}{partial}"
+
+
+def describe_budget(origin: Mapping[str, Any]) -> str:
+    """Return what every system was given, as a sentence; empty where that is not recorded."""
+    training, rows = origin.get("training"), origin.get("rows") or {}
+    if not training:
+        return ""
+    parts = [
+        format_count(training["epochs"], "epoch") + _tell_rows(rows),
+        f"batches of {training['batch_size']}",
+        f"learning rate {training['learning_rate']:g}",
+    ]
+    if rows.get("max_length"):
+        parts.append(f"at most {rows['max_length']} tokens")
+    return f"Equal budget for every system: {', '.join(parts)}; the same rows, batches and seeds."
+
+
+def _tell_rows(rows: Mapping[str, Any]) -> str:
+    if "max_train" not in rows:
+        return ""
+    most = rows["max_train"]
+    return f" over at most {format_number(most, 0)} rows of each task" if most else " over all rows"
+
+
+def recall_origin(comparison: pd.DataFrame, runs: RunIndex) -> dict[str, Any]:
+    """Return what the runs behind a comparison record, for a table that says less of itself.
+
+    A system's run is the one with its very scores.
+    """
+    seeded = comparison[comparison["seed"].notna() & (comparison["task"] != AVERAGE)]
+    systems, found = [], None
+    for system, rows in seeded.groupby("system", sort=False):
+        first = rows[rows["seed"] == rows["seed"].min()]
+        scores = dict(zip(first["task"], first["score"], strict=True))
+        record = next(
+            (r for r in runs.done if len(scores) > 1 and r.result.primary == scores), None
+        )
+        systems.append({"name": system, **(_describe_run(record) if record is not None else {})})
+        found = record or found
+    if found is None:
+        return {}
+    return {"systems": systems, "training": to_plain(found.spec.training)}
+
+
+def _describe_run(record: RunRecord) -> dict[str, Any]:
+    spec = record.spec
+    groups = {str(i): group for i, group in enumerate(spec.groups, start=1)}
+    return {
+        "hierarchy": str(spec.hierarchy),
+        "groups": groups if spec.hierarchy.cluster else None,
+        "duplicate": spec.duplicate,
+    }

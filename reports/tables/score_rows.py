@@ -1,0 +1,178 @@
+"""The comparison of systems as rows of a table (paper, Table 1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reports.inputs.collect import AVERAGE
+from reports.style.formatting import (
+    MISSING,
+    format_count,
+    format_interval,
+    format_number,
+    format_percent,
+)
+from reports.tables.score_table import (
+    MULTI,
+    SINGLE,
+    Difference,
+    Score,
+    ScoreTable,
+    Verdict,
+    label_system,
+)
+
+_MARKS: dict[Verdict, str] = {"below": "below", "perhaps below": "below faint"}
+"""Classes of a cell by how its difference to single-task training lies."""
+
+
+@dataclass(frozen=True)
+class ScoreCell:
+    """A score in the table.
+
+    Attributes:
+        text: the score in percent.
+        story: value, interval, seeds and differences, a line each.
+        value: the number to sort by.
+        classes: `best` for the row's highest, as printed; `below` for negative transfer, the whole
+            interval of the difference to single-task training below zero; `below faint` where only
+            the difference itself is.
+    """
+
+    text: str
+    story: str
+    value: float
+    classes: str
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """A task, or the average of all, with a cell per system."""
+
+    task: str
+    cells: tuple[ScoreCell, ...]
+
+
+@dataclass(frozen=True)
+class DifferenceRows:
+    """Differences to a system in points, with their intervals.
+
+    Attributes:
+        other: the system that they are taken to.
+        systems: columns.
+        rows: a task, or the average, with a text per system.
+    """
+
+    other: str
+    systems: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class ScoreRows:
+    """The table: columns, task rows, the rows below them, and the differences behind it."""
+
+    systems: tuple[str, ...]
+    rows: tuple[ScoreRow, ...]
+    average: ScoreRow
+    parameters: tuple[tuple[str, tuple[str, ...]], ...]
+    differences: tuple[DifferenceRows, ...]
+
+
+def build_scores(scores: ScoreTable) -> ScoreRows:
+    """Return the comparison as rows of a table."""
+    return ScoreRows(
+        tuple(label_system(system) for system in scores.systems),
+        tuple(_build_row(scores, task) for task in scores.tasks),
+        _build_row(scores, AVERAGE),
+        tuple(
+            (title, tuple(_format_parameters(scores.parameters(s, column)) for s in scores.systems))
+            for title, column in (
+                ("Parameters activated", "params_activated"),
+                ("Parameters overall", "params_overall"),
+            )
+        ),
+        tuple(_build_differences(scores, o) for o in (MULTI, SINGLE) if o in scores.systems),
+    )
+
+
+def _build_differences(scores: ScoreTable, other: str) -> DifferenceRows:
+    shown = [system for system in scores.systems if system != other]
+    rows = (
+        (name, tuple(_show_difference(scores.difference(s, other, task)) for s in shown))
+        for name, task in (*((task, task) for task in scores.tasks), ("Average", AVERAGE))
+    )
+    labels = tuple(label_system(system) for system in shown)
+    return DifferenceRows(label_system(other).lower(), labels, tuple(rows))
+
+
+def _show_difference(found: Difference | None) -> str:
+    """Return `+1.2 (+0.3 to +2.1)`, in points."""
+    if found is None:
+        return MISSING
+    value, low, high = (
+        format_number(100 * number, signed=True) for number in (found.value, found.low, found.high)
+    )
+    return value if math.isnan(found.low) else f"{value} ({low} to {high})"
+
+
+def _build_row(scores: ScoreTable, task: str) -> ScoreRow:
+    best = scores.best(task)
+    cells = [_build_cell(scores, system, task, best) for system in scores.systems]
+    return ScoreRow(task, tuple(cells))
+
+
+def _build_cell(scores: ScoreTable, system: str, task: str, best: float) -> ScoreCell:
+    score = scores.score(system, task)
+    if score is None:
+        story = f"{label_system(system)} on {task}: no score"
+        return ScoreCell(MISSING, story, -math.inf, "")
+    against = {other: scores.difference(system, other, task) for other in (SINGLE, MULTI)}
+    lines = [f"{label_system(system)} on {task}: {format_percent(score.value, 2)}"]
+    if interval := format_interval(score.low, score.high, 2):
+        lines.append(f"95 % interval {interval.replace('+', '')}")
+    lines.append(_tell_seeds(score))
+    for other, found in against.items():
+        if other != system and found is not None:
+            lines += [_tell_difference(found, other), *_tell_transfer(found, other)]
+    single = against[SINGLE]
+    mark = _MARKS.get(single.verdict, "") if single is not None and system != SINGLE else ""
+    classes = ("best" if round(score.value, 3) == best else "", mark)
+    return ScoreCell(
+        format_percent(score.value, unit=""),
+        "\n".join(line for line in lines if line),
+        score.value,
+        " ".join(name for name in classes if name),
+    )
+
+
+def _tell_difference(found: Difference, other: str) -> str:
+    above = format_number(100 * found.value, 2, signed=True)
+    text = f"{above} points against {label_system(other).lower()} training"
+    if math.isnan(found.low):
+        return text
+    low, high = (format_number(100 * end, 2, signed=True) for end in (found.low, found.high))
+    return f"{text}, 95 % interval {low} to {high}"
+
+
+def _tell_transfer(found: Difference, other: str) -> Iterator[str]:
+    if other == SINGLE and found.verdict == "below":
+        yield "negative transfer: the whole interval is below single-task training"
+
+
+def _tell_seeds(score: Score) -> str:
+    if not score.seeds:
+        return ""
+    seeds = format_count(score.seeds, "seed")
+    if math.isnan(score.spread):
+        return seeds
+    return f"{seeds}, standard deviation {format_number(100 * score.spread, 2)} points"
+
+
+def _format_parameters(count: float) -> str:
+    """Return `22.7 M`, or `37 k` for a small model."""
+    if math.isnan(count):
+        return MISSING
+    return f"{count / 1e6:,.1f} M" if count >= 999_500 else f"{count / 1e3:,.0f} k"

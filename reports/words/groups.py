@@ -1,0 +1,70 @@
+"""The finding on which groups of tasks there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from markupsafe import Markup
+
+from reports.inputs.collect import Found, ReportInputs
+from reports.style.formatting import format_number
+from reports.style.markup import join_tasks, sentence
+from reports.words.finding import Finding, Tone, answer_missing
+from reports.words.group_stability import describe_stability, measure_stability
+from reports.words.next_steps import command_for
+
+MANY_TASKS, MOST_MEMBERS, FEW_MEMBERS = 20, 20, 3
+"""With more tasks than `MANY_TASKS`, only a few members of each group are named at the top."""
+_METHODS = {
+    "kmeans": "k-means on the rows of the matrix",
+    "exact": "the partition with the greatest gain within groups",
+    "exact-lower-bound": "the partition with the greatest certain gain within groups",
+    "spectral": "spectral clustering of the symmetrised matrix",
+    "manual": "the tasks' categories, given by hand",
+}
+
+
+def find_groups(inputs: ReportInputs) -> Finding:
+    """Say which tasks are grouped, by what, and how stable that is."""
+    question = "Which tasks should train together?"
+    if inputs.groups is None:
+        return answer_missing("groups", question, command_for("groups", inputs.name))
+    many = [tasks for tasks in inputs.groups.groups.values() if len(tasks) > 1]
+    alone = [tasks[0] for tasks in inputs.groups.groups.values() if len(tasks) == 1]
+    most = MOST_MEMBERS if len(inputs.groups.tasks) <= MANY_TASKS else FEW_MEMBERS
+    parts = [join_tasks(tasks, most) + Markup(" together") for tasks in many]
+    parts += [join_tasks(alone, most) + Markup(" alone")] if alone else []
+    stability = measure_stability(inputs)
+    evidence = [*describe_stability(inputs, stability), _describe_origin(inputs)]
+    if inputs.planted is not None:
+        evidence += _describe_planted(inputs.planted.found)
+    is_steady = stability.is_steady and not inputs.lacks_seed_noise
+    is_certain = is_steady or inputs.groups.origin.get("method") == "manual"
+    tone: Tone = "good" if is_certain else "doubt"
+    answer = Markup("; ").join(parts) + Markup(".")
+    return Finding("groups", question, answer, tuple(evidence), tone)
+
+
+def _describe_origin(inputs: ReportInputs) -> Markup:
+    assert inputs.groups is not None  # noqa: S101 (for mypy; callers look)
+    origin = inputs.groups.origin
+    method = str(origin.get("method", "not recorded"))
+    measure = origin.get("measure")
+    text = f"Found by {_METHODS.get(method, method)}"
+    return sentence("{}{}.", text, f" ({measure} relevance)" if measure else "")
+
+
+def _describe_planted(found: Found) -> Iterator[Markup]:
+    index = found.adjusted_rand_index
+    if index >= 1 - 1e-9:
+        yield sentence("They are exactly the groups that were planted.")
+    else:
+        yield sentence(
+            "Agreement with the planted groups: adjusted Rand index {} of 1.",
+            format_number(index, 2),
+        )
+    if "kmeans" in found.by_method:
+        yield sentence(
+            "By k-means on the rows, the paper's method, the adjusted Rand index is {}.",
+            format_number(found.by_method["kmeans"], 2),
+        )

@@ -1,0 +1,107 @@
+"""The commands that a report names: what makes a missing stage, and what to run next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hmnet.folder.outputs import DEFAULT_FOLDER
+from relevance.matrices.gain_table import tabulate_gains
+from reports.inputs.collect import ReportInputs
+
+WISHED_SEEDS = 3
+"""Seeds below which a matrix says little about itself."""
+
+STAGES = {
+    "vocabulary": "relevance vocab",
+    "pairwise": "relevance pairwise",
+    "groups": "relevance cluster --k 3",
+    "training": "hmnet train --groups groups.json",
+    "comparison": "hmnet compare",
+}
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A command, and what it is good for."""
+
+    command: str
+    reason: str
+
+
+def command_for(stage: str, name: str) -> str:
+    """Return the command that makes a stage of the output folder called `name`."""
+    return in_folder(STAGES[stage], name)
+
+
+def in_folder(command: str, name: str) -> str:
+    """Return a command that works on the output folder called `name`."""
+    command = command.replace("groups.json", quote(f"{name}/groups.json"))
+    return command if name == DEFAULT_FOLDER else f"{command} --out {quote(name)}"
+
+
+def quote(name: str) -> str:
+    """Quote a word for a shell where it needs it."""
+    if re.fullmatch(r"[A-Za-z0-9_.,/-]+", name) and not name.startswith("-"):
+        return name
+    return "'" + name.replace("'", "'\\''") + "'"
+
+
+def plan_next(inputs: ReportInputs) -> list[NextStep]:
+    """Return what to run next, the most useful first; empty when every stage is there."""
+    steps = [
+        NextStep(in_folder(command, inputs.name), reason) for command, reason in _list_steps(inputs)
+    ]
+    return [*steps, *_export_step(inputs)]
+
+
+def _list_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
+    yield from _measure_steps(inputs)
+    yield from _use_steps(inputs)
+
+
+def _measure_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
+    if inputs.pairwise is None:
+        if inputs.vocabulary is None:
+            yield STAGES["vocabulary"], "measures shared vocabulary; takes seconds, trains nothing"
+        yield (
+            STAGES["pairwise"],
+            "trains every task alone and with every other one, and measures who gains and who "
+            "loses; add --dry-run to see first how long it takes",
+        )
+        return
+    table = tabulate_gains(inputs.pairwise)
+    if table.missing or inputs.runs.failed:
+        yield STAGES["pairwise"], "runs again only what failed or was not finished"
+    if table.least_runs is not None and table.least_runs < WISHED_SEEDS:
+        yield (
+            f"{STAGES['pairwise']} --seeds {WISHED_SEEDS}",
+            "repeats each run with other seeds, which shows how much of a gain is noise",
+        )
+
+
+def _use_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
+    if inputs.groups is None:
+        if inputs.pairwise is not None or inputs.vocabulary is not None:
+            yield STAGES["groups"], "groups the tasks, so that HMNet can use them"
+        return
+    if not inputs.trained:
+        yield STAGES["training"], "trains one HMNet for all tasks with these groups"
+    if inputs.comparison is None:
+        yield (
+            STAGES["comparison"],
+            "scores HMNet beside single-task and multi-task training on the same tasks",
+        )
+
+
+def _export_step(inputs: ReportInputs) -> Iterator[NextStep]:
+    """Yield how to take a stored model out, once there is one to compare."""
+    stored = [r for r in inputs.trained if (r.folder / "model").is_dir()]
+    if stored and inputs.comparison is not None:
+        run = stored[0]
+        source = "" if inputs.name == DEFAULT_FOLDER else f" --from {quote(inputs.name)}"
+        yield NextStep(
+            f"hmnet export {run.run_id} --task {run.spec.names[0]} --out my-model{source}",
+            "writes a task's path through HMNet as an ordinary Hugging Face model",
+        )

@@ -1,0 +1,148 @@
+"""Metrics against values worked out by hand, and the properties that define them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hmnet.study.metrics import METRICS, score
+from hmnet.study.tasks import PAPER_TASKS
+
+NONE = np.full(100, -1)
+
+
+def compute(
+    name: str, labels: list[float], predictions: list[float], questions: object = None
+) -> float:
+    asked = NONE[: len(labels)] if questions is None else np.asarray(questions)
+    return METRICS[name].compute(np.asarray(labels), np.asarray(predictions), asked)
+
+
+def test_accuracy() -> None:
+    # Right: rows 1, 2 and 4 of 5.
+    assert compute("accuracy", [0, 1, 2, 2, 0], [0, 1, 1, 2, 1]) == 3 / 5
+
+
+def test_f1_of_the_class_with_code_1() -> None:
+    # Class 1: true positives 2 (rows 1, 2), false positives 1 (row 5), false negatives 1 (row 3):
+    # precision 2/3, recall 2/3, F1 = 2 * 2 / (2 * 2 + 1 + 1) = 4/6.
+    labels, predictions = [1, 1, 1, 0, 0], [1, 1, 0, 0, 1]
+    assert compute("f1", labels, predictions) == pytest.approx(4 / 6)
+    assert compute("f1_answers", labels, predictions) == pytest.approx(4 / 6)
+
+
+def test_f1_without_a_true_positive_is_zero_and_does_not_warn() -> None:
+    assert compute("f1", [0, 0], [0, 0]) == 0.0
+    assert compute("f1", [1, 1], [0, 0]) == 0.0
+    assert compute("f1", [0, 0], [1, 1]) == 0.0
+
+
+def test_f1_macro_is_the_plain_mean_over_classes() -> None:
+    # Labels 0 0 0 1 1 2, predictions 0 0 1 1 2 2:
+    # class 0: tp 2, fp 0, fn 1 -> 4/5; class 1: tp 1, fp 1, fn 1 -> 2/4; class 2: tp 1, fp 1,
+    # fn 0 -> 2/3. Mean = (4/5 + 1/2 + 2/3) / 3 = (24 + 15 + 20) / 90 = 59/90.
+    found = compute("f1_macro", [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2])
+    assert found == pytest.approx(59 / 90)
+
+
+def test_f1_macro_counts_a_class_that_is_never_predicted_as_zero() -> None:
+    # Class 0: tp 3, fp 1, fn 0 -> 6/7; class 1: tp 0 -> 0. Mean = 3/7.
+    assert compute("f1_macro", [0, 0, 0, 1], [0, 0, 0, 0]) == pytest.approx(3 / 7)
+
+
+def test_exact_match_needs_every_answer_of_a_question() -> None:
+    # Question 7: rows 1 and 3, both right. Question 2: rows 2 and 4, row 4 wrong. Question 5:
+    # row 5, right. So 2 of 3 questions.
+    found = compute("exact_match", [1, 0, 0, 1, 1], [1, 0, 0, 0, 1], [7, 2, 7, 2, 5])
+    assert found == pytest.approx(2 / 3)
+
+
+def test_pearson() -> None:
+    # x = 1 2 3 4 (mean 2.5), y = 2 1 4 3 (mean 2.5): covariance sum = (-1.5)(-.5) + (-.5)(-1.5)
+    # + (.5)(1.5) + (1.5)(.5) = 3; both square sums are 5. r = 3/5.
+    assert compute("pearson", [1, 2, 3, 4], [2, 1, 4, 3]) == pytest.approx(0.6)
+
+
+def test_spearman_is_pearsons_of_the_ranks() -> None:
+    # Ranks of y = 10 100 20 1000 are 1 3 2 4; differences to 1 2 3 4 are 0 1 -1 0:
+    # rho = 1 - 6 * 2 / (4 * 15) = 0.8.
+    assert compute("spearman", [1, 2, 3, 4], [10, 100, 20, 1000]) == pytest.approx(0.8)
+
+
+def test_spearman_gives_ties_their_mean_rank() -> None:
+    # x = 1 2 3, y = 5 5 9: ranks of y are 1.5 1.5 3, deviations -.5 -.5 1 and -1 0 1:
+    # covariance sum 0.5 + 1 = 1.5; square sums 2 and 1.5. rho = 1.5 / sqrt(3) = sqrt(3) / 2.
+    assert compute("spearman", [1, 2, 3], [5, 5, 9]) == pytest.approx(math.sqrt(3) / 2)
+
+
+def test_correlation_is_the_mean_of_both() -> None:
+    # Pearson 0.6 as above; the values are their own ranks, so Spearman is 0.6 too; for
+    # y = 10 100 20 1000 Spearman is 0.8 and the two differ.
+    assert compute("correlation", [1, 2, 3, 4], [2, 1, 4, 3]) == pytest.approx(0.6)
+    both = [compute(name, [1, 2, 3, 4], [10, 100, 20, 1000]) for name in ("pearson", "spearman")]
+    assert both[0] != pytest.approx(both[1])
+    found = compute("correlation", [1, 2, 3, 4], [10, 100, 20, 1000])
+    assert found == pytest.approx(sum(both) / 2)
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman", "correlation"])
+@pytest.mark.parametrize("value", [0.0, 2.0, -1e9])
+def test_constant_predictions_have_no_correlation_and_do_not_warn(name: str, value: float) -> None:
+    assert compute(name, [1, 2, 3], [value] * 3) == 0.0
+    assert compute(name, [value] * 3, [1, 2, 3]) == 0.0
+
+
+def test_nearly_constant_predictions_have_one_and_do_not_warn() -> None:
+    found = compute("correlation", [1, 2, 3], [1e9, 1e9, 1e9 + 1e-6])
+    assert 0 < found <= 1
+
+
+def test_one_example_has_no_correlation() -> None:
+    assert compute("correlation", [1], [1]) == 0.0
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 3)), min_size=1)
+
+
+@given(rows=ROWS)
+def test_every_metric_of_classes_lies_between_0_and_1(rows: list[tuple[int, int, int]]) -> None:
+    labels, predictions, questions = np.array(rows).T
+    names = tuple(name for name, m in METRICS.items() if m.kind == "classification")
+    found = score(names, labels, predictions, questions)
+    assert all(0 <= value <= 1 for value in found.values())
+    perfect = score(names, labels, labels, questions)
+    assert perfect["accuracy"] == perfect["f1_macro"] == perfect["exact_match"] == 1
+    assert perfect["f1"] == float(1 in labels)
+
+
+@given(rows=ROWS, seed=st.integers(0, 9))
+def test_the_order_of_rows_does_not_matter(rows: list[tuple[int, int, int]], seed: int) -> None:
+    content = np.array(rows)
+    shuffled = np.random.default_rng(seed).permutation(content)
+    for metric in METRICS.values():
+        assert metric.compute(*content.T) == pytest.approx(metric.compute(*shuffled.T))
+
+
+@given(rows=ROWS)
+def test_with_a_question_per_answer_exact_match_is_accuracy(
+    rows: list[tuple[int, int, int]],
+) -> None:
+    labels, predictions, _ = np.array(rows).T
+    own = np.arange(len(rows))
+    found = score(("accuracy", "exact_match"), labels, predictions, own)
+    assert found["accuracy"] == pytest.approx(found["exact_match"])
+
+
+def test_every_task_of_the_paper_has_the_metrics_of_its_tables() -> None:
+    # Table 1: "Corr." for STS-B, "F1_a" for MultiRC, "Acc." for all others.
+    primary = {name: task.metric for name, task in PAPER_TASKS.items()}
+    assert primary.pop("stsb") == "correlation"
+    assert primary.pop("multirc") == "f1_answers"
+    assert set(primary.values()) == {"accuracy"}
+    assert PAPER_TASKS["cb"].metrics == ("f1_macro",)
+    assert PAPER_TASKS["qqp"].metrics == PAPER_TASKS["mrpc"].metrics == ("f1",)
+    assert PAPER_TASKS["multirc"].metrics == ("exact_match",)

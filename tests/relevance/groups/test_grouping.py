@@ -1,0 +1,297 @@
+"""Groups that admit doubt: how many there are, and whether draws repeat them more than chance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_predictions import make_sweep
+
+from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
+from analysis.partitions.per_draw import (
+    cluster_for_each,
+    cluster_stack,
+    count_affordable,
+    measure_gain,
+)
+from analysis.partitions.stability import measure_stability
+from analysis.partitions.structure import find_structure, split_effects
+from hmnet.errors import InputError
+from hmnet.folder.outputs import Output, open_output
+from hmnet.study.hierarchy import Groups
+from relevance.groups.clustering import METHODS, cluster
+from relevance.groups.grouping import group_matrix, group_with_doubt, parse_k
+from relevance.groups.partition import best_partitions, within_group_gain
+from relevance.matrices.draws import draws_path, read_draws, write_draws
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.uncertainty import to_matrix
+from reports.inputs.collect import collect
+from reports.words.group_stability import measure_stability as read_stability
+
+FAMILIES = np.array([0, 1, 2] * 3)
+PLANTED = 0.12 * (FAMILIES[:, None] == FAMILIES)
+NOTHING = np.zeros((9, 9))
+
+
+def measure(gains: Any, seeds: int = 3, seed: int = 0) -> GainBootstrap:
+    return bootstrap_gains(make_sweep(gains, dev=250, seeds=seeds, sd=0.01, seed=seed), draws=120)
+
+
+@pytest.fixture(scope="module")
+def planted() -> GainBootstrap:
+    return measure(PLANTED)
+
+
+@pytest.fixture(scope="module")
+def nothing() -> GainBootstrap:
+    return measure(NOTHING)
+
+
+def group(
+    output: Output, found: GainBootstrap, k: int | None, method: str = "exact"
+) -> tuple[Groups, list[str]]:
+    said: list[str] = []
+    matrix = to_matrix(found)
+    groups, _ = group_matrix(output, matrix, k, method, 0, found.draws(), said.append)
+    return groups, said
+
+
+# Many matrices at once
+
+
+def test_many_exact_searches_give_what_single_ones_give() -> None:
+    stack = np.random.default_rng(0).normal(size=(40, 7, 7))
+    found = cluster_for_each(stack, [2, 3, 6], "exact")
+    for index in (0, 31, 32, 39):
+        values = stack[index] * (1 - np.eye(7))
+        matrix = RelevanceMatrix.from_array(values, list("abcdefg"), "pairwise")
+        best = best_partitions(matrix)
+        for k, labels in found.items():
+            gain = measure_gain(values, labels[index])
+            assert gain == pytest.approx(best[k][1])
+            names = np.array([best[k][0].group_of(task) for task in matrix.tasks])
+            same = labels[index][:, None] == labels[index]
+            assert (same == (names[:, None] == names)).all()
+
+
+def test_the_gain_of_a_stack_is_the_within_group_gain() -> None:
+    values = np.random.default_rng(1).normal(size=(5, 5)) * (1 - np.eye(5))
+    matrix = RelevanceMatrix.from_array(values, list("abcde"), "pairwise")
+    groups = Groups({"1": ("a", "b", "e"), "2": ("c",), "3": ("d",)}, {})
+    expected = within_group_gain(matrix, groups)
+    labels = np.array([0, 0, 1, 2, 0])
+    assert measure_gain(values, labels) == pytest.approx(expected)
+    assert measure_gain(np.stack([values, 2 * values]), labels) == pytest.approx(
+        [expected, 2 * expected]
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_method_groups_draws_as_it_groups_a_matrix(
+    method: str, planted: GainBootstrap
+) -> None:
+    groups = cluster(to_matrix(planted), 3, method)
+    draw = planted.gains()[None]
+    labels = cluster_stack(draw, 3, method)[0]
+    names = np.array([groups.group_of(task) for task in planted.tasks])
+    assert ((labels[:, None] == labels) == (names[:, None] == names)).all()
+
+
+def test_the_exact_search_of_many_tasks_takes_fewer_draws() -> None:
+    assert count_affordable(16, 5, "kmeans", 1000) == 1000
+    assert count_affordable(13, 3, "exact", 1000) == 1000
+    assert count_affordable(16, 5, "exact", 1000) == 50
+
+
+# How many groups
+
+
+@pytest.mark.parametrize("method", ["exact", "spectral"])
+def test_planted_groups_are_found_with_their_number(method: str, planted: GainBootstrap) -> None:
+    found = find_structure(planted.gains(), method, planted.draws(), nulls=59)
+    assert found.k == found.best == 3
+    assert found.p_value < 0.05
+
+
+@pytest.mark.parametrize("method", ["exact", "spectral", "kmeans"])
+def test_noise_has_no_structure(method: str, nothing: GainBootstrap) -> None:
+    found = find_structure(nothing.gains(), method, nothing.draws(), nulls=59)
+    assert found.k == 1
+    assert found.p_value > 0.05
+
+
+@pytest.mark.parametrize("method", ["exact", "kmeans"])
+def test_real_gains_arranged_by_chance_have_no_structure(
+    method: str, planted: GainBootstrap
+) -> None:
+    """Shuffled sources within each target: the cells stay, the groups are gone."""
+    values, rng, alarms = planted.gains(), np.random.default_rng(0), 0
+    for _ in range(10):
+        order = np.stack([_shuffle_but(t, 9, rng) for t in range(9)], axis=1)
+        shuffled = np.take_along_axis(values, order, axis=0)
+        draws = np.take_along_axis(planted.draws(), order[None], axis=1)
+        alarms += find_structure(shuffled, method, draws, nulls=59).k > 1
+    assert alarms <= 2  # a level of 5 %
+
+
+def _shuffle_but(fixed: int, size: int, rng: np.random.Generator) -> Any:
+    others = np.delete(np.arange(size), fixed)
+    order = np.empty(size, dtype=int)
+    order[fixed], order[others] = fixed, rng.permutation(others)
+    return order
+
+
+def test_helpful_sources_and_easy_targets_are_no_groups() -> None:
+    gains = np.add.outer(np.linspace(-0.08, 0.08, 9), np.linspace(-0.05, 0.05, 9))
+    found = measure(gains)
+    assert find_structure(found.gains(), "exact", found.draws(), nulls=59).k == 1
+
+
+def test_main_effects_and_interactions_add_up(planted: GainBootstrap) -> None:
+    main, rest = split_effects(planted.gains())
+    np.testing.assert_allclose(main + rest, planted.gains(), atol=1e-12)
+    assert (np.diag(rest) == 0).all()
+
+
+# Stability
+
+
+def test_certain_draws_repeat_the_groups_always(planted: GainBootstrap) -> None:
+    values = planted.gains()
+    labels = cluster_stack(values[None], 3, "exact")[0]
+    found = measure_stability(values, np.tile(values, (20, 1, 1)), labels, "exact")
+    assert (found.mean, found.low, found.high) == (1, 1, 1)
+    assert set(np.unique(found.together)) == {0, 1}
+    assert (found.by_task == 1).all()
+
+
+def test_planted_groups_are_stable_and_those_of_noise_are_not(
+    planted: GainBootstrap, nothing: GainBootstrap
+) -> None:
+    results = {}
+    for name, found in (("planted", planted), ("nothing", nothing)):
+        values = found.gains()
+        labels = cluster_stack(values[None], 3, "exact")[0]
+        results[name] = measure_stability(values, found.draws(), labels, "exact")
+    assert results["planted"].is_beyond_chance
+    assert results["planted"].mean > 0.9
+    assert not results["nothing"].is_beyond_chance
+
+
+# What is written and said
+
+
+def test_groups_are_written_with_their_stability_and_the_report_reads_it(
+    planted: GainBootstrap, tmp_path: Path
+) -> None:
+    output = open_output(tmp_path / "out")
+    matrix = to_matrix(planted)
+    matrix.write(output.pairwise)
+    write_draws(output.draws, matrix, planted)
+    said: list[str] = []
+    groups, written = group_with_doubt(
+        output.folder, None, "pairwise", None, "exact", 0, said.append
+    )
+    assert len(groups.groups) == 3
+    assert set(written) == {output.clusters, output.groups, output.stability}
+    origin = json.loads(output.groups.read_text())["origin"]
+    assert origin["k"] == 3
+    assert origin["matrix"] == matrix.identity
+    assert origin["resampling"]["mean_ari"] > origin["resampling"]["chance_ari"]
+    assert origin["auto"]["best"] == 3
+    assert [row["k"] for row in origin["compared"]] == [1, 3, 9]
+    assert origin["compared"][2]["mean_gain"] == 0
+    assert pd.read_parquet(output.clusters)["stability"].between(0, 1).all()
+    stability = read_stability(collect(output.folder))
+    assert stability.is_steady
+    assert any("stability over" in line for line in said)
+    assert not any("warning" in line for line in said)
+
+
+def test_noise_gives_one_group_and_a_warning(nothing: GainBootstrap, tmp_path: Path) -> None:
+    output = open_output(tmp_path / "out")
+    group(output, nothing, 3)
+    assert output.stability.exists()
+    groups, said = group(output, nothing, None)
+    assert len(groups.groups) == 1
+    assert any(line.startswith("warning: no structure found") for line in said)
+    assert not output.stability.exists()  # that of the groups before
+
+
+def test_groups_no_stabler_than_chance_come_with_a_warning(
+    nothing: GainBootstrap, tmp_path: Path
+) -> None:
+    _, said = group(open_output(tmp_path / "out"), nothing, 3)
+    assert any(line.startswith("warning: these groups are no more stable") for line in said)
+
+
+def test_one_seed_makes_groups_look_stabler_and_it_is_said(tmp_path: Path) -> None:
+    _, said = group(open_output(tmp_path / "out"), measure(PLANTED, seeds=1), 3)
+    assert any(line.startswith("one seed:") for line in said)
+
+
+def test_lower_bounds_are_resampled_on_their_own_level(
+    planted: GainBootstrap, tmp_path: Path
+) -> None:
+    groups, said = group(open_output(tmp_path / "out"), planted, 3, "exact-lower-bound")
+    assert groups.origin["resampling"]["mean_ari"] > 0.8
+    assert not any("warning" in line for line in said)
+
+
+@pytest.mark.parametrize("k", [3, None])
+def test_a_published_table_gives_groups_and_one_line_about_what_is_unknown(
+    tmp_path: Path, k: int | None
+) -> None:
+    said: list[str] = []
+    groups, written = group_with_doubt(
+        tmp_path / "out", None, "paper:table3", k, "kmeans", 0, said.append
+    )
+    assert sum("cannot be said" in line for line in said) == 1
+    assert "resampling" not in groups.origin
+    assert len(written) == 2
+    assert all("low" not in row for row in groups.origin["compared"])
+
+
+def test_draws_come_back_and_those_of_another_matrix_do_not(
+    planted: GainBootstrap, nothing: GainBootstrap, tmp_path: Path
+) -> None:
+    matrix = to_matrix(planted)
+    path = draws_path(tmp_path / "mine.parquet")
+    assert path.name == "mine-draws.parquet"
+    assert read_draws(path, matrix) is None
+    write_draws(path, matrix, planted)
+    found = read_draws(path, matrix)
+    assert found is not None
+    np.testing.assert_allclose(found, planted.draws(), atol=1e-6)
+    assert read_draws(path, to_matrix(nothing)) is None
+
+
+def test_a_file_finds_the_draws_beside_it(planted: GainBootstrap, tmp_path: Path) -> None:
+    matrix = to_matrix(planted)
+    matrix.write(tmp_path / "mine.parquet")
+    write_draws(draws_path(tmp_path / "mine.parquet"), matrix, planted)
+    groups, _ = group_with_doubt(
+        tmp_path / "out", None, str(tmp_path / "mine.parquet"), 3, "exact", 0, lambda line: None
+    )
+    assert "resampling" in groups.origin
+
+
+def test_k_is_a_number_or_auto() -> None:
+    assert parse_k("auto") is None
+    assert parse_k("4") == 4
+    for text in ("-1", "many", "2.5"):
+        with pytest.raises(InputError, match="whole number or auto"):
+            parse_k(text)
+
+
+def test_three_tasks_are_too_few_to_choose(tmp_path: Path) -> None:
+    found = measure(np.zeros((3, 3)))
+    with pytest.raises(InputError, match="fewer than 4"):
+        group(open_output(tmp_path / "out"), found, None)
+    groups, said = group(open_output(tmp_path / "out"), found, 2)
+    assert len(groups.groups) == 2
+    assert not any("chance" in line for line in said)

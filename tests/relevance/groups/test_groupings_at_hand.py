@@ -1,0 +1,71 @@
+"""Which groupings `hmnet compare` and `sweep` take where none is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hmnet.folder.outputs import Output, open_output
+from hmnet.study.hierarchy import Groups
+from hmnet.study.study import Study
+from relevance.groups.at_hand import find_groupings, group_tasks
+from relevance.groups.clustering import cluster
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.reference import load_reference
+
+STUDY = Study()  # the paper's tasks
+NAMES = list(STUDY.tasks)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Output:
+    """An output folder with a vocabulary matrix and gains that are not the paper's."""
+    output = open_output(tmp_path / "out")
+    load_reference("paper:table2").select(NAMES).write(output.vocab)
+    values = load_reference("paper:table3").select(NAMES).to_frame().to_numpy()
+    RelevanceMatrix.from_array(values[::-1, ::-1], NAMES, "pairwise").write(output.pairwise)
+    return output
+
+
+def count(found: dict[str, Groups]) -> dict[str, int]:
+    return {name: len(groups.groups) for name, groups in found.items()}
+
+
+def test_clusterings_get_three_groups_whatever_the_manual_ones_are(output: Output) -> None:
+    group_tasks(output.folder, None, "manual", 1, "kmeans", 0)
+    assert len(Groups.read(output.groups).groups) == 4
+    assert count(find_groupings(output, STUDY)) == {"vocabulary": 3, "manual": 4, "pairwise": 3}
+
+
+def test_clusterings_get_as_many_groups_as_were_made_from_a_matrix_at_hand(output: Output) -> None:
+    group_tasks(output.folder, None, "pairwise", 2, "kmeans", 0)
+    assert count(find_groupings(output, STUDY)) == {"vocabulary": 2, "manual": 4, "pairwise": 2}
+
+
+def test_gains_without_structure_leave_three_groups_to_the_others(output: Output) -> None:
+    cluster(RelevanceMatrix.read(output.pairwise), 1).write(output.groups)
+    assert count(find_groupings(output, STUDY)) == {"vocabulary": 3, "manual": 4, "pairwise": 1}
+
+
+def test_groups_of_a_published_table_do_not_pass_for_measured_ones(output: Output) -> None:
+    group_tasks(output.folder, None, "paper:table3", 4, "kmeans", 0)
+    found = find_groupings(output, STUDY)
+    assert count(found) == {"vocabulary": 3, "manual": 4, "pairwise": 3, "paper-table3": 4}
+    assert (
+        found["pairwise"].partition == cluster(RelevanceMatrix.read(output.pairwise), 3).partition
+    )
+
+
+def test_groups_of_gains_that_have_changed_since_have_a_name_of_their_own(output: Output) -> None:
+    groups, _ = group_tasks(output.folder, None, "pairwise", 2, "kmeans", 0)
+    load_reference("paper:table3").select(NAMES).write(output.pairwise)
+    found = find_groupings(output, STUDY)
+    assert found[f"pairwise-{groups.origin['matrix']}"] == Groups.read(output.groups)
+    assert len(found["pairwise"].groups) == 3
+
+
+def test_groups_written_by_hand_are_among_them(output: Output) -> None:
+    Groups({"a": tuple(NAMES[:6]), "b": tuple(NAMES[6:])}).write(output.groups)
+    expected = {"vocabulary": 3, "manual": 4, "pairwise": 3, "groups": 2}
+    assert count(find_groupings(output, STUDY)) == expected
