@@ -85,7 +85,7 @@ def test_a_run_of_another_process_is_busy_unless_one_waits(alone: Output) -> Non
     store = RunStore(alone.runs.folder)
     spec = store.find(next(store.folder.iterdir()).name)[1]
     code = (
-        "import sys, time; from pathlib import Path; from hmnet.runs import RunStore\n"
+        "import sys, time; from pathlib import Path; from hmnet.runs.store import RunStore\n"
         "store = RunStore(Path(sys.argv[1])); spec = store.find(sys.argv[2])[1]\n"
         "with store.locked(spec): print('held', flush=True); time.sleep(60)"
     )

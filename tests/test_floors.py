@@ -43,6 +43,7 @@ ENTRIES = ("relevance/demo.py", "reports/export.py", "reports/html.py")
 """Files in a package's own folder that use its rooms; they stand above them."""
 FLOORS = list(ROOMS)
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib", "seaborn")
+TORCH_FREE = ("hmnet/storage", "hmnet/study", "hmnet/runs")
 HELP_LIMIT_S = 0.7
 DISTRIBUTIONS = {
     "dask": "distributed",  # which requires its own release of it
@@ -238,6 +239,14 @@ def test_help_imports_nothing_heavy(command: str) -> None:
     done = run_python(["-c", probe])
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+@pytest.mark.parametrize("room", TORCH_FREE)
+def test_rooms_that_promise_it_do_not_import_torch(root: Path, room: str) -> None:
+    files = sorted((root / room).glob("*.py"))
+    modules = [".".join(file.relative_to(root).with_suffix("").parts) for file in files]
+    done = run_python(["-c", f"import sys, {', '.join(modules)}; print('torch' in sys.modules)"])
+    assert done.stdout == "False\n", done.stderr
 
 
 @pytest.mark.parametrize("command", ["relevance", "hmnet"])
