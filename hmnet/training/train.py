@@ -185,6 +185,8 @@ class Trainer:
     def finish(self) -> None:
         """End the training: the model is again one for any text."""
         self.graphs.stop()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()  # other processes share the device
         if self.rows:
             self.rows.restore(total_decay(len(self.steps), self.settings))
 
