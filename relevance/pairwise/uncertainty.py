@@ -34,6 +34,7 @@ from relevance.pairwise.gains import measure_gains
 from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.results import read_losses, read_predictions, read_results, tabulate_scores
 from relevance.pairwise.sweep import Measure
+from relevance.pairwise.sweep_record_format import COLLAPSED, TARGETS
 from relevance.pairwise.text import (
     describe_collapsed,
     describe_majority,
@@ -43,9 +44,6 @@ from relevance.pairwise.text import (
 )
 
 Say: TypeAlias = Callable[[str], None]
-
-COLLAPSED_SCHEMA = "collapsed/1"
-TARGETS_SCHEMA = "targets/1"
 
 
 def make_measure(
@@ -70,7 +68,7 @@ def make_measure(
         dropped = _choose_dropped(collapsed, predictions) if drop_collapsed else []
         kept = _drop(predictions, dropped)
         matrix = measure_gains(_drop_scores(scores, dropped), prepared)
-        write_table(output.collapsed, _mark(collapsed, dropped), COLLAPSED_SCHEMA, {})
+        write_table(output.collapsed, _mark(collapsed, dropped), COLLAPSED.schema, {})
         for line in (*describe_unread(plan, kept), *describe_collapsed(collapsed, dropped)):
             say(line)
         if len(kept) < 2:
@@ -79,7 +77,7 @@ def make_measure(
         matrix = attach(matrix, found, {"dropped": _name_dropped(dropped)} if dropped else {})
         targets = describe_targets(kept, found)
         matrix = mark_undefined(matrix, targets.loc[targets["beats"] == "no", "task"])
-        write_table(output.targets, targets, TARGETS_SCHEMA, {"matrix": matrix.identity})
+        write_table(output.targets, targets, TARGETS.schema, {"matrix": matrix.identity})
         write_draws(output.draws, matrix, found)
         for line in (
             *describe_significant(matrix),

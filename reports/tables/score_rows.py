@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reports.inputs.collect import AVERAGE
+from analysis.gains.paired import AVERAGE
+from relevance.systems.comparison_format import MULTI, SINGLE
 from reports.style.formatting import (
     MISSING,
     format_count,
@@ -15,8 +16,6 @@ from reports.style.formatting import (
     format_percent,
 )
 from reports.tables.score_table import (
-    MULTI,
-    SINGLE,
     Difference,
     Score,
     ScoreTable,
