@@ -6,6 +6,7 @@ Unknown fields are refused, and all problems are reported at once.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,11 +84,19 @@ def read_document(path: Path, schema: str, kind: type[T]) -> T:
     Raises:
         InputError: if the file is missing, is no JSON, has another schema, or does not fit.
     """
-    content = read_json(path)
-    found = content.pop("schema", None)
-    if found != schema:
-        raise InputError(f"{path}: Parameter `schema` should be `{schema}`. Found `{found}`.")
-    return parse(kind, content, str(path))
+    return parse_document(read_json(path), schema, kind, str(path))
+
+
+def parse_document(content: Mapping[str, Any], schema: str, kind: type[T], where: str) -> T:
+    """Validate what `read_json` returned as a document of the named schema.
+
+    Raises:
+        InputError: if it has another schema, or does not fit.
+    """
+    rest = {name: value for name, value in content.items() if name != "schema"}
+    if (found := content.get("schema")) != schema:
+        raise InputError(f"{where}: Parameter `schema` should be `{schema}`. Found `{found}`.")
+    return parse(kind, rest, where)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -39,11 +39,6 @@ class Step:
     index: IndexArray
 
 
-def count_steps(sizes: Mapping[str, int], epochs: int, batch_size: int) -> int:
-    """Return the number of steps that `plan_steps` plans."""
-    return epochs * sum(-(-size // batch_size) for size in sizes.values())
-
-
 def count_batches(sizes: Mapping[str, int], settings: TrainingSettings) -> dict[str, int]:
     """Return the batches of each task in an epoch, by `settings.sampling`; at least one each.
 
