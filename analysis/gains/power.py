@@ -153,11 +153,6 @@ def _price(n_single: int, n_pair: int, n_tasks: int, pairs: float) -> Split:
     return Split(n_single, n_pair, n_single * n_tasks + n_pair * pairs, 1 / n_single + 1 / n_pair)
 
 
-def best_ratio(n_tasks: int, pair_cost: float = 2.0) -> float:
-    """Return how many times the seeds of a pair a single run deserves: sqrt(cost (T - 1) / 2)."""
-    return math.sqrt(pair_cost * (n_tasks - 1) / 2)
-
-
 def tabulate_prior_power(
     sizes: Mapping[str, tuple[int, int]], n_joint: int, n_single: int, power: float = POWER
 ) -> pd.DataFrame:

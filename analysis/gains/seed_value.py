@@ -69,8 +69,7 @@ def plan_refinement(
     Args:
         found: the first round.
         budget: number of runs (or their cost in single runs, with another `pair_cost`).
-        weights: how much a cell's decision matters, [T, T]; `weigh_doubt` of a co-assignment
-            matrix prefers pairs of which it is open whether they belong together.
+        weights: how much a cell's decision matters, [T, T].
         pair_cost: cost of a pair run in single runs: 1 to count runs, 2 for tokens.
 
     Raises:
@@ -149,16 +148,6 @@ def _reduce(noise: Floats, count: Counts, more: Counts) -> Floats:
     """Return the SD of how far `more` runs move a mean of `count` runs."""
     runs = np.maximum(count, 1)
     return np.sqrt(noise * more / (runs * (runs + more)))
-
-
-def weigh_doubt(together: npt.ArrayLike) -> Floats:
-    """Return 4 c (1 - c): 1 where two tasks share a group in half of the draws, 0 where always.
-
-    Args:
-        together: co-assignment matrix, [T, T], shares of draws.
-    """
-    share = np.asarray(together, dtype=np.float64)
-    return 4 * share * (1 - share)
 
 
 def measure_value(difference: Floats, reduction: Floats) -> Floats:
