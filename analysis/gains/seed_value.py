@@ -31,7 +31,6 @@ from analysis.gains.bootstrap import GainBootstrap
 from hmnet.errors import InputError
 
 Counts: TypeAlias = npt.NDArray[np.int64]
-Runs: TypeAlias = tuple[str, ...]
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 """Numbers of further runs that are looked ahead to."""
@@ -49,7 +48,7 @@ class ExtraRuns:
         value: the gain in score (a fraction) that they are expected to save, over all cells.
     """
 
-    tasks: Runs
+    tasks: tuple[str, ...]
     seeds: int
     value: float
 
@@ -94,7 +93,7 @@ def plan_refinement(
     return sorted(plan, key=lambda entry: -entry.value)
 
 
-def _name(found: GainBootstrap, one: int, other: int) -> Runs:
+def _name(found: GainBootstrap, one: int, other: int) -> tuple[str, ...]:
     return (found.tasks[one],) if one == other else (found.tasks[one], found.tasks[other])
 
 
