@@ -19,9 +19,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.arrays import Floats
-from analysis.gains.bootstrap import DRAWS, LEVEL, GainBootstrap, Scale, bootstrap_gains
+from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
 from analysis.gains.flags import compare_with_majority
-from analysis.gains.power import find_level, tabulate_power
+from analysis.gains.power import Detection, find_level, tabulate_power
+from analysis.gains.scales import Scale
+from analysis.levels import DRAWS, INTERVAL_LEVEL
 from analysis.scores.collapse import CollapsedRun, find_collapsed, tabulate_collapsed
 from analysis.scores.predictions import Predictions
 from hmnet.folder.outputs import Output
@@ -94,7 +96,7 @@ def make_measure(
 def to_matrix(
     found: GainBootstrap,
     scale: Scale = "relative",
-    level: float = LEVEL,
+    level: float = INTERVAL_LEVEL,
     provenance: Mapping[str, Any] | None = None,
 ) -> RelevanceMatrix:
     """Return the gains with intervals, p and q as a relevance matrix.
@@ -191,7 +193,7 @@ def describe_targets(predictions: Mapping[str, Predictions], found: GainBootstra
 
     Detectable is what would be significant after the correction for all cells.
     """
-    power = tabulate_power(found, alpha=find_level(found))
+    power = tabulate_power(found, Detection(alpha=find_level(found)))
     return compare_with_majority(predictions, found).merge(power, on="task")
 
 

@@ -9,12 +9,12 @@ import pandas as pd
 
 from analysis.gains.paired import (
     AVERAGE,
-    DRAWS,
     Estimate,
     estimate_differences,
     estimate_scores,
     score_systems,
 )
+from analysis.levels import DRAWS
 from analysis.scores.predictions import Predictions, collect_predictions
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy, describe_study
