@@ -22,6 +22,7 @@ from report_fixture import (
 import analysis.attention_gains
 import analysis.scores.baselines
 import analysis.scores.collapse
+from hmnet.runs.store import PREDICTIONS_SCHEMA
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
 from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
@@ -32,10 +33,10 @@ from reports.export import list_drawings
 from reports.figures import draw_attention_layers, draw_heatmap, draw_influence
 from reports.html import render_report
 from reports.inputs.collect import ReportInputs, collect
+from reports.style.formatting import format_parameters
 from reports.tables.collapsed_rows import count_collapses, count_runs, list_collapses
 from reports.tables.influence_bars import build_influences, choose_focus
 from reports.tables.matrix_table import build_heat
-from reports.tables.score_rows import _format_parameters
 from reports.tables.target_rows import describe_shares, list_targets
 from reports.words.cautions import find_cautions
 from reports.words.finding import Finding
@@ -188,6 +189,17 @@ def test_the_sweeps_own_list_of_collapsed_runs_is_shown(tmp_path: Path) -> None:
     assert {one.counted for one in found[1:]} == {""}
 
 
+def test_a_dev_set_with_one_label_shows_no_collapse(tmp_path: Path) -> None:
+    """As in the statistics: naming the only label there is is no failure."""
+    made = make_study(tmp_path / "study")
+    folder = write_run(made, ["wnli"], 0, collapsed=True)
+    assert list_collapses(collect(made.out))
+    path = folder / "predictions" / "wnli.parquet"
+    table = pd.read_parquet(path).assign(label=0)
+    write_table(path, table, PREDICTIONS_SCHEMA, {"run": folder.name})
+    assert list_collapses(collect(made.out)) == []
+
+
 def test_a_run_that_failed_at_two_tasks_is_one_run() -> None:
     both = [("a", "b", 0, "loss at chance", True), ("b", "a", 0, "loss at chance", True)]
     alone = [("a", "", 0, "one class predicted", True)]
@@ -269,4 +281,4 @@ def test_stability_with_one_seed_is_not_called_good(tmp_path: Path) -> None:
     ("count", "text"), [(22.7e6, "22.7 M"), (999_600, "1.0 M"), (36_612, "37 k"), (np.nan, "–")]
 )
 def test_parameters_of_small_models_are_not_zero(count: float, text: str) -> None:
-    assert _format_parameters(count) == text
+    assert format_parameters(count) == text
