@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -149,7 +149,7 @@ def find_embeddings(path: nn.Module, layers: nn.ModuleList) -> Iterator[nn.Modul
 def set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) -> None:
     """Give a path the task's output layer, and new parameters that only (seed, task) decide."""
     config: Any = path.config
-    name = _last_linear(path)
+    name = _name_output(path)
     old: Any = path.get_submodule(name)
     new = nn.Linear(old.in_features, task.num_outputs, bias=old.bias is not None)
     owner, _, attribute = name.rpartition(".")
@@ -159,7 +159,12 @@ def set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) ->
     _describe_labels(path, task)
 
 
-def _last_linear(path: nn.Module) -> str:
+def find_output(path: nn.Module) -> nn.Linear:
+    """Return the output layer of a path."""
+    return cast(nn.Linear, path.get_submodule(_name_output(path)))
+
+
+def _name_output(path: nn.Module) -> str:
     """Return the name of the last linear layer outside of the encoder: the output layer."""
     prefix = f"{path.base_model_prefix}."
     names = [str(name) for name, module in path.named_modules() if isinstance(module, nn.Linear)]
