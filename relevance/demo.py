@@ -18,15 +18,14 @@ from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
 from hmnet.study.settings import STRICT
 from hmnet.study.study import Study, write_study
-from relevance.groups.at_hand import CLUSTERS_SCHEMA
 from relevance.groups.clustering import cluster, to_table
+from relevance.groups.group_format import CLUSTERS
 from relevance.matrices.manual import manual_groups
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.sweep import Measure, run_sweep
+from relevance.planted_format import PLANTED_SCHEMA
 from relevance.systems.systems import list_systems, run_comparison
 from relevance.vocabulary.study_vocabulary import measure_study_vocabulary
-
-PLANTED_SCHEMA = "planted/1"
 
 Group: TypeAlias = Callable[[Output, RelevanceMatrix, int, str, int], Groups]
 """From a matrix, k, method and seed to groups that are written."""
@@ -94,7 +93,7 @@ def run_demo(
     others = (f"{found.by_method[name]:.2f} by {name}" for name in OTHER_METHODS)
     say(f"clustered in other ways: {', '.join(others)}")
     record = PlantedRecord(planted.description, dict(planted.truth.groups), found)
-    write_document(output.folder / "planted.json", PLANTED_SCHEMA, record)
+    write_document(output.planted, PLANTED_SCHEMA, record)
     say("training single-task, multi-task and HMNet models")
     prepared = prepare_study(study, output.data)
     named = {
@@ -110,7 +109,7 @@ def run_demo(
 
 def _group(output: Output, gains: RelevanceMatrix, k: int, method: str, seed: int) -> Groups:
     groups = cluster(gains, k, method, seed)
-    write_table(output.clusters, to_table(groups, gains), CLUSTERS_SCHEMA, dict(groups.origin))
+    write_table(output.clusters, to_table(groups, gains), CLUSTERS.schema, dict(groups.origin))
     groups.write(output.groups)
     return groups
 

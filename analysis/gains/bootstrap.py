@@ -33,28 +33,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from analysis.arrays import Floats
+from analysis.gains.scales import Scale, compute_gains
+from analysis.levels import DRAWS, INTERVAL_LEVEL, take_interval
 from analysis.scores.predictions import Predictions
 from analysis.scores.resampling import count_units, resample_scores, score_runs
 from analysis.scores.seed_noise import SeedNoise, measure_spread, moderate
-from hmnet.errors import InputError, raise_problems, suggest
+from hmnet.errors import raise_problems, suggest
 from hmnet.storage.digests import digest
 
-Scale: TypeAlias = Literal["relative", "points", "headroom"]
-
-SCALES: Mapping[str, str] = {
-    "relative": "(joint - single) / single, equation 4",
-    "points": "joint - single",
-    "headroom": "(joint - single) / (1 - single)",
-}
-DRAWS = 1000
-LEVEL = 0.95
 MOST_UNDEFINED = 0.02
 """Share of draws in which a relative gain may be undefined before it gets no interval."""
 
@@ -109,18 +102,23 @@ class GainBootstrap:
         """Return the gains of every draw, [B, T, T]; the diagonal is 0."""
         return _to_gains(self.joint_draws, self.single_draws, scale)
 
-    def interval(self, scale: Scale = "relative", level: float = LEVEL) -> tuple[Floats, Floats]:
+    def interval(
+        self, scale: Scale = "relative", level: float = INTERVAL_LEVEL
+    ) -> tuple[Floats, Floats]:
         """Return the lower and the upper end of each cell's interval, [T, T].
 
         NaN where more than `MOST_UNDEFINED` of the draws have no gain.
         """
         draws = self.draws(scale)
         undefined = np.isnan(draws).mean(axis=0)
-        filled = np.where(undefined > MOST_UNDEFINED, 0.0, draws)
-        tail = (1 - level) / 2
-        low, high = np.nanquantile(filled, [tail, 1 - tail], axis=0)
         is_known = (undefined <= MOST_UNDEFINED) & ~np.eye(len(self.tasks), dtype=bool)
-        return np.where(is_known, low, np.nan), np.where(is_known, high, np.nan)
+        low, high = np.full_like(undefined, np.nan), np.full_like(undefined, np.nan)
+        whole = is_known & (undefined == 0)
+        low[whole], high[whole] = take_interval(draws[:, whole], level)
+        for i, j in np.argwhere(is_known & (undefined > 0)).tolist():
+            defined = draws[~np.isnan(draws[:, i, j]), i, j]
+            low[i, j], high[i, j] = take_interval(defined, level)
+        return low, high
 
     def q_values(self) -> Floats:
         """Return Benjamini and Hochberg's adjusted p-values over the off-diagonal cells, [T, T]."""
@@ -394,16 +392,7 @@ def _test(target: _Target, noise: SeedNoise, units: int) -> dict[str, Floats]:
 
 def _to_gains(joint: Floats, single: Floats, scale: Scale) -> Floats:
     """Return gains [..., T, T] from joint scores [..., T, T] and single scores [..., T]."""
-    if scale not in SCALES:
-        raise InputError(f"Parameter `scale` should be one of {list(SCALES)}. Found `{scale}`.")
-    alone = single[..., None, :]
-    difference = joint - alone
-    if scale == "points":
-        gains = difference
-    else:
-        base = alone if scale == "relative" else 1 - alone
-        base = np.broadcast_to(base, difference.shape)
-        gains = np.divide(difference, base, out=np.full_like(difference, np.nan), where=base > 0)
+    gains = compute_gains(joint, single[..., None, :], scale)
     index = np.arange(joint.shape[-1])
     gains[..., index, index] = 0.0
     return gains

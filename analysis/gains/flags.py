@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
-from analysis.gains.bootstrap import LEVEL, GainBootstrap
-from analysis.scores.baselines import measure_majority
+from analysis.gains.bootstrap import GainBootstrap
+from analysis.levels import INTERVAL_LEVEL, take_interval
+from analysis.scores.baselines import has_learned, measure_majority
 from analysis.scores.predictions import Predictions
 
 Beats = Literal["yes", "not shown", "no"]
 
 
 def compare_with_majority(
-    predictions: Mapping[str, Predictions], found: GainBootstrap, level: float = LEVEL
+    predictions: Mapping[str, Predictions], found: GainBootstrap, level: float = INTERVAL_LEVEL
 ) -> pd.DataFrame:
     """Return a row per target: does its single run beat the best constant answer?
 
@@ -25,7 +25,7 @@ def compare_with_majority(
     to it, else `yes`. Gains of a target with `no` are undefined in practice: there was nothing
     learned to gain on.
     """
-    low = np.quantile(found.single_draws, (1 - level) / 2, axis=0)
+    low, _ = take_interval(found.single_draws, level)
     rows = [
         (task, single, majority, bound, _compare(single, majority, bound))
         for task, single, bound in zip(found.tasks, found.single, low, strict=True)
@@ -36,6 +36,6 @@ def compare_with_majority(
 
 
 def _compare(single: float, majority: float, low: float) -> Beats:
-    if single <= majority + 1e-9:
+    if not has_learned(single, majority):
         return "no"
     return "yes" if low > majority else "not shown"

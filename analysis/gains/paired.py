@@ -21,17 +21,16 @@ import numpy as np
 
 from analysis.arrays import Floats
 from analysis.gains.bootstrap import make_generator
+from analysis.levels import DRAWS, take_interval
 from analysis.scores.predictions import Predictions
 from analysis.scores.resampling import resample_scores, score_runs
 from analysis.scores.seed_noise import SeedNoise, measure_spread, moderate
 
-DRAWS = 1000
-LEVEL = 0.95
 AVERAGE = "average"
 
 
 @dataclass(frozen=True, eq=False)
-class Runs:
+class SeedScores:
     """Scores of runs that differ in their seed alone, or differences between two such.
 
     Attributes:
@@ -44,16 +43,16 @@ class Runs:
     scores: Floats
     draws: Floats
 
-    def select(self, seeds: Sequence[int]) -> Runs:
+    def select(self, seeds: Sequence[int]) -> SeedScores:
         """Return the runs with some of the seeds, in their order."""
         index = [self.seeds.index(seed) for seed in seeds]
-        return Runs(tuple(seeds), self.scores[index], self.draws[:, index])
+        return SeedScores(tuple(seeds), self.scores[index], self.draws[:, index])
 
-    def subtract(self, other: Runs) -> Runs:
+    def subtract(self, other: SeedScores) -> SeedScores:
         """Return the differences of the runs that share a seed."""
         seeds = [seed for seed in self.seeds if seed in other.seeds]
         one, two = self.select(seeds), other.select(seeds)
-        return Runs(one.seeds, one.scores - two.scores, one.draws - two.draws)
+        return SeedScores(one.seeds, one.scores - two.scores, one.draws - two.draws)
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,13 @@ class Estimate:
     seeds: int
 
 
-Scored = Mapping[str, Mapping[str, Runs]]
+Scored = Mapping[str, Mapping[str, SeedScores]]
 """Task to system to its runs."""
 
 
 def score_systems(
     predictions: Mapping[str, Predictions], reference: str, draws: int = DRAWS, seed: int = 0
-) -> dict[str, dict[str, Runs]]:
+) -> dict[str, dict[str, SeedScores]]:
     """Score every system's runs on a task under the same resampled examples; add the average.
 
     Args:
@@ -94,7 +93,7 @@ def score_systems(
 
 def _score_task(
     predictions: Predictions, reference: str, draws: int, seed: int
-) -> Iterator[tuple[str, Runs]]:
+) -> Iterator[tuple[str, SeedScores]]:
     arms = predictions.arms
     values = np.concatenate([arm.values for arm in arms.values()])
     rng = make_generator(seed, "examples", predictions.task)
@@ -102,10 +101,10 @@ def _score_task(
     scores = np.split(score_runs(predictions, values), bounds)
     drawn = np.split(resample_scores(predictions, values, draws, rng), bounds, axis=1)
     for (name, arm), own, own_drawn in zip(arms.items(), scores, drawn, strict=True):
-        yield name or reference, Runs(arm.seeds, own, own_drawn)
+        yield name or reference, SeedScores(arm.seeds, own, own_drawn)
 
 
-def _average(tasks: Sequence[Mapping[str, Runs]]) -> Iterator[tuple[str, Runs]]:
+def _average(tasks: Sequence[Mapping[str, SeedScores]]) -> Iterator[tuple[str, SeedScores]]:
     """Yield the mean over tasks of each system that has them all, for the seeds that it has all."""
     for system in tasks[0]:
         runs = [found[system] for found in tasks if system in found]
@@ -113,7 +112,7 @@ def _average(tasks: Sequence[Mapping[str, Runs]]) -> Iterator[tuple[str, Runs]]:
         if len(runs) == len(tasks) and seeds:
             kept = [r.select(seeds) for r in runs]
             scores = np.mean([r.scores for r in kept], axis=0)
-            yield system, Runs(tuple(seeds), scores, np.mean([r.draws for r in kept], axis=0))
+            yield system, SeedScores(tuple(seeds), scores, np.mean([r.draws for r in kept], axis=0))
 
 
 def estimate_scores(scored: Scored, seed: int = 0) -> dict[tuple[str, str], Estimate]:
@@ -160,13 +159,14 @@ def _measure_noise(scored: Scored) -> dict[str, SeedNoise]:
     return dict(zip(scored, noise, strict=True))
 
 
-def _estimate_mean(runs: Runs, noise: SeedNoise, index: int, rng: np.random.Generator) -> Estimate:
+def _estimate_mean(
+    runs: SeedScores, noise: SeedNoise, index: int, rng: np.random.Generator
+) -> Estimate:
     drawn = runs.draws.mean(axis=1)
     df, count = float(noise.df[index]), len(runs.seeds)
     if df > 0:
         variance = noise.variance[index] * df / rng.chisquare(df, size=len(drawn))
         beyond = np.maximum(variance - noise.sampling[index], 0.0)
         drawn = drawn + rng.standard_normal(len(drawn)) * np.sqrt(beyond / count)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
+    low, high = take_interval(drawn)
     return Estimate(float(runs.scores.mean()), float(low), float(high), count)

@@ -28,10 +28,26 @@ import pandas as pd
 from scipy import optimize, stats
 
 from analysis.gains.bootstrap import GainBootstrap
+from analysis.levels import SIGNIFICANCE
 from hmnet.errors import InputError, raise_problems
 
-ALPHA = 0.05
 POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What it takes for a gain to count as found.
+
+    Attributes:
+        power: probability of finding it.
+        alpha: level of the two-sided test of one cell.
+    """
+
+    power: float = POWER
+    alpha: float = SIGNIFICANCE
+
+
+DETECTION = Detection()
 
 PRIOR_SD = 0.02
 PRIOR_SD_AT = 4000
@@ -65,8 +81,7 @@ def detectable_gain(
     example_sd: float = 0.0,
     n_dev: int = 1,
     df: float = math.inf,
-    power: float = POWER,
-    alpha: float = ALPHA,
+    detection: Detection = DETECTION,
 ) -> float:
     """Return the smallest true gain that a two-sided test finds with the stated power.
 
@@ -78,24 +93,24 @@ def detectable_gain(
         example_sd: SD over examples of what the partner changes in every run alike.
         n_dev: dev examples.
         df: degrees of freedom of `seed_sd`; infinite for a stated prior.
-        power: probability of finding the gain.
-        alpha: level of the test of one cell.
+        detection: power and level.
 
     Raises:
         InputError: for counts below 1, negative SDs, or a power outside 0.5 to 1.
     """
     _check_counts(n_joint=n_joint, n_single=n_single, n_dev=n_dev)
-    _check_levels(seed_sd, example_sd, df, power, alpha)
+    _check_levels(seed_sd, example_sd, df, detection)
     error = math.sqrt(seed_sd**2 * (1 / n_joint + 1 / n_single) + example_sd**2 / n_dev)
-    return error * find_noncentrality(df, power, alpha)
+    return error * find_noncentrality(df, detection)
 
 
-def find_noncentrality(df: float, power: float = POWER, alpha: float = ALPHA) -> float:
+def find_noncentrality(df: float, detection: Detection = DETECTION) -> float:
     """Return by how many standard errors an effect must differ from 0 to be found.
 
     Found means significant in a two-sided test, with the right sign. `df` infinite gives the
     normal test.
     """
+    power, alpha = detection.power, detection.alpha
     if math.isinf(df):
         return float(stats.norm.isf(alpha / 2) + stats.norm.ppf(power))
     limit, most = float(stats.t.isf(alpha / 2, df)), (1 + power) / 2
@@ -153,13 +168,8 @@ def _price(n_single: int, n_pair: int, n_tasks: int, pairs: float) -> Split:
     return Split(n_single, n_pair, n_single * n_tasks + n_pair * pairs, 1 / n_single + 1 / n_pair)
 
 
-def best_ratio(n_tasks: int, pair_cost: float = 2.0) -> float:
-    """Return how many times the seeds of a pair a single run deserves: sqrt(cost (T - 1) / 2)."""
-    return math.sqrt(pair_cost * (n_tasks - 1) / 2)
-
-
 def tabulate_prior_power(
-    sizes: Mapping[str, tuple[int, int]], n_joint: int, n_single: int, power: float = POWER
+    sizes: Mapping[str, tuple[int, int]], n_joint: int, n_single: int
 ) -> pd.DataFrame:
     """Return a row per target: what seeds will let a sweep detect, before any run.
 
@@ -174,13 +184,13 @@ def tabulate_prior_power(
     rows = []
     for task, (n_dev, n_train) in sizes.items():
         seed_sd = expect_seed_sd(n_dev, n_train)
-        detectable = detectable_gain(seed_sd, n_joint, n_single, power=power)
+        detectable = detectable_gain(seed_sd, n_joint, n_single)
         rows.append((task, n_dev, n_train, seed_sd, detectable, 1 / n_dev))
     columns = ["task", "n_dev", "n_train", "seed_sd", "detectable", "per_example"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def find_level(found: GainBootstrap, rate: float = ALPHA) -> float:
+def find_level(found: GainBootstrap, rate: float = SIGNIFICANCE) -> float:
     """Return the level of one cell's test that a false discovery rate comes to.
 
     Benjamini and Hochberg's largest p-value that counts: the rate times the share of cells beyond
@@ -191,9 +201,7 @@ def find_level(found: GainBootstrap, rate: float = ALPHA) -> float:
     return rate * max(int((q_values < rate).sum()), 1) / max(tested, 1)
 
 
-def tabulate_power(
-    found: GainBootstrap, power: float = POWER, alpha: float = ALPHA
-) -> pd.DataFrame:
+def tabulate_power(found: GainBootstrap, detection: Detection = DETECTION) -> pd.DataFrame:
     """Return a row per target: what the sweep could detect with the runs that it has.
 
     Columns: `task`, `n_dev`, `n_single`, `n_joint` (fewest of its pairs), `seed_sd` of one run's
@@ -202,15 +210,13 @@ def tabulate_power(
     `per_example`, what one dev example is worth. Medians over the target's cells.
 
     Args:
-        alpha: level of the test of one cell; `find_level` for cells that are judged by q-values.
+        detection: power and level; `find_level` for cells that are judged by q-values.
     """
-    rows = [_describe_target(found, target, power, alpha) for target in range(len(found.tasks))]
+    rows = [_describe_target(found, target, detection) for target in range(len(found.tasks))]
     return pd.DataFrame(rows)
 
 
-def _describe_target(
-    found: GainBootstrap, target: int, power: float, alpha: float
-) -> dict[str, object]:
+def _describe_target(found: GainBootstrap, target: int, detection: Detection) -> dict[str, object]:
     cells = np.flatnonzero(~np.isnan(found.joint[:, target]))
     row: dict[str, object] = {
         "task": found.tasks[target],
@@ -219,7 +225,7 @@ def _describe_target(
         "n_joint": int(found.n_joint[cells, target].min()) if len(cells) else 0,
     }
     known = cells[found.noise_df[cells, target] > 0]
-    gains = [_find_cell_gain(found, source, target, power, alpha) for source in known]
+    gains = [_find_cell_gain(found, source, target, detection) for source in known]
     detectable = float(np.median(gains)) if gains else math.nan
     noise, single = found.joint_noise[known, target], float(found.single[target])
     return {
@@ -234,10 +240,8 @@ def _describe_target(
     }
 
 
-def _find_cell_gain(
-    found: GainBootstrap, source: int, target: int, power: float, alpha: float
-) -> float:
-    shift = find_noncentrality(float(found.df[source, target]), power, alpha)
+def _find_cell_gain(found: GainBootstrap, source: int, target: int, detection: Detection) -> float:
+    shift = find_noncentrality(float(found.df[source, target]), detection)
     return float(found.error[source, target]) * shift
 
 
@@ -259,7 +263,8 @@ def _check_counts(**counts: int) -> None:
     )
 
 
-def _check_levels(seed_sd: float, example_sd: float, df: float, power: float, alpha: float) -> None:
+def _check_levels(seed_sd: float, example_sd: float, df: float, detection: Detection) -> None:
+    power, alpha = detection.power, detection.alpha
     problems = [
         f"Parameter `{name}` should not be negative. Found `{value}`."
         for name, value in (("seed_sd", seed_sd), ("example_sd", example_sd))

@@ -31,7 +31,6 @@ from analysis.gains.bootstrap import GainBootstrap
 from hmnet.errors import InputError
 
 Counts: TypeAlias = npt.NDArray[np.int64]
-Runs: TypeAlias = tuple[str, ...]
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 """Numbers of further runs that are looked ahead to."""
@@ -49,7 +48,7 @@ class ExtraRuns:
         value: the gain in score (a fraction) that they are expected to save, over all cells.
     """
 
-    tasks: Runs
+    tasks: tuple[str, ...]
     seeds: int
     value: float
 
@@ -69,8 +68,7 @@ def plan_refinement(
     Args:
         found: the first round.
         budget: number of runs (or their cost in single runs, with another `pair_cost`).
-        weights: how much a cell's decision matters, [T, T]; `weigh_doubt` of a co-assignment
-            matrix prefers pairs of which it is open whether they belong together.
+        weights: how much a cell's decision matters, [T, T].
         pair_cost: cost of a pair run in single runs: 1 to count runs, 2 for tokens.
 
     Raises:
@@ -95,7 +93,7 @@ def plan_refinement(
     return sorted(plan, key=lambda entry: -entry.value)
 
 
-def _name(found: GainBootstrap, one: int, other: int) -> Runs:
+def _name(found: GainBootstrap, one: int, other: int) -> tuple[str, ...]:
     return (found.tasks[one],) if one == other else (found.tasks[one], found.tasks[other])
 
 
@@ -149,16 +147,6 @@ def _reduce(noise: Floats, count: Counts, more: Counts) -> Floats:
     """Return the SD of how far `more` runs move a mean of `count` runs."""
     runs = np.maximum(count, 1)
     return np.sqrt(noise * more / (runs * (runs + more)))
-
-
-def weigh_doubt(together: npt.ArrayLike) -> Floats:
-    """Return 4 c (1 - c): 1 where two tasks share a group in half of the draws, 0 where always.
-
-    Args:
-        together: co-assignment matrix, [T, T], shares of draws.
-    """
-    share = np.asarray(together, dtype=np.float64)
-    return 4 * share * (1 - share)
 
 
 def measure_value(difference: Floats, reduction: Floats) -> Floats:

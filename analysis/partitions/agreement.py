@@ -6,7 +6,7 @@ Legend: M partitions, T tasks.
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
+import numpy.typing as npt
 
 from analysis.arrays import Floats, Labels
 from hmnet.study.hierarchy import Groups
@@ -19,9 +19,8 @@ def compare_groups(one: Groups, other: Groups) -> float:
         InputError: if the groups do not hold the same tasks.
     """
     other.check_tasks(one.tasks)
-    tasks = sorted(one.tasks)
-    names = [[groups.group_of(task) for task in tasks] for groups in (one, other)]
-    return float(adjusted_rand_score(*names))
+    tasks = tuple(sorted(one.tasks))
+    return float(compare_labels(to_labels(one, tasks)[None], to_labels(other, tasks))[0])
 
 
 def to_labels(groups: Groups, tasks: tuple[str, ...]) -> Labels:
@@ -42,14 +41,36 @@ def compare_labels(labels: Labels, reference: Labels) -> Floats:
         labels: shape [M, T].
         reference: shape [T], or [M, T] for a reference of each.
     """
+    found = pair_up(labels).astype(np.float64)
+    wanted = pair_up(np.broadcast_to(reference, labels.shape)).astype(np.float64)
+    both = (found * wanted).sum(axis=1)
+    return adjust_rand(both, found.sum(axis=1), wanted.sum(axis=1), found.shape[1])
+
+
+def compare_mutually(labels: Labels) -> Floats:
+    """Return the adjusted Rand index of every two of many partitions [M, T], shape [M, M]."""
+    found = pair_up(labels).astype(np.float64)
+    each = found.sum(axis=1)
+    return adjust_rand(found @ found.T, each[:, None], each, found.shape[1])
+
+
+def pair_up(labels: Labels) -> npt.NDArray[np.bool_]:
+    """Return which pairs of tasks each partition [M, T] puts together, [M, T (T - 1) / 2]."""
     one, other = np.triu_indices(labels.shape[1], k=1)
-    together = (labels[:, one] == labels[:, other]).astype(np.float64)
-    wanted = np.broadcast_to(reference, labels.shape)
-    wanted_together = (wanted[:, one] == wanted[:, other]).astype(np.float64)
-    both = (together * wanted_together).sum(axis=1)
-    counts = together.sum(axis=1), wanted_together.sum(axis=1)
-    expected = counts[0] * counts[1] / max(len(one), 1)
-    highest = (counts[0] + counts[1]) / 2
+    together: npt.NDArray[np.bool_] = labels[:, one] == labels[:, other]
+    return together
+
+
+def adjust_rand(both: Floats, one: Floats, other: Floats, pairs: int) -> Floats:
+    """Return the adjusted Rand index (Hubert and Arabie 1985) from counts of pairs of tasks.
+
+    Args:
+        both: pairs that both partitions put together.
+        one, other: pairs that each of them does; of shapes that broadcast.
+        pairs: all pairs.
+    """
+    expected = one * other / max(pairs, 1)
+    highest = (one + other) / 2
     # the index has no value for two equal partitions without any, or with every pair together
     return np.divide(
         both - expected, highest - expected, out=np.ones_like(both), where=highest > expected

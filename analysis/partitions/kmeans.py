@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # no stubs
 
 from analysis.arrays import Floats, Labels
+from analysis.partitions.agreement import compare_mutually, pair_up
 
 INITIALISATIONS = 200
 
@@ -41,9 +42,11 @@ class KMeansRuns:
         `share`: share of the runs that end in the best one's partition. `mean_ari`: mean
         adjusted Rand index between two different runs (1.0 for a single run).
         """
-        together = _pair_up(self.labels)
+        together = pair_up(self.labels)
         share = (together == together[self.best]).all(axis=1).mean()
-        return {"share": float(share), "mean_ari": _mean_adjusted_rand(together)}
+        others = ~np.eye(len(self.labels), dtype=bool)
+        index = compare_mutually(self.labels)[others]
+        return {"share": float(share), "mean_ari": float(index.mean()) if len(index) else 1.0}
 
 
 def run_kmeans(
@@ -68,26 +71,3 @@ def run_kmeans(
     is_full = np.array([len(set(row)) == k for row in labels.tolist()])
     inertia = np.array([fit.inertia_ for fit in fits])
     return KMeansRuns(labels, np.where(is_full, inertia, np.inf))
-
-
-def _pair_up(labels: Labels) -> npt.NDArray[np.bool_]:
-    """Return which pairs of tasks each run puts together, shape [R, T (T - 1) / 2]."""
-    one, other = np.triu_indices(labels.shape[1], k=1)
-    together: npt.NDArray[np.bool_] = labels[:, one] == labels[:, other]
-    return together
-
-
-def _mean_adjusted_rand(together: npt.NDArray[np.bool_]) -> float:
-    """Return the mean adjusted Rand index (Hubert and Arabie 1985) of all pairs of runs."""
-    runs, pairs = together.shape
-    if runs < 2 or pairs == 0:
-        return 1.0
-    counts = together.astype(np.float64)
-    both, each = counts @ counts.T, counts.sum(axis=1)
-    expected = np.outer(each, each) / pairs
-    highest = (each[:, None] + each) / 2
-    # the index has no value for two equal partitions without any, or with every pair together
-    index = np.divide(
-        both - expected, highest - expected, out=np.ones_like(both), where=highest > expected
-    )
-    return float(index[~np.eye(runs, dtype=bool)].mean())

@@ -22,7 +22,7 @@ from analysis.partitions.spectral import embed_spectrum
 
 EXACT = ("exact", "exact-lower-bound")
 SEARCHED_AT_ONCE = 32
-MOST_STEPS = 2e9
+MOST_SEARCH_STEPS = 2e9
 """Steps of the exact search that a stack may take: 300 to 1,000 matrices of 13 tasks."""
 
 
@@ -54,7 +54,7 @@ def count_affordable(tasks: int, k: int, method: str, draws: int) -> int:
     """Return how many of some draws are clustered: all but for the exact search of many tasks."""
     if method not in EXACT:
         return draws
-    return min(draws, max(50, int(MOST_STEPS // (3.0 ** (tasks - 1) * k))))
+    return min(draws, max(50, int(MOST_SEARCH_STEPS // (3.0 ** (tasks - 1) * k))))
 
 
 def _search(stack: Floats, ks: Sequence[int]) -> dict[int, Labels]:

@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import Floats, Labels
+from analysis.levels import SIGNIFICANCE, take_interval
 from analysis.partitions.agreement import compare_labels, compare_members, count_together
 from analysis.partitions.per_draw import cluster_stack, count_affordable
 from analysis.partitions.structure import make_noise
 
-LEVEL = 0.95
 CHANCE_MATRICES = 40
 CHANCE_DRAWS = 40
 
@@ -81,8 +81,7 @@ def measure_stability(
     kept = draws[: count_affordable(size, k, method, len(draws))]
     found = cluster_stack(kept, k, method, seed, labels)
     index = compare_labels(found, labels)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(index, [tail, 1 - tail])
+    low, high = take_interval(index)
     return GroupStability(
         draws=len(kept),
         together=count_together(found),
@@ -105,7 +104,7 @@ def _measure_chance(values: Floats, draws: Floats, k: int, method: str, seed: in
         chosen = rng.choice(len(draws), CHANCE_DRAWS, replace=len(draws) < CHANCE_DRAWS)
         found = cluster_stack(matrix + deviations[chosen], k, method, seed, reference)
         means.append(compare_labels(found, reference).mean())
-    return float(np.quantile(means, LEVEL))
+    return float(np.quantile(means, 1 - SIGNIFICANCE))
 
 
 def tabulate_together(together: Floats, tasks: tuple[str, ...]) -> pd.DataFrame:

@@ -27,10 +27,10 @@ import numpy as np
 
 from analysis.arrays import Floats
 from analysis.gains.additive import find_cells, fit_additive
+from analysis.levels import SIGNIFICANCE
 from analysis.partitions.per_draw import cluster_for_each, measure_objective
 
 NULLS = 199
-LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def find_structure(
     *,
     nulls: int = NULLS,
     seed: int = 0,
-    level: float = LEVEL,
+    level: float = SIGNIFICANCE,
 ) -> Structure:
     """Choose the number of groups, 1 where the matrix holds no structure.
 

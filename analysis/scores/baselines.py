@@ -13,6 +13,9 @@ from analysis.scores.predictions import Predictions
 from analysis.scores.resampling import score_runs
 from hmnet.study.metrics import METRICS
 
+ROUNDING = 1e-9
+"""What rounding may leave between two equal scores."""
+
 
 def measure_majority(predictions: Predictions) -> float:
     """Return the best score of a constant answer: the majority class for accuracy, 0 correlation.
@@ -26,12 +29,23 @@ def measure_majority(predictions: Predictions) -> float:
     return float(score_runs(predictions, constant).max())
 
 
+def has_learned(single: float, majority: float) -> bool:
+    """Tell whether a mean single score is beyond the best constant answer's; else nothing was.
+
+    >>> has_learned(0.8, 0.8), has_learned(0.81, 0.8)
+    (False, True)
+    """
+    return single > majority + ROUNDING
+
+
 def find_undefined(predictions: Mapping[str, Predictions]) -> list[str]:
     """Return the targets whose mean single score does not beat the best constant answer."""
     return [
         task
         for task, found in predictions.items()
-        if score_runs(found, found.single.values).mean() <= measure_majority(found) + 1e-9
+        if not has_learned(
+            float(score_runs(found, found.single.values).mean()), measure_majority(found)
+        )
     ]
 
 

@@ -29,9 +29,7 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.store import RunStore
 from hmnet.storage.tables import read_table, write_table
-
-ATTENTION_SCHEMA = "attention/1"
-LAYERS_SCHEMA = "attention-layers/1"
+from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 
 
 @dataclass(frozen=True)
@@ -144,10 +142,10 @@ def measure_all_pairs(output: Output, prepared: PreparedStudy, workers: Workers)
     """
     planned = plan_pairs(prepared, list_all_pairs(prepared))
     files = _measure(output, prepared, planned, output.attention / "all", workers)
-    similarities = pd.concat([read_table(path, ATTENTION_SCHEMA)[0] for path in files])
+    similarities = pd.concat([read_table(path, ATTENTION.schema)[0] for path in files])
     table = relate_to_gains(similarities, read_gains(planned, output.runs))
     runs = sorted({run for pair in planned for run in pair.runs})
-    write_table(output.folder / "attention-layers.parquet", table, LAYERS_SCHEMA, {"runs": runs})
+    write_table(output.attention_layers, table, ATTENTION_LAYERS.schema, {"runs": runs})
     return table
 
 
@@ -178,7 +176,7 @@ def _measure(
 
 
 def _is_measured(path: Path, pair: PairJobs) -> bool:
-    return path.exists() and read_table(path, ATTENTION_SCHEMA)[1].get("runs") == pair.runs
+    return path.exists() and read_table(path, ATTENTION.schema)[1].get("runs") == pair.runs
 
 
 def _measure_pair(pair: PairJobs, store: Path, path: Path, device: str) -> None:
@@ -188,7 +186,7 @@ def _measure_pair(pair: PairJobs, store: Path, path: Path, device: str) -> None:
         for task, partner in (pair.tasks, pair.tasks[::-1])
     ]
     provenance = {"runs": pair.runs, "seeds": list(pair.seeds)}
-    write_table(path, pd.concat(frames, ignore_index=True), ATTENTION_SCHEMA, provenance)
+    write_table(path, pd.concat(frames, ignore_index=True), ATTENTION.schema, provenance)
 
 
 def _measure_task(
@@ -262,7 +260,7 @@ def _find_undefined(planned: Sequence[PairJobs], store: RunStore) -> list[str]:
 
 def describe_pairs(files: Sequence[Path]) -> str:
     """Return the mean similarity of each pair's layers, as text."""
-    table = pd.concat([read_table(path, ATTENTION_SCHEMA)[0] for path in files])
+    table = pd.concat([read_table(path, ATTENTION.schema)[0] for path in files])
     named = table.assign(pair=table["task"] + " with " + table["partner"])
     wide = named.pivot_table(index="pair", columns="layer", values="similarity", sort=False)
     text = wide.round(4).rename_axis(index=None, columns="layer").to_string()

@@ -11,12 +11,11 @@ from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study, resolve_study
 from relevance.groups.clustering import cluster, to_table
+from relevance.groups.group_format import CLUSTERS
 from relevance.matrices.find import find_matrix
 from relevance.matrices.manual import manual_groups
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.reference import REFERENCES, load_reference
-
-CLUSTERS_SCHEMA = "clusters/1"
 
 
 def group_tasks(
@@ -36,7 +35,7 @@ def group_tasks(
         groups = manual_groups(resolve_study(output.folder, study).tasks.values())
     else:
         groups = cluster(matrix, k, method, seed)
-    write_table(output.clusters, to_table(groups, matrix), CLUSTERS_SCHEMA, dict(groups.origin))
+    write_table(output.clusters, to_table(groups, matrix), CLUSTERS.schema, dict(groups.origin))
     groups.write(output.groups)
     return groups, (output.clusters, output.groups)
 

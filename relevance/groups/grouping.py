@@ -26,8 +26,9 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output, open_output
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
-from relevance.groups.at_hand import CLUSTERS_SCHEMA, group_tasks
+from relevance.groups.at_hand import group_tasks
 from relevance.groups.clustering import cluster, to_table
+from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.groups.partition import read_values
 from relevance.matrices.draws import find_draws, read_draws
 from relevance.matrices.find import find_matrix
@@ -35,7 +36,6 @@ from relevance.matrices.matrix import RelevanceMatrix
 
 Say: TypeAlias = Callable[[str], None]
 
-STABILITY_SCHEMA = "stability/1"
 LEAST_TASKS = 4
 """With three tasks there is nothing between one group and none but two against one."""
 
@@ -194,9 +194,9 @@ def _write(
     if stability is not None:
         table = table.assign(stability=stability.by_task)
         together = tabulate_together(stability.together, matrix.tasks)
-        write_table(output.stability, together, STABILITY_SCHEMA, dict(groups.origin))
+        write_table(output.stability, together, STABILITY.schema, dict(groups.origin))
         written.append(output.stability)
-    write_table(output.clusters, table, CLUSTERS_SCHEMA, dict(groups.origin))
+    write_table(output.clusters, table, CLUSTERS.schema, dict(groups.origin))
     groups.write(output.groups)
     return tuple(written)
 

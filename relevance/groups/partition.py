@@ -36,14 +36,7 @@ def best_partition(matrix: RelevanceMatrix, k: int, column: str = "value") -> tu
         InputError: for a k outside 1 to T, too many tasks, or missing off-diagonal values.
     """
     check_k(k, len(matrix.tasks))
-    return _solve(matrix, k, column)[k]
-
-
-def best_partitions(
-    matrix: RelevanceMatrix, column: str = "value"
-) -> dict[int, tuple[Groups, float]]:
-    """Return `best_partition` for every k from 1 to T, in one search."""
-    return _solve(matrix, len(matrix.tasks), column)
+    return _search(matrix, k, column)
 
 
 def within_group_gain(matrix: RelevanceMatrix, groups: Groups, column: str = "value") -> float:
@@ -108,7 +101,7 @@ def _describe_missing(
     )
 
 
-def _solve(matrix: RelevanceMatrix, k: int, column: str) -> dict[int, tuple[Groups, float]]:
+def _search(matrix: RelevanceMatrix, k: int, column: str) -> tuple[Groups, float]:
     size = len(matrix.tasks)
     if size > MAX_TASKS:
         raise InputError(
@@ -118,14 +111,8 @@ def _solve(matrix: RelevanceMatrix, k: int, column: str) -> dict[int, tuple[Grou
     gains = read_values(matrix, column, diagonal=False)
     values = value_sets(gains)
     best = solve_sets(values, k)
-    everything = len(values) - 1
-    return {
-        count: (
-            _to_groups(trace_partition(values, best, count), matrix, column, count),
-            float(best[everything, count]),
-        )
-        for count in range(1, k + 1)
-    }
+    groups = _to_groups(trace_partition(values, best, k), matrix, column, k)
+    return groups, float(best[-1, k])
 
 
 def _to_groups(sets: list[int], matrix: RelevanceMatrix, column: str, k: int) -> Groups:

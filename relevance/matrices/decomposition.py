@@ -135,11 +135,6 @@ class SizeRule:
     right: int
     judged: int
 
-    @property
-    def right_frac(self) -> float:
-        """Share of the judged cells, NaN without any."""
-        return self.right / self.judged if self.judged else float("nan")
-
 
 def judge_size_rule(
     matrix: RelevanceMatrix, n_train: Mapping[str, int], level: float | None = None

@@ -22,9 +22,8 @@ from relevance.matrices.decomposition import (
     predict_additive,
 )
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.sweep_record_format import DECOMPOSITION_SCHEMA
 from relevance.pairwise.text import LEVEL, describe_parts
-
-DECOMPOSITION_SCHEMA = "decomposition/1"
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
 from analysis.gains.power import (
     POWER,
+    Detection,
     find_level,
     split_budget,
     tabulate_power,
@@ -71,7 +72,7 @@ def describe_power(
     table = tabulate_expected(prepared, plan)
     source = "expected from published fine-tuning runs"
     if found is not None and found.has_seed_noise.any():
-        table = tabulate_power(found, alpha=find_level(found))
+        table = tabulate_power(found, Detection(alpha=find_level(found)))
         source = "measured in the runs so far, after correction for all cells"
     shown = table.assign(
         **{name: 100 * table[name] for name in ("seed_sd", "detectable", "per_example")}

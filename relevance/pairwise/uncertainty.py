@@ -19,9 +19,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.arrays import Floats
-from analysis.gains.bootstrap import DRAWS, LEVEL, GainBootstrap, Scale, bootstrap_gains
+from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
 from analysis.gains.flags import compare_with_majority
-from analysis.gains.power import find_level, tabulate_power
+from analysis.gains.power import Detection, find_level, tabulate_power
+from analysis.gains.scales import Scale
+from analysis.levels import DRAWS, INTERVAL_LEVEL
 from analysis.scores.collapse import CollapsedRun, find_collapsed, tabulate_collapsed
 from analysis.scores.predictions import Predictions
 from hmnet.folder.outputs import Output
@@ -34,6 +36,7 @@ from relevance.pairwise.gains import measure_gains
 from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.results import read_losses, read_predictions, read_results, tabulate_scores
 from relevance.pairwise.sweep import Measure
+from relevance.pairwise.sweep_record_format import COLLAPSED, TARGETS
 from relevance.pairwise.text import (
     describe_collapsed,
     describe_majority,
@@ -43,9 +46,6 @@ from relevance.pairwise.text import (
 )
 
 Say: TypeAlias = Callable[[str], None]
-
-COLLAPSED_SCHEMA = "collapsed/1"
-TARGETS_SCHEMA = "targets/1"
 
 
 def make_measure(
@@ -70,7 +70,7 @@ def make_measure(
         dropped = _choose_dropped(collapsed, predictions) if drop_collapsed else []
         kept = _drop(predictions, dropped)
         matrix = measure_gains(_drop_scores(scores, dropped), prepared)
-        write_table(output.collapsed, _mark(collapsed, dropped), COLLAPSED_SCHEMA, {})
+        write_table(output.collapsed, _mark(collapsed, dropped), COLLAPSED.schema, {})
         for line in (*describe_unread(plan, kept), *describe_collapsed(collapsed, dropped)):
             say(line)
         if len(kept) < 2:
@@ -79,7 +79,7 @@ def make_measure(
         matrix = attach(matrix, found, {"dropped": _name_dropped(dropped)} if dropped else {})
         targets = describe_targets(kept, found)
         matrix = mark_undefined(matrix, targets.loc[targets["beats"] == "no", "task"])
-        write_table(output.targets, targets, TARGETS_SCHEMA, {"matrix": matrix.identity})
+        write_table(output.targets, targets, TARGETS.schema, {"matrix": matrix.identity})
         write_draws(output.draws, matrix, found)
         for line in (
             *describe_significant(matrix),
@@ -96,7 +96,7 @@ def make_measure(
 def to_matrix(
     found: GainBootstrap,
     scale: Scale = "relative",
-    level: float = LEVEL,
+    level: float = INTERVAL_LEVEL,
     provenance: Mapping[str, Any] | None = None,
 ) -> RelevanceMatrix:
     """Return the gains with intervals, p and q as a relevance matrix.
@@ -193,7 +193,7 @@ def describe_targets(predictions: Mapping[str, Predictions], found: GainBootstra
 
     Detectable is what would be significant after the correction for all cells.
     """
-    power = tabulate_power(found, alpha=find_level(found))
+    power = tabulate_power(found, Detection(alpha=find_level(found)))
     return compare_with_majority(predictions, found).merge(power, on="task")
 
 

@@ -9,12 +9,12 @@ import pandas as pd
 
 from analysis.gains.paired import (
     AVERAGE,
-    DRAWS,
     Estimate,
     estimate_differences,
     estimate_scores,
     score_systems,
 )
+from analysis.levels import DRAWS
 from analysis.scores.predictions import Predictions, collect_predictions
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy, describe_study
@@ -23,18 +23,13 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
 from hmnet.storage.tables import write_table
+from relevance.systems.comparison_format import COMPARISON, REFERENCE_SYSTEMS, SINGLE
 from relevance.systems.systems import (
-    COMPARISON_SCHEMA,
-    MULTI,
-    SINGLE,
     System,
     plan_system,
     tabulate_comparison,
     train_systems,
 )
-
-REFERENCES = {"vs_single": SINGLE, "vs_multi": MULTI}
-"""Start of a column's name to the system that differences are taken to."""
 
 
 def compare_systems(
@@ -65,7 +60,7 @@ def compare_systems(
         "draws": draws,
         "systems": [to_plain_system(system) for system in systems],
     }
-    write_table(output.compare, table, COMPARISON_SCHEMA, provenance)
+    write_table(output.compare, table, COMPARISON.schema, provenance)
     raise_failures(summary)
     return table
 
@@ -112,7 +107,9 @@ def add_intervals(
         scored.pop(AVERAGE, None)  # it would be over fewer tasks than the table's
     estimates = {
         "": estimate_scores(scored),
-        **{start: estimate_differences(scored, other) for start, other in REFERENCES.items()},
+        **{
+            start: estimate_differences(scored, other) for start, other in REFERENCE_SYSTEMS.items()
+        },
     }
     counts = table.groupby(["system", "task"], sort=False)[list(_COUNTS)].max()
     rows = [
@@ -120,7 +117,7 @@ def add_intervals(
         for system, task in counts.index
         if (task, system) in estimates[""]
     ]
-    added = [f"{start}{end}" for start in REFERENCES for end in ("", "_low", "_high")]
+    added = [f"{start}{end}" for start in REFERENCE_SYSTEMS for end in ("", "_low", "_high")]
     whole = pd.DataFrame([*table.to_dict("records"), *rows], columns=[*table.columns, *added])
     return whole.assign(negative_transfer=whole["vs_single_high"] < 0)
 

@@ -25,10 +25,8 @@ from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups, HierarchySpec
-
-LAYERS_SCHEMA = "sweep-layers/1"
-COMBINATIONS_SCHEMA = "sweep-combinations/1"
-MULTI = "multi-task"
+from relevance.systems.comparison_format import MULTI
+from relevance.systems.sweep_format import COMBINATION_SWEEP, LAYER_SWEEP
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,7 @@ def run_sweep(
         "training": to_plain(prepared.study.training),
         "tasks": list(prepared.study.tasks),
     }
-    path = output.folder / f"sweep-{sweep.kind}.parquet"
+    path = output.sweep(sweep.kind)
     write_table(path, table, schema, provenance)
     raise_failures(summary)
     return table, path
@@ -229,8 +227,8 @@ def _average(scores: Mapping[str, float]) -> float:
 
 
 _TABLES = {
-    "layers": (tabulate_layers, LAYERS_SCHEMA),
-    "combinations": (tabulate_combinations, COMBINATIONS_SCHEMA),
+    "layers": (tabulate_layers, LAYER_SWEEP.schema),
+    "combinations": (tabulate_combinations, COMBINATION_SWEEP.schema),
 }
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 import pandas as pd
 
+from analysis.gains.paired import AVERAGE
 from hmnet.folder.outputs import Output
 from hmnet.jobs.cost import estimate_work
 from hmnet.jobs.prepared import PreparedStudy
@@ -25,9 +26,7 @@ from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups, HierarchySpec
-
-COMPARISON_SCHEMA = "comparison/1"
-SINGLE, MULTI, SKILLNET, AVERAGE = "single-task", "multi-task", "skillnet", "average"
+from relevance.systems.comparison_format import COMPARISON, MULTI, SINGLE, SKILLNET
 
 Duplicate = Literal["layer", "ffn"]
 
@@ -126,7 +125,7 @@ def run_comparison(
     """
     summary = train_systems(output, prepared, systems, workers)
     table = tabulate_comparison(prepared, systems, prepared.study.seeds, output.runs)
-    write_table(output.compare, table, COMPARISON_SCHEMA, {"model": to_plain(prepared.model)})
+    write_table(output.compare, table, COMPARISON.schema, {"model": to_plain(prepared.model)})
     raise_failures(summary)
     averages = table[table["task"] == AVERAGE].groupby("system", sort=False)["score"].mean()
     return {str(name): float(score) for name, score in averages.items()}

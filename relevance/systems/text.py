@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.gains.paired import AVERAGE
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
 from relevance.systems.budget import describe_budget
 from relevance.systems.collapsed import describe_collapsed, find_collapsed_results
-from relevance.systems.compare import REFERENCES
+from relevance.systems.comparison_format import REFERENCE_SYSTEMS, SINGLE
 from relevance.systems.parameters import describe_counts, format_count
 from relevance.systems.split_scores import tabulate_split_scores
-from relevance.systems.systems import AVERAGE, SINGLE, System
+from relevance.systems.systems import System
 
 
 def describe_comparison(
@@ -29,7 +30,7 @@ def describe_comparison(
         _tabulate_scores(means).to_string(),
         *_list_split_scores(tabulate_split_scores(prepared, systems, store)),
     ]
-    for start, reference in REFERENCES.items():
+    for start, reference in REFERENCE_SYSTEMS.items():
         shown = means[means[start].notna() & (means["system"] != SINGLE)]
         if len(shown):
             parts += ["", f"difference to {reference}, points [95 % interval]"]
@@ -56,7 +57,7 @@ def _show(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _explain_marks(means: pd.DataFrame) -> str:
-    shown = means.loc[means["system"] != SINGLE, list(REFERENCES)]
+    shown = means.loc[means["system"] != SINGLE, list(REFERENCE_SYSTEMS)]
     count = int(shown.notna().to_numpy().sum())
     return (
         "*: above zero beyond noise; !: below (to single-task: negative transfer). Each interval "

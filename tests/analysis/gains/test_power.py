@@ -11,7 +11,7 @@ from made_predictions import make_sweep
 
 from analysis.gains.bootstrap import bootstrap_gains
 from analysis.gains.power import (
-    best_ratio,
+    Detection,
     detectable_gain,
     expect_seed_sd,
     find_level,
@@ -46,7 +46,7 @@ def test_published_seed_noise_gives_these_smallest_gains(
 def test_with_an_estimated_sd_it_is_the_t_test_of_statsmodels(seeds: int, power: float) -> None:
     models = pytest.importorskip("statsmodels.stats.power")
     effect = models.TTestIndPower().solve_power(nobs1=seeds, alpha=0.05, power=power)
-    found = detectable_gain(1.0, seeds, seeds, df=2 * seeds - 2, power=power)
+    found = detectable_gain(1.0, seeds, seeds, df=2 * seeds - 2, detection=Detection(power))
     assert found == pytest.approx(effect, rel=1e-3)  # theirs counts the wrong sign as found
 
 
@@ -94,7 +94,6 @@ def test_the_best_split_is_that_of_all_splits(budget: float, tasks: int, cost: f
 
 
 def test_a_large_budget_gives_singles_root_t_minus_1_times_the_seeds() -> None:
-    assert best_ratio(13) == pytest.approx(math.sqrt(12))
     found = split_budget(100_000, 13)
     assert found.n_single / found.n_pair == pytest.approx(math.sqrt(12), rel=0.03)
 
@@ -136,7 +135,7 @@ def test_the_level_of_a_cell_is_that_of_the_correction() -> None:
     found = bootstrap_gains(make_sweep(gains, 500, 4), draws=60)
     # 2 of 12 cells are beyond noise: the largest p that counts is .05 * 2 / 12
     assert find_level(found) == pytest.approx(0.05 * 2 / 12)
-    strict = tabulate_power(found, alpha=find_level(found))["detectable"]
+    strict = tabulate_power(found, Detection(alpha=find_level(found)))["detectable"]
     assert (strict > tabulate_power(found)["detectable"]).all()
     nothing = bootstrap_gains(make_sweep(np.zeros((3, 3)), 500, 4), draws=60)
     assert find_level(nothing) == pytest.approx(0.05 / 6)
@@ -151,7 +150,7 @@ def test_one_seed_says_nothing_about_what_seeds_could_detect() -> None:
 
 def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(InputError) as error:
-        detectable_gain(-1, 3, 3, power=0.2)
+        detectable_gain(-1, 3, 3, detection=Detection(0.2))
     assert len(error.value.problems) == 2
     with pytest.raises(InputError, match="n_joint"):
         detectable_gain(1, 0, 3)

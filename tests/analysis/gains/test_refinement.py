@@ -9,7 +9,7 @@ import pytest
 from made_predictions import make_sweep
 
 from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
-from analysis.gains.seed_value import measure_value, plan_refinement, weigh_doubt
+from analysis.gains.seed_value import measure_value, plan_refinement
 from hmnet.errors import InputError
 
 # a and b: nobody knows; c helps and is helped beyond doubt
@@ -71,10 +71,6 @@ def test_weights_lead_the_runs(found: GainBootstrap) -> None:
     weights[0, 1] = 1
     tasks = {extra.tasks for extra in plan_refinement(found, 6, weights=weights)}
     assert tasks <= {("a", "b"), ("b",)}  # the pair, and the single runs of the target
-
-
-def test_doubt_is_largest_at_one_half() -> None:
-    assert weigh_doubt([[1.0, 0.5], [0.25, 0.0]]).tolist() == [[0, 1], [0.75, 0]]
 
 
 def test_one_seed_cannot_say_where_more_are_needed() -> None:

@@ -12,6 +12,7 @@ from analysis.partitions.agreement import (
     compare_groups,
     compare_labels,
     compare_members,
+    compare_mutually,
     count_together,
     to_labels,
 )
@@ -111,3 +112,12 @@ def test_a_task_is_as_stable_as_its_company() -> None:
     # t2: {2} of {2}, then {2} of {0,1,2}: (1 + 1/3) / 2
     found = compare_members(labels, np.array([0, 0, 1]))
     assert found == pytest.approx([5 / 6, 5 / 6, 2 / 3])
+
+
+@given(st.integers(0, 10_000), st.integers(1, 8), st.integers(2, 6))
+def test_every_two_of_many_partitions_are_compared_as_scikit_learn_does(
+    seed: int, size: int, count: int
+) -> None:
+    labels = np.random.default_rng(seed).integers(0, 3, (count, size))
+    expected = [[adjusted_rand_score(one, other) for other in labels] for one in labels]
+    np.testing.assert_allclose(compare_mutually(labels), expected, atol=1e-12)

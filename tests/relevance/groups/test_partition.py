@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from hmnet.errors import InputError
 from hmnet.study.hierarchy import Groups, name_groups
-from relevance.groups.partition import MAX_TASKS, best_partition, best_partitions, within_group_gain
+from relevance.groups.partition import MAX_TASKS, best_partition, within_group_gain
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.reference import load_reference
 
@@ -57,7 +57,7 @@ def test_the_search_finds_the_best_of_all_partitions_for_every_k(gains: np.ndarr
         value = add_up_gains(gains, partition)
         best[len(partition)] = max(best.get(len(partition), -np.inf), value)
     matrix = make_matrix(gains)
-    found = best_partitions(matrix)
+    found = {k: best_partition(matrix, k) for k in range(1, len(gains) + 1)}
     assert {k: value for k, (_, value) in found.items()} == pytest.approx(best, abs=1e-12)
     for k, (groups, value) in found.items():
         assert len(groups.groups) == k
@@ -163,7 +163,7 @@ def test_wrong_input_is_named() -> None:
         with pytest.raises(InputError, match="whole number from 1 to 3"):
             best_partition(matrix, k)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at most 16 tasks"):
-        best_partitions(make_matrix(np.zeros((17, 17))))
+        best_partition(make_matrix(np.zeros((17, 17))), 2)
     gains = np.zeros((3, 3))
     gains[0, 2] = gains[2, 1] = np.nan
     with pytest.raises(InputError, match="t0 -> t2, t2 -> t1"):

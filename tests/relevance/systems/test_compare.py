@@ -17,7 +17,7 @@ from tiny_study import write_groups, write_study
 
 from analysis.gains.paired import (
     AVERAGE,
-    Runs,
+    SeedScores,
     estimate_differences,
     estimate_scores,
     score_systems,
@@ -75,7 +75,7 @@ def make_runs(share: float, size: int, seeds: int, seed: int = 0) -> dict[int, p
 
 def compare(
     single: dict[int, pd.DataFrame], others: dict[str, dict[int, pd.DataFrame]]
-) -> dict[str, dict[str, Runs]]:
+) -> dict[str, dict[str, SeedScores]]:
     return score_systems({"made": collect_predictions(TASK, single, others)}, "single-task", 400)
 
 
