@@ -10,13 +10,14 @@ import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from analysis.arrays import Floats
 from analysis.attention_gains import relate_to_gains
+from analysis.gains.scales import compute_gains
 from analysis.scores.baselines import find_undefined
 from analysis.scores.predictions import collect_predictions
 from hmnet.errors import InputError, raise_problems, suggest
@@ -28,10 +29,7 @@ from hmnet.jobs.schedule import raise_failures, run_jobs
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.store import RunStore
-from hmnet.storage.tables import read_table, write_table
-
-ATTENTION_SCHEMA = "attention/1"
-LAYERS_SCHEMA = "attention-layers/1"
+from relevance.tables import ATTENTION, ATTENTION_LAYERS
 
 
 @dataclass(frozen=True)
@@ -144,10 +142,10 @@ def measure_all_pairs(output: Output, prepared: PreparedStudy, workers: Workers)
     """
     planned = plan_pairs(prepared, list_all_pairs(prepared))
     files = _measure(output, prepared, planned, output.attention / "all", workers)
-    similarities = pd.concat([read_table(path, ATTENTION_SCHEMA)[0] for path in files])
+    similarities = pd.concat([ATTENTION.read(path)[0] for path in files])
     table = relate_to_gains(similarities, read_gains(planned, output.runs))
     runs = sorted({run for pair in planned for run in pair.runs})
-    write_table(output.folder / "attention-layers.parquet", table, LAYERS_SCHEMA, {"runs": runs})
+    ATTENTION_LAYERS.write(output.folder / ATTENTION_LAYERS.file, table, {"runs": runs})
     return table
 
 
@@ -178,7 +176,7 @@ def _measure(
 
 
 def _is_measured(path: Path, pair: PairJobs) -> bool:
-    return path.exists() and read_table(path, ATTENTION_SCHEMA)[1].get("runs") == pair.runs
+    return path.exists() and ATTENTION.read(path)[1].get("runs") == pair.runs
 
 
 def _measure_pair(pair: PairJobs, store: Path, path: Path, device: str) -> None:
@@ -188,7 +186,7 @@ def _measure_pair(pair: PairJobs, store: Path, path: Path, device: str) -> None:
         for task, partner in (pair.tasks, pair.tasks[::-1])
     ]
     provenance = {"runs": pair.runs, "seeds": list(pair.seeds)}
-    write_table(path, pd.concat(frames, ignore_index=True), ATTENTION_SCHEMA, provenance)
+    ATTENTION.write(path, pd.concat(frames, ignore_index=True), provenance)
 
 
 def _measure_task(
@@ -211,7 +209,7 @@ def _measure_task(
     )
 
 
-def _compare_runs(single: Job, joint: Job, task: str, store: RunStore, device: str) -> Any:
+def _compare_runs(single: Job, joint: Job, task: str, store: RunStore, device: str) -> Floats:
     """Return the similarity of a task's heads in two runs, [N, H]."""
     import torch
 
@@ -240,8 +238,7 @@ def read_gains(planned: Sequence[PairJobs], store: RunStore) -> pd.DataFrame:
         for task, partner in (pair.tasks, pair.tasks[::-1]):
             alone = np.mean([store.result(job.spec).primary[task] for job in pair.singles[task]])
             together = np.mean([scores[task] for scores in joint])
-            is_defined = alone > 0 and task not in undefined
-            gain = (together - alone) / alone if is_defined else np.nan
+            gain = compute_gains(together, alone) if task not in undefined else np.nan
             rows.append((task, partner, float(gain)))
     return pd.DataFrame(rows, columns=["task", "partner", "gain"])
 
@@ -262,7 +259,7 @@ def _find_undefined(planned: Sequence[PairJobs], store: RunStore) -> list[str]:
 
 def describe_pairs(files: Sequence[Path]) -> str:
     """Return the mean similarity of each pair's layers, as text."""
-    table = pd.concat([read_table(path, ATTENTION_SCHEMA)[0] for path in files])
+    table = pd.concat([ATTENTION.read(path)[0] for path in files])
     named = table.assign(pair=table["task"] + " with " + table["partner"])
     wide = named.pivot_table(index="pair", columns="layer", values="similarity", sort=False)
     text = wide.round(4).rename_axis(index=None, columns="layer").to_string()

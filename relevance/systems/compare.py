@@ -1,4 +1,7 @@
-"""All systems on a study's tasks, trained and compared (Table 1): `hmnet compare`."""
+"""All systems on a study's tasks, trained and compared (Table 1).
+
+It is the one comparison: of `hmnet compare`, of `relevance demo`, and of the report.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,7 @@ from hmnet.jobs.schedule import raise_failures
 from hmnet.jobs.workers import Workers
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
-from hmnet.storage.tables import write_table
 from relevance.systems.systems import (
-    COMPARISON_SCHEMA,
     MULTI,
     SINGLE,
     System,
@@ -32,8 +33,9 @@ from relevance.systems.systems import (
     tabulate_comparison,
     train_systems,
 )
+from relevance.tables import COMPARISON
 
-REFERENCES = {"vs_single": SINGLE, "vs_multi": MULTI}
+BASELINES = {"vs_single": SINGLE, "vs_multi": MULTI}
 """Start of a column's name to the system that differences are taken to."""
 
 
@@ -58,16 +60,30 @@ def compare_systems(
         RunsFailedError: if runs failed, after the table of the others is written.
     """
     summary = train_systems(output, prepared, systems, workers)
-    table = tabulate_comparison(prepared, systems, prepared.study.seeds, output.runs)
-    table = add_intervals(table, read_systems(prepared, systems, output.runs), draws)
+    table = measure_systems(prepared, systems, output.runs, draws)
     provenance = {
         **describe_study(prepared),
         "draws": draws,
         "systems": [to_plain_system(system) for system in systems],
     }
-    write_table(output.compare, table, COMPARISON_SCHEMA, provenance)
+    COMPARISON.write(output.compare, table, provenance)
     raise_failures(summary)
     return table
+
+
+def measure_systems(
+    prepared: PreparedStudy, systems: Sequence[System], store: RunStore, draws: int = DRAWS
+) -> pd.DataFrame:
+    """Return the table of `compare_systems` from the runs that are done."""
+    table = tabulate_comparison(prepared, systems, prepared.study.seeds, store)
+    return add_intervals(table, read_systems(prepared, systems, store), draws)
+
+
+def average_scores(table: pd.DataFrame) -> dict[str, float]:
+    """Return each system's average over tasks, its mean over seeds, from a table of systems."""
+    seeds = table[(table["task"] == AVERAGE) & table["seed"].notna()]
+    averages = seeds.groupby("system", sort=False)["score"].mean()
+    return {str(name): float(score) for name, score in averages.items()}
 
 
 def to_plain_system(system: System) -> dict[str, object]:
@@ -112,7 +128,7 @@ def add_intervals(
         scored.pop(AVERAGE, None)  # it would be over fewer tasks than the table's
     estimates = {
         "": estimate_scores(scored),
-        **{start: estimate_differences(scored, other) for start, other in REFERENCES.items()},
+        **{start: estimate_differences(scored, other) for start, other in BASELINES.items()},
     }
     counts = table.groupby(["system", "task"], sort=False)[list(_COUNTS)].max()
     rows = [
@@ -120,7 +136,7 @@ def add_intervals(
         for system, task in counts.index
         if (task, system) in estimates[""]
     ]
-    added = [f"{start}{end}" for start in REFERENCES for end in ("", "_low", "_high")]
+    added = [f"{start}{end}" for start in BASELINES for end in ("", "_low", "_high")]
     whole = pd.DataFrame([*table.to_dict("records"), *rows], columns=[*table.columns, *added])
     return whole.assign(negative_transfer=whole["vs_single_high"] < 0)
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.gains.paired import AVERAGE
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
-from relevance.systems.systems import AVERAGE, System, plan_system
+from relevance.systems.systems import System, plan_system
 
 AVERAGE_OF_ROWS = "average of rows"
 

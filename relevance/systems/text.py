@@ -7,17 +7,18 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.gains.paired import AVERAGE
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
 from relevance.systems.budget import describe_budget
-from relevance.systems.collapsed import describe_collapsed, find_collapsed_results
-from relevance.systems.compare import REFERENCES
+from relevance.systems.collapsed import describe_collapsed_results, find_collapsed_results
+from relevance.systems.compare import BASELINES
 from relevance.systems.parameters import describe_counts, format_count
 from relevance.systems.split_scores import tabulate_split_scores
-from relevance.systems.systems import AVERAGE, SINGLE, System
+from relevance.systems.systems import SINGLE, System
 
 
-def describe_comparison(
+def describe_systems(
     table: pd.DataFrame, prepared: PreparedStudy, systems: Sequence[System], store: RunStore
 ) -> str:
     """Return the table as text: scores, differences, collapsed results, parameters, the budget."""
@@ -29,7 +30,7 @@ def describe_comparison(
         _tabulate_scores(means).to_string(),
         *_list_split_scores(tabulate_split_scores(prepared, systems, store)),
     ]
-    for start, reference in REFERENCES.items():
+    for start, reference in BASELINES.items():
         shown = means[means[start].notna() & (means["system"] != SINGLE)]
         if len(shown):
             parts += ["", f"difference to {reference}, points [95 % interval]"]
@@ -39,7 +40,7 @@ def describe_comparison(
         parts.append("one seed: the intervals hold for these very runs, without the noise of seeds")
     collapsed = find_collapsed_results(prepared, systems, store)
     if collapsed:
-        parts.append(describe_collapsed(collapsed, prepared, systems))
+        parts.append(describe_collapsed_results(collapsed, prepared, systems))
     parts += ["", describe_counts(prepared, systems)]
     return "\n".join([*parts, "", describe_budget(prepared, systems)])
 
@@ -56,7 +57,7 @@ def _show(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _explain_marks(means: pd.DataFrame) -> str:
-    shown = means.loc[means["system"] != SINGLE, list(REFERENCES)]
+    shown = means.loc[means["system"] != SINGLE, list(BASELINES)]
     count = int(shown.notna().to_numpy().sum())
     return (
         "*: above zero beyond noise; !: below (to single-task: negative transfer). Each interval "

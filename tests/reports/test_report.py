@@ -889,11 +889,11 @@ def test_text_that_a_spreadsheet_would_run_is_defused() -> None:
 @pytest.mark.parametrize(
     ("name", "writer"),
     [
-        ("COMPARISON_SCHEMA", "relevance/systems/systems.py"),
-        ("AVERAGE", "relevance/systems/systems.py"),
-        ("CLUSTERS_SCHEMA", "relevance/groups/at_hand.py"),
-        ("PLANTED_SCHEMA", "relevance/demo.py"),
-        ("ATTENTION_SCHEMA", "relevance/attention/study.py"),
+        ("COMPARISON_SCHEMA", "relevance/tables.py"),
+        ("AVERAGE", "analysis/gains/paired.py"),
+        ("CLUSTERS_SCHEMA", "relevance/tables.py"),
+        ("PLANTED_SCHEMA", "relevance/planted_record.py"),
+        ("ATTENTION_SCHEMA", "relevance/tables.py"),
     ],
 )
 def test_what_is_read_here_is_what_is_written_there(root: Path, name: str, writer: str) -> None:

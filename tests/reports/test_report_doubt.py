@@ -22,12 +22,8 @@ from report_fixture import (
 import analysis.attention_gains
 import analysis.scores.baselines
 import analysis.scores.collapse
-import relevance.attention.study
-import relevance.groups.at_hand
-import relevance.groups.grouping
 import relevance.pairwise.effects
-import relevance.pairwise.uncertainty
-import relevance.systems.systems
+import relevance.tables
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
 from relevance.matrices.gain_table import tabulate_gains
@@ -145,15 +141,15 @@ def test_one_seed_says_which_direction_is_more_than_its_dev_set_explains() -> No
 
 
 def test_tables_are_read_as_they_are_written() -> None:
-    assert readers.TARGETS_SCHEMA == relevance.pairwise.uncertainty.TARGETS_SCHEMA
-    assert readers.COLLAPSED_SCHEMA == relevance.pairwise.uncertainty.COLLAPSED_SCHEMA
+    assert readers.TARGETS_SCHEMA == relevance.tables.TARGETS_SCHEMA
+    assert readers.COLLAPSED_SCHEMA == relevance.tables.COLLAPSED_SCHEMA
     assert (*analysis.scores.collapse.COLLAPSED_COLUMNS, "in_means") == readers.COLLAPSED_COLUMNS
     assert readers.DECOMPOSITION_SCHEMA == relevance.pairwise.effects.DECOMPOSITION_SCHEMA
-    assert readers.STABILITY_SCHEMA == relevance.groups.grouping.STABILITY_SCHEMA
-    assert readers.CLUSTERS_SCHEMA == relevance.groups.at_hand.CLUSTERS_SCHEMA
-    assert readers.COMPARISON_SCHEMA == relevance.systems.systems.COMPARISON_SCHEMA
-    assert readers.ATTENTION_SCHEMA == relevance.attention.study.ATTENTION_SCHEMA
-    assert readers.LAYERS_SCHEMA == relevance.attention.study.LAYERS_SCHEMA
+    assert readers.STABILITY_SCHEMA == relevance.tables.STABILITY_SCHEMA
+    assert readers.CLUSTERS_SCHEMA == relevance.tables.CLUSTERS_SCHEMA
+    assert readers.COMPARISON_SCHEMA == relevance.tables.COMPARISON_SCHEMA
+    assert readers.ATTENTION_SCHEMA == relevance.tables.ATTENTION_SCHEMA
+    assert readers.LAYERS_SCHEMA == relevance.tables.ATTENTION_LAYERS_SCHEMA
 
 
 def test_layers_of_a_real_measurement_are_read_and_drawn(tmp_path: Path) -> None:
@@ -170,7 +166,7 @@ def test_layers_of_a_real_measurement_are_read_and_drawn(tmp_path: Path) -> None
     )
     table = analysis.attention_gains.relate_to_gains(similarities, gains)
     path = tmp_path / "attention-layers.parquet"
-    write_table(path, table, relevance.attention.study.LAYERS_SCHEMA, {"runs": []})
+    write_table(path, table, relevance.tables.ATTENTION_LAYERS_SCHEMA, {"runs": []})
     inputs = collect(tmp_path)
     assert inputs.problems == ()
     assert inputs.layers is not None
