@@ -324,6 +324,19 @@ def test_what_a_finished_run_cannot_give_gets_a_sentence(swept: Output, tmp_path
             hmnet_app([str(word) for word in words], standalone_mode=False)
 
 
+def test_no_command_believes_an_edited_score(swept: Output, tmp_path: Path) -> None:
+    shutil.copytree(swept.folder, tmp_path / "out")
+    run = tmp_path / "out" / "runs" / find_hmnet_run(swept)
+    content = read_json(run / "result.json")
+    content["primary"]["tone"] = 0.99
+    (run / "result.json").write_text(json.dumps(content))
+    card = ["--task", "tone", "--out", tmp_path / "exported", "--from", tmp_path / "out"]
+    for words in (["eval", run.name, "--out", tmp_path / "out"], ["export", run.name, *card]):
+        with pytest.raises(RelevanceError, match=r"result\.json.*altered or cut short"):
+            hmnet_app([str(word) for word in words], standalone_mode=False)
+    assert not (tmp_path / "exported").exists()
+
+
 def test_verify_ends_with_every_damaged_file(swept: Output, tmp_path: Path) -> None:
     shutil.copytree(swept.folder, tmp_path / "out")
     damaged = next((tmp_path / "out" / "runs").glob("tone-s0*/result.json"))

@@ -46,10 +46,12 @@ ROOMS = {
 }
 """The packages and their folders, lowest first: a file imports what stands before it, or beside it.
 
-A file in a package's own folder stands below all of the package's rooms, but for `ENTRIES`."""
+A file in a package's own folder stands below all of the package's rooms, but for `ENTRIES` and for
+its face, `__init__.py`, which offers names of all rooms to other packages and to people."""
 ENTRIES = ("relevance/demo.py", "reports/export.py", "reports/html.py")
 """Files in a package's own folder that use its rooms; they stand above them."""
 FLOORS = list(ROOMS)
+MODULES = {package: {path.stem for path in (ROOT / package).glob("*.py")} for package in ROOMS}
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib", "seaborn")
 TORCH_FREE = ("hmnet/storage", "hmnet/study", "hmnet/runs")
 HELP_LIMIT_S = 0.7
@@ -84,6 +86,7 @@ def find_place(module: str) -> tuple[int, int]:
     if rest and rest[0] in rooms:
         return FLOORS.index(package), rooms.index(rest[0]) + 1
     is_entry = bool(rest) and f"{package}/{rest[0]}.py" in ENTRIES
+    is_entry |= rest == ["__init__"]
     return FLOORS.index(package), len(rooms) + 1 if is_entry else 0
 
 
@@ -92,7 +95,13 @@ def is_upward(own: tuple[int, int], name: str) -> bool:
     package, *rest = name.split(".")
     if package not in ROOMS:
         return name.startswith(".")
-    return find_place(name) > own or rest[:1] == ["cli"]
+    is_face = FLOORS.index(package) == own[0] and is_offered(package, rest)
+    return find_place(name) > own or rest[:1] == ["cli"] or is_face
+
+
+def is_offered(package: str, rest: list[str]) -> bool:
+    """Tell whether a name of a package is none of its modules: its face offers it, from a room."""
+    return len(rest) == 1 and rest[0] not in MODULES[package] and rest[0] not in ROOMS[package]
 
 
 def find_upward_imports(root: Path) -> list[str]:
@@ -167,6 +176,11 @@ def test_every_room_has_its_charter(root: Path, package: str) -> None:
         ),
         ("relevance/matrices/planted.py", "import hmnet.planted.suite", False),
         ("relevance/demo.py", "import relevance.attention.study", False),
+        ("hmnet/__init__.py", "from hmnet.training.train import train", False),
+        ("hmnet/__init__.py", "from relevance.matrices.matrix import RelevanceMatrix", True),
+        ("hmnet/runs/planted.py", "from hmnet import train", True),
+        ("hmnet/training/__init__.py", "from hmnet.jobs.workers import Workers", True),
+        ("relevance/groups/planted.py", "from hmnet import train", False),
     ],
 )
 def test_a_planted_import_is_judged(tmp_path: Path, file: str, line: str, is_refused: bool) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hmnet.commands.stored_run import find_task, read_stored_result
+from hmnet.commands.stored_run import find_task
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.models.saved import export_path, load_model
+from hmnet.runs.result import read_result
 
 
 def export_task(output: Output, run: str, task: str, folder: Path) -> None:
@@ -28,4 +29,4 @@ def export_task(output: Output, run: str, task: str, folder: Path) -> None:
         raise InputError(f"Parameter `out` should be a new or empty folder. Found `{folder}`.")
     model = load_model(path / "model", spec)
     tokenizer = load_tokenizer(str(path / "model" / "encoder"))
-    export_path(model, tokenizer, spec, task, folder, read_stored_result(path))
+    export_path(model, tokenizer, spec, task, folder, read_result(path / "result.json"))

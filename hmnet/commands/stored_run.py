@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from hmnet.errors import InputError, suggest
 from hmnet.folder.outputs import Output
 from hmnet.jobs.progress_line import describe_micro_batches
-from hmnet.runs.result import RESULT_SCHEMA, RunResult
+from hmnet.runs.result import RunResult, read_result
 from hmnet.runs.spec import RunSpec
-from hmnet.storage.documents import read_document
 from hmnet.study.tasks import Task
 from hmnet.training.execute import describe_parameters
 
 
 def read_run(output: Output, run: str) -> tuple[str, RunResult]:
-    """Return the id and the result of a run that is done."""
+    """Return the id and the result of a run that is done.
+
+    Raises:
+        InputError: if there is no such run, or its result is not as the run wrote it.
+    """
     folder, spec = output.runs.find(run)
-    return spec.run_id, read_stored_result(folder)
-
-
-def read_stored_result(folder: Path) -> RunResult:
-    """Return the result in a run's folder."""
-    return read_document(folder / "result.json", RESULT_SCHEMA, RunResult)
+    return spec.run_id, read_result(folder / "result.json")
 
 
 def describe_run(run_id: str, result: RunResult) -> str:

@@ -1,1 +1,56 @@
-"""Options and endings that both command lines share."""
+"""Options and endings that both command lines share.
+
+>>> from hmnet.console import parse_integers, split_names
+>>> split_names("rte, mrpc"), parse_integers("0,1", "gpus")
+(['rte', 'mrpc'], [0, 1])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hmnet.console.options import (
+        DryRunOption,
+        GpusOption,
+        LogOption,
+        OutOption,
+        RowOptions,
+        SeedsOption,
+        SingleSeedsOption,
+        StoreOption,
+        StudyFileOption,
+        StudyOptions,
+        WorkerOptions,
+        WorkersOption,
+        parse_integers,
+        parse_seeds,
+        split_names,
+        unfold,
+    )
+    from hmnet.console.terminal import run_app, say_aside
+else:
+    from hmnet.lazy import import_on_demand
+
+    __getattr__, __dir__ = import_on_demand(__name__)
+
+__all__ = [
+    "DryRunOption",
+    "GpusOption",
+    "LogOption",
+    "OutOption",
+    "RowOptions",
+    "SeedsOption",
+    "SingleSeedsOption",
+    "StoreOption",
+    "StudyFileOption",
+    "StudyOptions",
+    "WorkerOptions",
+    "WorkersOption",
+    "parse_integers",
+    "parse_seeds",
+    "run_app",
+    "say_aside",
+    "split_names",
+    "unfold",
+]

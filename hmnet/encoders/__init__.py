@@ -1,1 +1,57 @@
-"""Pretrained encoders found, loaded without foreign code, and watched."""
+"""Pretrained encoders found, loaded without foreign code, and watched.
+
+>>> from pathlib import Path
+>>> from hmnet.encoders import identify, load_encoder, load_tokenizer, read_depth
+>>> from hmnet.planted import write_encoder
+>>> folder = str(write_encoder(Path("encoder"), seed=0))
+>>> encoder = load_encoder(folder)
+>>> encoder.depth == read_depth(folder), encoder.is_packable
+(True, True)
+>>> len(identify(folder).fingerprint)  # hexadecimal digits
+32
+>>> load_tokenizer(folder).tokenize("The harbour is calm.")[-1]
+'.'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hmnet.encoders.feed_forward import FeedForward, find_feed_forward, list_feed_forward
+    from hmnet.encoders.layers import find_layers, quiet
+    from hmnet.encoders.load import Encoder, as_encoder, load_encoder
+    from hmnet.encoders.locate import (
+        find_folder,
+        identify,
+        load_config,
+        load_tokenizer,
+        read_depth,
+        read_max_positions,
+    )
+    from hmnet.encoders.watching import Heads, list_spans, observe, watch
+else:
+    from hmnet.lazy import import_on_demand
+
+    __getattr__, __dir__ = import_on_demand(__name__)
+
+__all__ = [
+    "Encoder",
+    "FeedForward",
+    "Heads",
+    "as_encoder",
+    "find_feed_forward",
+    "find_folder",
+    "find_layers",
+    "identify",
+    "list_feed_forward",
+    "list_spans",
+    "load_config",
+    "load_encoder",
+    "load_tokenizer",
+    "observe",
+    "quiet",
+    "read_depth",
+    "read_max_positions",
+    "watch",
+]

@@ -1,1 +1,36 @@
-"""The output folder: where everything lies, whether it is whole, and how far a study is."""
+"""The output folder: where everything lies, whether it is whole, and how far a study is.
+
+>>> from pathlib import Path
+>>> from hmnet.folder import describe_status, open_output
+>>> output = open_output(Path("relevance-out"))
+>>> output.groups
+PosixPath('relevance-out/groups.json')
+>>> list(describe_status(output))[-1]
+'next: relevance vocab'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hmnet.folder.outputs import DEFAULT_FOLDER, Output, find_output_folder, open_output
+    from hmnet.folder.status import describe_status
+    from hmnet.folder.task_table import describe_tasks, write_tasks
+    from hmnet.folder.verify import Problem, redo
+else:
+    from hmnet.lazy import import_on_demand
+
+    __getattr__, __dir__ = import_on_demand(__name__)
+
+__all__ = [
+    "DEFAULT_FOLDER",
+    "Output",
+    "Problem",
+    "describe_status",
+    "describe_tasks",
+    "find_output_folder",
+    "open_output",
+    "redo",
+    "write_tasks",
+]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, raise_problems
 from hmnet.storage.digests import canonical_json, digest, digest_file
-from hmnet.storage.documents import read_document, read_json, to_plain
+from hmnet.storage.documents import parse_document, read_json, to_plain
 from hmnet.study.settings import STRICT
 
 RESULT_SCHEMA = "run-result/1"
@@ -60,18 +60,19 @@ class RunResult:
 
 
 def read_result(path: Path) -> RunResult:
-    """Read a `result.json`.
+    """Read a `result.json`: the one reader of it, which no altered result passes.
 
     Raises:
         InputError: if it is missing, or not as its run wrote it.
     """
-    result = read_document(path, RESULT_SCHEMA, RunResult)
-    if result.own and _sign(read_json(path)) != result.own:
+    content = read_json(path)
+    result = parse_document(content, RESULT_SCHEMA, RunResult, str(path))
+    if result.own and _sign(content) != result.own:
         raise InputError(_altered(path))
     return result
 
 
-def _sign(fields: Any) -> str:
+def _sign(fields: Mapping[str, object]) -> str:
     """Return the digest of a result's fields as they are written, whichever there are."""
     rest = {name: value for name, value in fields.items() if name not in ("own", "schema")}
     return digest(canonical_json(rest))
@@ -90,7 +91,7 @@ class RunFailure:
 
     error: str
     traceback: str = ""
-    context: Mapping[str, Any] = Field(default_factory=dict)
+    context: Mapping[str, object] = Field(default_factory=dict)
 
 
 def digest_files(folder: Path) -> dict[str, str]:

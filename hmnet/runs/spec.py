@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -22,16 +21,17 @@ SPEC_SCHEMA = "run-spec/1"
 NOT_IDENTITY = ("tasks.source", "tasks.splits", "tasks.category", "model.name", "model.revision")
 """Fields of a `RunSpec` that do not decide its numbers: what was read is identified by the data
 and weights fingerprints, not by where it was read from."""
-LATER = (
-    "system",
-    "duplicate",
-    "training.sampling",
-    "training.temperature",
-    "training.cap",
-    "training.loss_weights",
-)
-"""Fields that came after the first version. One that holds its default stays out of the identity,
-so that runs from before it keep their names."""
+LATER: Mapping[str, str | Mapping[str, float] | None] = {
+    "system": "hierarchy",
+    "duplicate": "layer",
+    "training.sampling": "proportional",
+    "training.temperature": None,
+    "training.cap": None,
+    "training.loss_weights": {},
+}
+"""Fields that came after the first version, and what runs from before them did. A field with that
+value stays out of the identity, so that those runs keep their names. It is no matter of today's
+default: whoever changes a default leaves this table as it is."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -107,18 +107,16 @@ class RunSpec:
             content["duplicate"] = "layer"
         if self.system == "skillnet":
             content["skills"] = {task.name: find_skills(task) for task in self.tasks}
-        _drop_later_defaults(content)
+        _drop_what_old_runs_did(content)
         return content
 
 
-def _drop_later_defaults(content: dict[str, Any]) -> None:
-    """Remove the `LATER` fields that hold their defaults."""
-    defaults: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(RunSpec)}
-    defaults["training"] = to_plain(TrainingSettings())
-    for path in LATER:
+def _drop_what_old_runs_did(content: dict[str, Any]) -> None:
+    """Remove the `LATER` fields that hold the value of runs from before them."""
+    for path, old in LATER.items():
         *owners, name = path.split(".")
-        holder, known = content, defaults
+        holder = content
         for owner in owners:
-            holder, known = holder[owner], known[owner]
-        if holder[name] == known[name]:
+            holder = holder[owner]
+        if holder[name] == old:
             del holder[name]

@@ -22,7 +22,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from filelock import FileLock, Timeout
 
@@ -43,10 +43,12 @@ from hmnet.storage.tables import read_table, write_table
 if TYPE_CHECKING:
     import pandas as pd
 
-
 PREDICTIONS_SCHEMA = "predictions/1"
 RUNNING_MARK = ".running"
 """File in the folder of a run that a worker has begun."""
+
+
+_Stamp: TypeAlias = tuple[int, int, int]
 
 
 class BusyError(RelevanceError):
@@ -61,6 +63,7 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._read: dict[Path, tuple[_Stamp, RunResult]] = {}
 
     def path(self, spec: RunSpec) -> Path:
         """Return the run's folder (which may not exist yet)."""
@@ -139,12 +142,16 @@ class RunStore:
         )
 
     def result(self, spec: RunSpec) -> RunResult:
-        """Read the run's result.
+        """Return the run's result, read and digested anew only where the file is another one.
 
         Raises:
-            InputError: if the run is not done.
+            InputError: if the run is not done, or its result is not as the run wrote it.
         """
-        return read_result(self.path(spec) / "result.json")
+        path = self.path(spec) / "result.json"
+        stamp = _stamp(path)
+        if path not in self._read or self._read[path][0] != stamp:
+            self._read[path] = stamp, read_result(path)
+        return self._read[path][1]
 
     def failure(self, spec: RunSpec) -> RunFailure | None:
         """Read why the run failed last, or None."""
@@ -216,3 +223,12 @@ class RunStore:
                 f"Found `{name}`, which fits: {listed}."
             )
         return found[0], read_document(found[0] / "spec.json", SPEC_SCHEMA, RunSpec)
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Return what changes when a file is written: its number, size and time; zeros for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -103,11 +103,6 @@ class Groups:
         """All tasks in one group."""
         return cls({"all": tuple(tasks)}, {"method": "one"})
 
-    @classmethod
-    def singletons(cls, tasks: Iterable[str]) -> Groups:
-        """Each task in a group of its own."""
-        return cls({task: (task,) for task in tasks}, {"method": "singletons"})
-
     @property
     def tasks(self) -> tuple[str, ...]:
         """All task names, group after group."""

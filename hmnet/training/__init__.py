@@ -1,1 +1,63 @@
-"""The one loop that every method is trained by."""
+"""The one loop that every method is trained by: steps, losses, checkpoints, scores.
+
+A run is executed from its `RunSpec` by `hmnet.training.execute.execute`; a model alone is trained
+by `hmnet.training.train.train`. Which batch comes when is decided by the seed alone:
+
+>>> from hmnet.training import plan_steps
+>>> sizes = {"rte": 5, "cb": 3}
+>>> steps = plan_steps(sizes, epochs=1, batch_size=2, seed=0)
+>>> sorted((step.task, len(step.index)) for step in steps)
+[('cb', 1), ('cb', 2), ('rte', 1), ('rte', 2), ('rte', 2)]
+>>> alone = plan_steps({"cb": 3}, epochs=1, batch_size=2, seed=0)
+>>> [step.index.tolist() for step in alone] == [
+...     step.index.tolist() for step in steps if step.task == "cb"
+... ]
+True
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hmnet.training.checkpoint import Checkpoint
+    from hmnet.training.distributed import Group, join_group, leave_group
+    from hmnet.training.errors import DivergedError
+    from hmnet.training.execute import (
+        build_model,
+        describe_parameters,
+        find_versions,
+        primary_score,
+        score_splits,
+    )
+    from hmnet.training.losses import Record
+    from hmnet.training.predict import Logits, cut_by_tokens, evaluate, predict_tasks
+    from hmnet.training.steps import Step, count_batches, plan_steps
+    from hmnet.training.train import Trainer, TrainingLog
+else:
+    from hmnet.lazy import import_on_demand
+
+    __getattr__, __dir__ = import_on_demand(__name__)
+
+__all__ = [
+    "Checkpoint",
+    "DivergedError",
+    "Group",
+    "Logits",
+    "Record",
+    "Step",
+    "Trainer",
+    "TrainingLog",
+    "build_model",
+    "count_batches",
+    "cut_by_tokens",
+    "describe_parameters",
+    "evaluate",
+    "find_versions",
+    "join_group",
+    "leave_group",
+    "plan_steps",
+    "predict_tasks",
+    "primary_score",
+    "score_splits",
+]

@@ -12,14 +12,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import TrainingSettings
 
-IndexArray = np.ndarray[Any, np.dtype[np.int64]]
+IndexArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,6 @@ class Step:
     visit: int
     epoch: int
     index: IndexArray
-
-
-def count_steps(sizes: Mapping[str, int], epochs: int, batch_size: int) -> int:
-    """Return the number of steps that `plan_steps` plans."""
-    return epochs * sum(-(-size // batch_size) for size in sizes.values())
 
 
 def count_batches(sizes: Mapping[str, int], settings: TrainingSettings) -> dict[str, int]:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from hmnet.errors import InputError
-from hmnet.runs.result import FAILURE_SCHEMA, RESULT_SCHEMA, RunFailure, RunResult
+from hmnet.runs.result import FAILURE_SCHEMA, RunFailure, RunResult, read_result
 from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
 from hmnet.storage.documents import read_document
 
@@ -137,7 +137,7 @@ def _list_runs(folder: Path) -> list[Path]:
 def _read_run(path: Path) -> RunRecord | FailedRun | Literal["running", "unfinished"]:
     if (path / "result.json").exists():
         spec = read_document(path / "spec.json", SPEC_SCHEMA, RunSpec)
-        result = read_document(path / "result.json", RESULT_SCHEMA, RunResult)
+        result = read_result(path / "result.json")
         return RunRecord(path, spec, result, _check_predictions(path, spec))
     if (path / ".running").exists():
         return "running"

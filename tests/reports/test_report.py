@@ -41,6 +41,8 @@ from report_fixture import (
 )
 
 from hmnet.errors import InputError, OutputFolderError
+from hmnet.runs.result import RESULT_SCHEMA, read_result
+from hmnet.storage.documents import write_document
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from relevance.matrices.comparison import rank_agreement
@@ -419,6 +421,18 @@ def test_a_broken_run_becomes_a_sentence(tmp_path: Path) -> None:
     index = read_runs(made.out / "runs")
     assert [record.spec.names for record in index.done] == [("cb",)]
     assert "schema" in index.problems[0]
+
+
+def test_a_run_with_an_edited_score_becomes_a_sentence_and_no_score(tmp_path: Path) -> None:
+    made = make_study(tmp_path / "study")
+    path = write_run(made, ["rte"], 0) / "result.json"
+    signed = replace(read_result(path), primary={"rte": 0.6}).sign()
+    write_document(path, RESULT_SCHEMA, signed)
+    assert read_runs(made.out / "runs").done[0].result == signed
+    path.write_text(path.read_text().replace("0.6", "0.99"))
+    index = read_runs(made.out / "runs")
+    assert index.done == ()
+    assert "altered or cut short" in index.problems[0]
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -17,9 +17,12 @@ from made_runs import SPEC
 from places import ROOT
 from pydantic import ValidationError
 
+from hmnet.commands.stored_run import read_run
 from hmnet.errors import InputError
+from hmnet.folder.outputs import Output, open_output
 from hmnet.runs import spec as run_spec
-from hmnet.runs.result import RunFailure, RunResult
+from hmnet.runs import store as run_store
+from hmnet.runs.result import RunFailure, RunResult, read_result
 from hmnet.runs.spec import RunSpec
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import read_document, to_plain
@@ -161,6 +164,22 @@ def test_a_known_identity_has_not_moved() -> None:
     assert SPEC.run_id == "cb-rte-s0-e2582767d7"
 
 
+def test_what_old_runs_did_is_no_matter_of_todays_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A later version that makes `ffn` and a cap of 64 the defaults: runs that use them are other
+    # ones than the old runs, which copied layers and had no cap.
+    defaults = {field.name: field for field in dataclasses.fields(RunSpec)}
+    monkeypatch.setattr(defaults["duplicate"], "default", "ffn")
+    monkeypatch.setattr(
+        run_spec, "TrainingSettings", lambda: TrainingSettings(sampling="capped", cap=64)
+    )
+    assert SPEC.run_id == "cb-rte-s0-e2582767d7"
+    capped = change_training(SPEC, sampling="capped", cap=64)
+    copied = dataclasses.replace(SPEC, duplicate="ffn")
+    assert len({SPEC.run_id, capped.run_id, copied.run_id}) == 3
+
+
 @pytest.mark.parametrize(
     ("names", "start"),
     [(("rte",), "rte-s3-"), (("cb", "rte"), "cb-rte-s3-"), (("cb", "mnli", "rte"), "3tasks-s3-")],
@@ -272,6 +291,69 @@ def test_results_of_another_schema_or_with_further_fields_are_refused(tmp_path: 
         path.write_text(json.dumps({**content, **changes}))
         with pytest.raises(InputError, match=r"result\.json"):
             store.result(SPEC)
+
+
+def edit_score(path: Path, value: float) -> None:
+    """Set the score of a `result.json` by hand."""
+    content = json.loads(path.read_text())
+    content["scores"]["cb"]["validation"]["accuracy"] = value
+    path.write_text(json.dumps(content))
+
+
+def read_in_a_store(output: Output) -> None:
+    output.runs.result(SPEC)
+
+
+def evaluate(output: Output) -> None:
+    read_run(output, SPEC.run_id)
+
+
+def predict_from(output: Output) -> None:
+    output.runs.predictions(SPEC, "cb")
+
+
+@pytest.mark.parametrize("read", [read_in_a_store, evaluate, predict_from])
+def test_an_edited_score_is_believed_by_no_reader(
+    tmp_path: Path, read: Callable[[Output], None]
+) -> None:
+    output = open_output(tmp_path / "out")
+    output.runs.write_spec(SPEC)
+    output.runs.write_predictions(SPEC, "cb", PREDICTIONS)
+    output.runs.finish(SPEC, RESULT)
+    read(output)
+    edit_score(output.runs.path(SPEC) / "result.json", 0.99)
+    with pytest.raises(InputError, match=r"result\.json.*altered or cut short.*verify --redo"):
+        read(output)
+
+
+def test_results_have_one_reader(root: Path) -> None:
+    packages = ("hmnet", "analysis", "relevance", "reports")
+    files = [path for package in packages for path in (root / package).rglob("*.py")]
+    named = [path for path in files if "RESULT_SCHEMA" in path.read_text(encoding="utf-8")]
+    assert sorted(path.relative_to(root).as_posix() for path in named) == [
+        "hmnet/runs/result.py",  # reads it
+        "hmnet/runs/store.py",  # writes it
+    ]
+
+
+def test_a_result_is_read_once_for_all_its_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RunStore(tmp_path)
+    for task in SPEC.names:
+        store.write_predictions(SPEC, task, PREDICTIONS)
+    store.finish(SPEC, RESULT)
+    read: list[Path] = []
+    monkeypatch.setattr(
+        run_store, "read_result", lambda path: (read.append(path), read_result(path))[1]
+    )
+    for task in SPEC.names:
+        store.predictions(SPEC, task)
+    store.result(SPEC)
+    assert read == [store.path(SPEC) / "result.json"]
+    store.finish(SPEC, dataclasses.replace(RESULT, steps=25))  # another file, read anew
+    assert store.result(SPEC).steps == 25
+    assert len(read) == 2
 
 
 def test_a_result_cannot_hold_what_is_not_a_number() -> None:

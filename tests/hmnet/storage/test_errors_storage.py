@@ -336,7 +336,6 @@ def test_a_partition_has_one_form() -> None:
     other = Groups({"b": ("sst2",), "a": ("cb", "rte")})
     assert other.partition == GROUPS.partition == (("cb", "rte"), ("sst2",))
     assert Groups.one(["b", "a"]).partition == (("a", "b"),)
-    assert Groups.singletons(["b", "a"]).partition == (("a",), ("b",))
 
 
 def test_a_task_is_found_in_its_group_or_told() -> None:

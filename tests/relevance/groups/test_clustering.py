@@ -195,7 +195,7 @@ def test_the_table_tells_how_each_task_lies_in_its_group() -> None:
 
 def test_values_without_meaning_are_missing_in_the_table() -> None:
     matrix = make_matrix(np.random.default_rng(0).normal(size=(3, 3)))
-    single = to_table(Groups.singletons(matrix.tasks), matrix)
+    single = to_table(Groups({task: (task,) for task in matrix.tasks}), matrix)
     assert single["from_group"].isna().all()
     assert single["silhouette"].isna().all()
     one = to_table(Groups.one(matrix.tasks), matrix)
