@@ -10,6 +10,7 @@ from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.planted import PLANTED_DATA, PLANTED_TRAINING, Planted, write_planted
+from hmnet.storage.documents import write_document
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study, write_study
 from relevance.commands.pairwise_sweep import measure_round
@@ -18,7 +19,7 @@ from relevance.groups.grouping import describe_doubt, group_matrix
 from relevance.matrices.draws import read_draws
 from relevance.matrices.manual import manual_groups
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.planted_record import PLANTED, PlantedRecord, Recovery
+from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord, Recovery
 from relevance.systems.compare import average_scores, compare_systems
 from relevance.systems.systems import list_systems
 from relevance.vocabulary.study_vocabulary import measure_study_vocabulary
@@ -79,7 +80,7 @@ def _find_groups(
     yield from describe_doubt(found)
     recovery = compare_methods(gains, found.groups, planted.truth, seed)
     record = PlantedRecord(planted.description, dict(planted.truth.groups), recovery)
-    PLANTED.write(output.folder / PLANTED.file, record)
+    write_document(output.planted, PLANTED_SCHEMA, record)
     yield f"groups found: {show_groups(found.groups)}"
     yield f"groups planted: {show_groups(planted.truth)}"
     yield f"adjusted Rand index of the two: {recovery.adjusted_rand_index:.2f}"

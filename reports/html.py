@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import math
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -109,6 +110,7 @@ def _template() -> jinja2.Template:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
         loader=jinja2.FunctionLoader(_read),
     )
@@ -205,7 +207,7 @@ def _tell_agreement(pairwise: RelevanceMatrix | None, other: RelevanceMatrix) ->
     if pairwise is None:
         return ""
     value = rank_agreement(pairwise, other)
-    return "" if value != value else f"{value:.2f}".replace("-", "\u2212")
+    return "" if math.isnan(value) else format_number(value, 2)
 
 
 def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:

@@ -25,13 +25,14 @@ from hmnet.runs.result import FAILURE_SCHEMA, RESULT_SCHEMA, RunFailure, RunResu
 from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
 from hmnet.runs.store import PREDICTIONS_SCHEMA
 from hmnet.storage.documents import read_document, read_json
+from hmnet.storage.table_format import TableFormat
 from hmnet.storage.tables import read_table
 from hmnet.study.hierarchy import GROUPS_SCHEMA, Groups
 from hmnet.study.study import load_study
 from relevance.cli import app
 from relevance.matrices.matrix import MATRIX_SCHEMA, RelevanceMatrix
-from relevance.pairwise.effects import DECOMPOSITION_SCHEMA
 from relevance.pairwise.extra_seeds import REFINEMENT_SCHEMA, Refinement, read_refinement
+from relevance.pairwise.sweep_record_format import DECOMPOSITION_SCHEMA
 
 SAMPLES = sorted((Path(__file__).parent / "frozen").iterdir())
 NOT_SAMPLED = {"attention-layers/1", "planted/1"}  # of all pairs; of the demo
@@ -55,6 +56,7 @@ def list_schemas() -> set[str]:
             if not module.name.endswith(("__main__", "wandb")):
                 content = vars(importlib.import_module(module.name))
                 found |= {v for name, v in content.items() if name.endswith("_SCHEMA")}
+                found |= {v.schema for v in content.values() if isinstance(v, TableFormat)}
     return found
 
 

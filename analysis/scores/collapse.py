@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.scores.baselines import is_classification
@@ -24,6 +25,7 @@ from analysis.scores.predictions import Array, Predictions
 CHANCE_FRAC = 0.97
 """A run whose last epoch's loss is at least this share of chance has not learned its task."""
 Losses = Mapping[tuple[str, int], float]
+ONE_CLASS = "one class predicted"
 COLLAPSED_COLUMNS = ("task", "partner", "seed", "reason")
 
 
@@ -33,7 +35,7 @@ class CollapsedRun:
 
     Attributes:
         partner: the task it was trained with; empty for a single run.
-        reasons: `one class predicted`, `constant predictions`, `loss at chance`.
+        reasons: `ONE_CLASS`, `constant predictions`, `loss at chance`.
     """
 
     task: str
@@ -67,9 +69,17 @@ def find_collapsed(
 
 
 def _judge(predictions: Predictions, values: Array) -> list[str]:
-    is_constant = len(np.unique(values)) == 1 and len(np.unique(predictions.labels)) > 1
-    word = "one class predicted" if is_classification(predictions) else "constant predictions"
-    return [word] if is_constant else []
+    word = ONE_CLASS if is_classification(predictions) else "constant predictions"
+    return [word] if is_constant(values, predictions.labels) else []
+
+
+def is_constant(predicted: npt.ArrayLike, labels: npt.ArrayLike) -> bool:
+    """Tell whether predictions are the same for every example where the labels, [N], are not.
+
+    >>> is_constant([1, 1, 1], [0, 1, 1]), is_constant([1, 1, 1], [1, 1, 1])
+    (True, False)
+    """
+    return len(np.unique(predicted)) == 1 and len(np.unique(labels)) > 1
 
 
 def measure_chance_loss(predictions: Predictions) -> float:

@@ -123,6 +123,11 @@ class Output:
         return self.folder / "attention"
 
     @property
+    def attention_layers(self) -> Path:
+        """How attention goes with the gains of all pairs, layer by layer."""
+        return self.folder / "attention-layers.parquet"
+
+    @property
     def clusters(self) -> Path:
         """Which task fell into which cluster, and how stably."""
         return self.folder / "clusters.parquet"
@@ -141,6 +146,15 @@ class Output:
     def compare(self) -> Path:
         """Scores of several methods on the same tasks."""
         return self.folder / "compare.parquet"
+
+    def sweep(self, kind: str) -> Path:
+        """Scores along the hierarchy, by its kind: `layers` or `combinations`."""
+        return self.folder / f"sweep-{kind}.parquet"
+
+    @property
+    def planted(self) -> Path:
+        """What was planted in a demo, and what of it was found."""
+        return self.folder / "planted.json"
 
     @property
     def report(self) -> Path:

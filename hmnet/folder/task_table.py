@@ -6,11 +6,10 @@ import pandas as pd
 
 from hmnet.data.task_data import describe
 from hmnet.folder.outputs import Output
+from hmnet.folder.task_format import TASKS
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.storage.documents import to_plain
 from hmnet.storage.tables import write_table
-
-TASKS_SCHEMA = "tasks/1"
 
 
 def write_tasks(output: Output, prepared: PreparedStudy) -> pd.DataFrame:
@@ -21,7 +20,7 @@ def write_tasks(output: Output, prepared: PreparedStudy) -> pd.DataFrame:
         "rows": to_plain(prepared.study.rows),
         "data": {name: data.fingerprint for name, data in prepared.data.items()},
     }
-    write_table(output.tasks, table, TASKS_SCHEMA, provenance)
+    write_table(output.tasks, table, TASKS.schema, provenance)
     return table
 
 

@@ -29,7 +29,8 @@ from hmnet.jobs.schedule import raise_failures, run_jobs
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.store import RunStore
-from relevance.tables import ATTENTION, ATTENTION_LAYERS
+from hmnet.storage.tables import read_table, write_table
+from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,10 @@ def measure_all_pairs(output: Output, prepared: PreparedStudy, workers: Workers)
     """
     planned = plan_pairs(prepared, list_all_pairs(prepared))
     files = _measure(output, prepared, planned, output.attention / "all", workers)
-    similarities = pd.concat([ATTENTION.read(path)[0] for path in files])
+    similarities = pd.concat([read_table(path, ATTENTION.schema)[0] for path in files])
     table = relate_to_gains(similarities, read_gains(planned, output.runs))
     runs = sorted({run for pair in planned for run in pair.runs})
-    ATTENTION_LAYERS.write(output.folder / ATTENTION_LAYERS.file, table, {"runs": runs})
+    write_table(output.attention_layers, table, ATTENTION_LAYERS.schema, {"runs": runs})
     return table
 
 
@@ -176,7 +177,7 @@ def _measure(
 
 
 def _is_measured(path: Path, pair: PairJobs) -> bool:
-    return path.exists() and ATTENTION.read(path)[1].get("runs") == pair.runs
+    return path.exists() and read_table(path, ATTENTION.schema)[1].get("runs") == pair.runs
 
 
 def _measure_pair(pair: PairJobs, store: Path, path: Path, device: str) -> None:
@@ -186,7 +187,7 @@ def _measure_pair(pair: PairJobs, store: Path, path: Path, device: str) -> None:
         for task, partner in (pair.tasks, pair.tasks[::-1])
     ]
     provenance = {"runs": pair.runs, "seeds": list(pair.seeds)}
-    ATTENTION.write(path, pd.concat(frames, ignore_index=True), provenance)
+    write_table(path, pd.concat(frames, ignore_index=True), ATTENTION.schema, provenance)
 
 
 def _measure_task(
@@ -259,7 +260,7 @@ def _find_undefined(planned: Sequence[PairJobs], store: RunStore) -> list[str]:
 
 def describe_pairs(files: Sequence[Path]) -> str:
     """Return the mean similarity of each pair's layers, as text."""
-    table = pd.concat([ATTENTION.read(path)[0] for path in files])
+    table = pd.concat([read_table(path, ATTENTION.schema)[0] for path in files])
     named = table.assign(pair=table["task"] + " with " + table["partner"])
     wide = named.pivot_table(index="pair", columns="layer", values="similarity", sort=False)
     text = wide.round(4).rename_axis(index=None, columns="layer").to_string()

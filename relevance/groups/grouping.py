@@ -25,11 +25,12 @@ from analysis.partitions.stability import GroupStability, measure_stability, tab
 from analysis.partitions.structure import Structure, find_structure
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
+from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
 from relevance.groups.clustering import cluster, to_table
+from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.groups.partition import read_values
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.tables import CLUSTERS, STABILITY
 
 LEAST_TASKS_FOR_K = 4
 """With three tasks there is nothing between one group and none but two against one."""
@@ -81,9 +82,9 @@ class DoubtedGroups:
         if self.stability is not None:
             table = table.assign(stability=self.stability.by_task)
             together = tabulate_together(self.stability.together, self.matrix.tasks)
-            STABILITY.write(output.stability, together, origin)
+            write_table(output.stability, together, STABILITY.schema, origin)
             written.append(output.stability)
-        CLUSTERS.write(output.clusters, table, origin)
+        write_table(output.clusters, table, CLUSTERS.schema, origin)
         self.groups.write(output.groups)
         return tuple(written)
 
@@ -133,7 +134,8 @@ def write_manual_groups(
     output: Output, groups: Groups, matrix: RelevanceMatrix
 ) -> tuple[Path, ...]:
     """Write groups that were not computed, and how the tasks lie in them; return the files."""
-    CLUSTERS.write(output.clusters, to_table(groups, matrix), dict(groups.origin))
+    origin = dict(groups.origin)
+    write_table(output.clusters, to_table(groups, matrix), CLUSTERS.schema, origin)
     groups.write(output.groups)
     return output.clusters, output.groups
 

@@ -15,8 +15,10 @@ import pandas as pd
 from analysis.arrays import Floats
 from analysis.gains.bootstrap import GainBootstrap
 from hmnet.folder.outputs import Output
+from hmnet.storage.tables import read_table, write_table
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.tables import DRAWS_OF_GAINS
+
+DRAWS_SCHEMA = "draws/1"
 
 
 def draws_path(path: Path) -> Path:
@@ -40,7 +42,7 @@ def write_draws(path: Path, matrix: RelevanceMatrix, found: GainBootstrap) -> No
     table = pd.DataFrame({"source": np.repeat(tasks, size), "target": np.tile(tasks, size)})
     table["draws"] = pd.Series(list(whole.reshape(len(draws), -1).T))
     provenance = {"matrix": matrix.identity, "bootstrap": matrix.provenance.get("bootstrap", {})}
-    DRAWS_OF_GAINS.write(path, table, provenance)
+    write_table(path, table, DRAWS_SCHEMA, provenance)
 
 
 def read_draws(path: Path, matrix: RelevanceMatrix) -> Floats | None:
@@ -51,7 +53,7 @@ def read_draws(path: Path, matrix: RelevanceMatrix) -> Floats | None:
     """
     if not path.exists():
         return None
-    table, provenance = DRAWS_OF_GAINS.read(path)
+    table, provenance = read_table(path, DRAWS_SCHEMA)
     if provenance.get("matrix") != matrix.identity:
         return None
     size = len(matrix.tasks)

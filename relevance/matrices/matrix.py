@@ -17,28 +17,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from hmnet.errors import InputError, raise_problems
-from hmnet.storage.declared import Table
 from hmnet.storage.digests import canonical_json, digest
 from hmnet.storage.tables import read_table, write_table
 
 MATRIX_SCHEMA = "relevance-matrix/1"
 UNCERTAINTY = ("ci_low", "ci_high", "p_value", "q_value", "n_dev", "n_seeds")
 COLUMNS = ("source", "target", "value", *UNCERTAINTY)
-
-VOCAB = Table("vocab.parquet", MATRIX_SCHEMA, COLUMNS)
-"""Shares of vocabulary (equations 1 and 2)."""
-PAIRWISE = Table(
-    "pairwise.parquet",
-    MATRIX_SCHEMA,
-    COLUMNS,
-    optional=(
-        *("n_single_seeds", "points", "points_low", "points_high"),
-        *("headroom", "headroom_low", "headroom_high", "undefined"),
-    ),
-)
-"""Gains (equation 4), on other scales too; `undefined` marks those over nothing learned."""
-ADDITIVE = Table("pairwise-additive.parquet", MATRIX_SCHEMA, COLUMNS)
-"""The additive baseline of the gains (`relevance.matrices.decomposition`)."""
 
 
 @dataclass(frozen=True, eq=False)

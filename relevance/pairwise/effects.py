@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass as validated
 from analysis.gains.bootstrap import GainBootstrap
 from analysis.levels import SIGNIFICANCE
 from hmnet.folder.outputs import Output
-from hmnet.storage.declared import Document
+from hmnet.storage.documents import write_document
 from hmnet.study.settings import STRICT
 from relevance.matrices.decomposition import (
     Decomposition,
@@ -23,9 +23,8 @@ from relevance.matrices.decomposition import (
     predict_additive,
 )
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.sweep_record_format import DECOMPOSITION_SCHEMA
 from relevance.pairwise.text import describe_parts
-
-DECOMPOSITION_SCHEMA = "decomposition/1"
 
 
 @validated(frozen=True, config=STRICT)
@@ -56,9 +55,6 @@ class EffectsRecord:
     size_rule_significant: tuple[int, int]
 
 
-DECOMPOSITION = Document("pairwise-decomposition.json", DECOMPOSITION_SCHEMA, EffectsRecord)
-
-
 @dataclass(frozen=True)
 class Effects:
     """What main effects say of a matrix.
@@ -74,7 +70,7 @@ class Effects:
     def write(self, output: Output) -> None:
         """Write the additive baseline and the decomposition."""
         self.additive.write(output.additive)
-        DECOMPOSITION.write(output.decomposition, self.record)
+        write_document(output.decomposition, DECOMPOSITION_SCHEMA, self.record)
 
 
 def measure_effects(

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.job import Job
-from hmnet.storage.declared import Document
+from hmnet.storage.documents import read_document, write_document
 from hmnet.study.settings import STRICT
 from relevance.pairwise.plan import PairwisePlan
 
@@ -42,20 +42,17 @@ class Refinement:
     runs: tuple[ExtraSeeds, ...] = ()
 
 
-REFINEMENT = Document("refinement.json", REFINEMENT_SCHEMA, Refinement)
-
-
 def read_refinement(output: Output) -> Refinement:
     """Return the further seeds of an output folder, none where there is no such file."""
     if not output.refinement.exists():
         return Refinement()
-    return REFINEMENT.read(output.refinement)
+    return read_document(output.refinement, REFINEMENT_SCHEMA, Refinement)
 
 
 def add_refinement(output: Output, runs: Iterable[ExtraSeeds]) -> None:
     """Add further seeds to those that are recorded."""
     known = read_refinement(output).runs
-    REFINEMENT.write(output.refinement, Refinement((*known, *runs)))
+    write_document(output.refinement, REFINEMENT_SCHEMA, Refinement((*known, *runs)))
 
 
 def extend_plan(

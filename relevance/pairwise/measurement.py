@@ -24,6 +24,7 @@ from analysis.scores.predictions import Predictions
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy, describe_study
 from hmnet.runs.store import RunStore
+from hmnet.storage.tables import write_table
 from relevance.matrices.draws import write_draws
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.collapsed_runs import (
@@ -42,6 +43,7 @@ from relevance.pairwise.results import (
     read_results,
     tabulate_scores,
 )
+from relevance.pairwise.sweep_record_format import COLLAPSED, SCORES, TARGETS
 from relevance.pairwise.text import (
     describe_collapsed_runs,
     describe_majority,
@@ -54,7 +56,6 @@ from relevance.pairwise.uncertainty import (
     describe_targets,
     mark_undefined,
 )
-from relevance.tables import COLLAPSED, SCORES, TARGETS
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class SweepUncertainty:
 
     Attributes:
         found: the bootstrap of all gains.
-        targets: a row per target, `relevance.tables.TARGETS`.
+        targets: a row per target, `describe_targets`.
         effects: main effects; None where the matrix is too small for them.
     """
 
@@ -113,14 +114,16 @@ class SweepMeasurement:
 
     def write(self, output: Output) -> None:
         """Write the matrix and what stands beside it, the scores last."""
-        COLLAPSED.write(output.collapsed, mark_dropped(self.collapsed, self.dropped), {})
+        collapsed = mark_dropped(self.collapsed, self.dropped)
+        write_table(output.collapsed, collapsed, COLLAPSED.schema, {})
         if self.uncertainty is not None:
             self._write_uncertainty(output, self.uncertainty)
         self.matrix.write(output.pairwise)
-        SCORES.write(output.scores, self.scores, self.study)
+        write_table(output.scores, self.scores, SCORES.schema, self.study)
 
     def _write_uncertainty(self, output: Output, found: SweepUncertainty) -> None:
-        TARGETS.write(output.targets, found.targets, {"matrix": self.matrix.identity})
+        provenance = {"matrix": self.matrix.identity}
+        write_table(output.targets, found.targets, TARGETS.schema, provenance)
         write_draws(output.draws, self.matrix, found.found)
         if found.effects is None:
             remove_effects(output)

@@ -10,7 +10,7 @@ from analysis.scores.predictions import Predictions, collect_predictions
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
 from relevance.pairwise.plan import PairwisePlan
-from relevance.tables import SCORES
+from relevance.pairwise.sweep_record_format import SCORES
 
 
 def read_losses(plan: PairwisePlan, store: RunStore) -> dict[str, dict[tuple[str, int], float]]:

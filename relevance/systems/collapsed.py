@@ -9,7 +9,8 @@ from analysis.scores.collapse import CollapsedRun, find_collapsed
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
 from relevance.systems.compare import read_systems
-from relevance.systems.systems import SINGLE, System, plan_system
+from relevance.systems.comparison_format import SINGLE
+from relevance.systems.systems import System, plan_system
 
 
 def find_collapsed_results(

@@ -25,18 +25,14 @@ from hmnet.jobs.schedule import raise_failures
 from hmnet.jobs.workers import Workers
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
+from hmnet.storage.tables import write_table
+from relevance.systems.comparison_format import COMPARISON, REFERENCE_SYSTEMS, SINGLE
 from relevance.systems.systems import (
-    MULTI,
-    SINGLE,
     System,
     plan_system,
     tabulate_comparison,
     train_systems,
 )
-from relevance.tables import COMPARISON
-
-BASELINES = {"vs_single": SINGLE, "vs_multi": MULTI}
-"""Start of a column's name to the system that differences are taken to."""
 
 
 def compare_systems(
@@ -66,7 +62,7 @@ def compare_systems(
         "draws": draws,
         "systems": [to_plain_system(system) for system in systems],
     }
-    COMPARISON.write(output.compare, table, provenance)
+    write_table(output.compare, table, COMPARISON.schema, provenance)
     raise_failures(summary)
     return table
 
@@ -128,7 +124,9 @@ def add_intervals(
         scored.pop(AVERAGE, None)  # it would be over fewer tasks than the table's
     estimates = {
         "": estimate_scores(scored),
-        **{start: estimate_differences(scored, other) for start, other in BASELINES.items()},
+        **{
+            start: estimate_differences(scored, other) for start, other in REFERENCE_SYSTEMS.items()
+        },
     }
     counts = table.groupby(["system", "task"], sort=False)[list(_COUNTS)].max()
     rows = [
@@ -136,7 +134,7 @@ def add_intervals(
         for system, task in counts.index
         if (task, system) in estimates[""]
     ]
-    added = [f"{start}{end}" for start in BASELINES for end in ("", "_low", "_high")]
+    added = [f"{start}{end}" for start in REFERENCE_SYSTEMS for end in ("", "_low", "_high")]
     whole = pd.DataFrame([*table.to_dict("records"), *rows], columns=[*table.columns, *added])
     return whole.assign(negative_transfer=whole["vs_single_high"] < 0)
 

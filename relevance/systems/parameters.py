@@ -9,7 +9,8 @@ import pandas as pd
 
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.models.parameter_counts import PAPER_COUNTS, count_parameters
-from relevance.systems.systems import SINGLE, Duplicate, System, plan_system
+from relevance.systems.comparison_format import SINGLE
+from relevance.systems.systems import Duplicate, System, plan_system
 
 COPIES: Mapping[Duplicate, str] = {"layer": "whole layers", "ffn": "feed-forward blocks"}
 

@@ -23,9 +23,10 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
+from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups, HierarchySpec
-from relevance.systems.systems import MULTI
-from relevance.tables import COMBINATIONS, SHARED_LAYERS
+from relevance.systems.comparison_format import MULTI
+from relevance.systems.sweep_format import COMBINATION_SWEEP, LAYER_SWEEP
 
 
 @dataclass(frozen=True)
@@ -174,33 +175,33 @@ def run_hierarchy_sweep(
         cost=lambda job: estimate_work(job, prepared.data),
         watcher=SweepProgress(output.progress),
     )
-    tabulate, kind = _TABLES[sweep.kind]
+    tabulate, schema = _TABLES[sweep.kind]
     table = tabulate(sweep.points, output.runs)
     provenance = {
         "model": to_plain(prepared.model),
         "training": to_plain(prepared.study.training),
         "tasks": list(prepared.study.tasks),
     }
-    path = output.folder / kind.file
-    kind.write(path, table, provenance)
+    path = output.sweep(sweep.kind)
+    write_table(path, table, schema, provenance)
     raise_failures(summary)
     return table, path
 
 
 def tabulate_layers(points: Sequence[Point], store: RunStore) -> pd.DataFrame:
-    """Return a row per finished run and task, with the columns of `SHARED_LAYERS`."""
+    """Return a row per finished run and task, with the columns of `LAYER_SWEEP` and `run`."""
     rows = [
         (task, point.hierarchy.shared, point.seed, score, point.job.spec.run_id)
         for point in points
         if store.is_done(point.job.spec)
         for task, score in store.result(point.job.spec).primary.items()
     ]
-    frame = pd.DataFrame(rows, columns=list(SHARED_LAYERS.columns))
+    frame = pd.DataFrame(rows, columns=[*LAYER_SWEEP.columns, "run"])
     return frame.sort_values(["task", "shared", "seed"], ignore_index=True)
 
 
 def tabulate_combinations(points: Sequence[Point], store: RunStore) -> pd.DataFrame:
-    """Return a row per finished run, with the columns of `COMBINATIONS`."""
+    """Return a row per finished run, with the columns of `COMBINATION_SWEEP` and `run`."""
     rows = [
         (
             str(point.hierarchy),
@@ -213,7 +214,7 @@ def tabulate_combinations(points: Sequence[Point], store: RunStore) -> pd.DataFr
         for point in points
         if store.is_done(point.job.spec)
     ]
-    frame = pd.DataFrame(rows, columns=list(COMBINATIONS.columns))
+    frame = pd.DataFrame(rows, columns=[*COMBINATION_SWEEP.columns, "run"])
     return frame.sort_values(["grouping", "shared", "hierarchy", "seed"], ignore_index=True)
 
 
@@ -222,8 +223,8 @@ def _average(scores: Mapping[str, float]) -> float:
 
 
 _TABLES = {
-    "layers": (tabulate_layers, SHARED_LAYERS),
-    "combinations": (tabulate_combinations, COMBINATIONS),
+    "layers": (tabulate_layers, LAYER_SWEEP.schema),
+    "combinations": (tabulate_combinations, COMBINATION_SWEEP.schema),
 }
 
 

@@ -24,8 +24,7 @@ from hmnet.runs.job import Job
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
 from hmnet.study.hierarchy import Groups, HierarchySpec
-
-SINGLE, MULTI, SKILLNET = "single-task", "multi-task", "skillnet"
+from relevance.systems.comparison_format import MULTI, SINGLE, SKILLNET
 
 Duplicate = Literal["layer", "ffn"]
 

@@ -12,10 +12,10 @@ from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
 from relevance.systems.budget import describe_budget
 from relevance.systems.collapsed import describe_collapsed_results, find_collapsed_results
-from relevance.systems.compare import BASELINES
+from relevance.systems.comparison_format import REFERENCE_SYSTEMS, SINGLE
 from relevance.systems.parameters import describe_counts, format_count
 from relevance.systems.split_scores import tabulate_split_scores
-from relevance.systems.systems import SINGLE, System
+from relevance.systems.systems import System
 
 
 def describe_systems(
@@ -30,7 +30,7 @@ def describe_systems(
         _tabulate_scores(means).to_string(),
         *_list_split_scores(tabulate_split_scores(prepared, systems, store)),
     ]
-    for start, reference in BASELINES.items():
+    for start, reference in REFERENCE_SYSTEMS.items():
         shown = means[means[start].notna() & (means["system"] != SINGLE)]
         if len(shown):
             parts += ["", f"difference to {reference}, points [95 % interval]"]
@@ -57,7 +57,7 @@ def _show(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _explain_marks(means: pd.DataFrame) -> str:
-    shown = means.loc[means["system"] != SINGLE, list(BASELINES)]
+    shown = means.loc[means["system"] != SINGLE, list(REFERENCE_SYSTEMS)]
     count = int(shown.notna().to_numpy().sum())
     return (
         "*: above zero beyond noise; !: below (to single-task: negative transfer). Each interval "

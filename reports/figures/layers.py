@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from relevance.systems.comparison_format import MULTI
 from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
 from reports.inputs.hierarchy_sweeps import CombinationSweep, LayerSweep
 from reports.style.formatting import shorten
@@ -83,7 +84,7 @@ def draw_layer_combinations(sweep: CombinationSweep, width_in: float = TWO_COLUM
             _draw_line(axes, rows, "place", shade, shorten(str(grouping)), shift)
         if math.isfinite(sweep.multi_task):
             level = 100 * sweep.multi_task
-            axes.axhline(level, linestyle="--", color=color("neutral"), label="multi-task")
+            axes.axhline(level, linestyle="--", color=color("neutral"), label=MULTI)
         turn = 90 if len(names) * _NAME_IN > width_in else 0
         axes.set_xticks(range(len(names)), [f"{{{name}}}" for name in names], rotation=turn)
         axes.set_xlim(-0.5, max(len(names), 1) - 0.5)

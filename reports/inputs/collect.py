@@ -17,10 +17,16 @@ from pydantic.dataclasses import dataclass as validated
 
 from hmnet.errors import InputError, OutputFolderError
 from hmnet.folder.outputs import Output
+from hmnet.folder.task_format import TASKS
 from hmnet.storage.documents import parse, read_document, read_json
 from hmnet.study.hierarchy import Groups
 from hmnet.study.settings import STRICT
+from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
+from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
+from relevance.planted_format import PLANTED_SCHEMA
+from relevance.systems.comparison_format import COMPARISON
 from reports.inputs.columns import read_columns, read_with_origin
 from reports.inputs.curves import Curve, read_curves
 from reports.inputs.hierarchy_sweeps import (
@@ -32,55 +38,6 @@ from reports.inputs.hierarchy_sweeps import (
 from reports.inputs.run_index import RunIndex, RunRecord, read_runs
 
 T = TypeVar("T")
-
-COMPARISON_SCHEMA = "comparison/1"
-COMPARISON_COLUMNS = (
-    "system",
-    "task",
-    "seed",
-    "score",
-    "ci_low",
-    "ci_high",
-    "params_activated",
-    "params_overall",
-)
-CLUSTERS_SCHEMA = "clusters/1"
-CLUSTERS_COLUMNS = ("task", "group", "silhouette", "from_group", "from_others")
-STABILITY_SCHEMA = "stability/1"
-STABILITY_COLUMNS = ("task", "other", "together")
-TARGETS_SCHEMA = "targets/1"
-TARGETS_COLUMNS = (
-    "task",
-    "single",
-    "majority",
-    "beats",
-    "n_dev",
-    "n_single",
-    "n_joint",
-    "detectable",
-)
-COLLAPSED_SCHEMA = "collapsed/1"
-COLLAPSED_COLUMNS = ("task", "partner", "seed", "reason", "in_means")
-DECOMPOSITION_SCHEMA = "decomposition/1"
-LAYERS_SCHEMA = "attention-layers/1"
-LAYERS_COLUMNS = ("layer", "similarity", "with_gain", "with_loss", "spearman", "pairs")
-ATTENTION_SCHEMA = "attention/1"
-ATTENTION_COLUMNS = ("task", "partner", "layer", "head", "similarity")
-PLANTED_SCHEMA = "planted/1"
-TASKS_SCHEMA = "tasks/1"
-TASKS_COLUMNS = (
-    "task",
-    "category",
-    "split",
-    "rows",
-    "labels",
-    "median_tokens",
-    "p95_tokens",
-    "truncated_frac",
-    "metrics",
-)
-AVERAGE = "average"
-"""The name that stands for the mean over tasks in a comparison."""
 
 
 @validated(frozen=True, config=STRICT)
@@ -138,19 +95,20 @@ class ReportInputs:
         vocabulary: vocabulary co-occurrence (equation 2).
         pairwise: relative gains (equation 4).
         groups: the groups that HMNet trains with.
-        clusters: a row per task, how it lies in its group (`CLUSTERS_COLUMNS`).
+        clusters: a row per task, how it lies in its group (`relevance.groups.group_format`).
         together: share of bootstrap draws in which two tasks fall into one group, shape [T, T].
-        comparison: scores of several systems, with `COMPARISON_COLUMNS`.
+        comparison: scores of several systems (`relevance.systems.comparison_format`).
         comparison_origin: how these came to be: settings, rows, and each system's groups.
         planted: what was planted, in a planted study.
-        attention: similarity of attention maps, with `ATTENTION_COLUMNS`.
-        layers: how attention goes with gains, with `LAYERS_COLUMNS`.
+        attention: similarity of attention maps (`relevance.attention.attention_format`).
+        layers: how attention goes with gains, layer by layer.
         layer_sweep: scores by the number of shared layers.
         combination_sweep: average scores of several {x,y,z} and groupings.
-        targets: what is known of each target of a gain, with `TARGETS_COLUMNS`.
-        collapsed: runs of the sweep that did not learn a task, with `COLLAPSED_COLUMNS`.
+        targets: what is known of each target of a gain
+            (`relevance.pairwise.sweep_record_format`).
+        collapsed: runs of the sweep that did not learn a task.
         shares: what the gains' variance is due to.
-        data: a row per task and split, what its data are (`TASKS_COLUMNS`).
+        data: a row per task and split, what its data are (`hmnet.folder.task_format`).
         runs: finished, failed and unfinished runs.
         curves: task to its loss curves.
         study: the study file's text.
@@ -232,15 +190,15 @@ def collect(out: Path) -> ReportInputs:
         together=reader.read(output.stability, _read_together),
         comparison=comparison,
         comparison_origin=origin,
-        planted=reader.read(out / "planted.json", _read_planted),
+        planted=reader.read(output.planted, _read_planted),
         attention=_read_attention(output.attention, reader),
-        layers=reader.read(out / "attention-layers.parquet", _read_layers),
-        layer_sweep=reader.read(out / "sweep-layers.parquet", read_layers),
-        combination_sweep=reader.read(out / "sweep-combinations.parquet", read_combinations),
+        layers=reader.read(output.attention_layers, _read_layers),
+        layer_sweep=reader.read(output.sweep("layers"), read_layers),
+        combination_sweep=reader.read(output.sweep("combinations"), read_combinations),
         targets=reader.read(output.targets, _read_targets),
         collapsed=reader.read(output.collapsed, _read_collapsed),
         shares=reader.read(output.decomposition, _read_shares),
-        data=reader.read(out / "tasks.parquet", _read_tasks),
+        data=reader.read(output.tasks, _read_tasks),
         runs=runs,
         curves=read_curves(runs),
         study=reader.read(output.study_file, _read_text),
@@ -274,17 +232,17 @@ def _read_planted(path: Path) -> Planted:
 
 
 def _read_clusters(path: Path) -> pd.DataFrame:
-    return read_columns(path, CLUSTERS_SCHEMA, CLUSTERS_COLUMNS)
+    return read_columns(path, CLUSTERS)
 
 
 def _read_comparison(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    frame, origin = read_with_origin(path, COMPARISON_SCHEMA, COMPARISON_COLUMNS)
+    frame, origin = read_with_origin(path, COMPARISON)
     return frame.astype({"system": "str", "task": "str", "score": "float64"}), origin
 
 
 def _read_together(path: Path) -> pd.DataFrame:
     """Read how often two tasks fall into one group, as a square table."""
-    frame = read_columns(path, STABILITY_SCHEMA, STABILITY_COLUMNS)
+    frame = read_columns(path, STABILITY)
     wide = frame.pivot_table(index="task", columns="other", values="together", sort=False)
     if list(wide.index) != list(wide.columns):
         raise InputError(f"{path}: the table should hold every pair of its tasks.")
@@ -292,19 +250,19 @@ def _read_together(path: Path) -> pd.DataFrame:
 
 
 def _read_layers(path: Path) -> pd.DataFrame:
-    return read_columns(path, LAYERS_SCHEMA, LAYERS_COLUMNS)
+    return read_columns(path, ATTENTION_LAYERS)
 
 
 def _read_tasks(path: Path) -> pd.DataFrame:
-    return read_columns(path, TASKS_SCHEMA, TASKS_COLUMNS)
+    return read_columns(path, TASKS)
 
 
 def _read_targets(path: Path) -> pd.DataFrame:
-    return read_columns(path, TARGETS_SCHEMA, TARGETS_COLUMNS)
+    return read_columns(path, TARGETS)
 
 
 def _read_collapsed(path: Path) -> pd.DataFrame:
-    return read_columns(path, COLLAPSED_SCHEMA, COLLAPSED_COLUMNS, may_be_empty=True)
+    return read_columns(path, COLLAPSED, may_be_empty=True)
 
 
 def _read_shares(path: Path) -> Shares:
@@ -323,7 +281,7 @@ def _read_attention(folder: Path, reader: _Reader) -> pd.DataFrame | None:
     if not folder.is_dir():
         return None
     tables = [
-        reader.read(path, lambda p: read_columns(p, ATTENTION_SCHEMA, ATTENTION_COLUMNS))
+        reader.read(path, lambda p: read_columns(p, ATTENTION))
         for path in sorted(folder.glob("*.parquet"))
     ]
     found = [table for table in tables if table is not None]

@@ -9,14 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from relevance.systems.comparison_format import MULTI
+from relevance.systems.sweep_format import COMBINATION_SWEEP, LAYER_SWEEP
 from reports.inputs.columns import read_columns, read_with_origin
-
-LAYERS_SCHEMA = "sweep-layers/1"
-LAYERS_COLUMNS = ("task", "shared", "seed", "score")
-COMBINATIONS_SCHEMA = "sweep-combinations/1"
-COMBINATIONS_COLUMNS = ("hierarchy", "shared", "grouping", "seed", "score")
-MULTI = "multi-task"
-"""The grouping of the runs that share every layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +70,7 @@ def read_layers(path: Path) -> LayerSweep:
     Raises:
         InputError: if it is no such table.
     """
-    return LayerSweep(read_columns(path, LAYERS_SCHEMA, LAYERS_COLUMNS))
+    return LayerSweep(read_columns(path, LAYER_SWEEP))
 
 
 def read_combinations(path: Path) -> CombinationSweep:
@@ -84,5 +79,5 @@ def read_combinations(path: Path) -> CombinationSweep:
     Raises:
         InputError: if it is no such table.
     """
-    table, origin = read_with_origin(path, COMBINATIONS_SCHEMA, COMBINATIONS_COLUMNS)
+    table, origin = read_with_origin(path, COMBINATION_SWEEP)
     return CombinationSweep(table, tuple(map(str, origin.get("tasks", ()))))

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 import pyarrow.parquet as pq
 
+from analysis.scores.collapse import is_constant
 from hmnet.errors import InputError
 from hmnet.runs.result import FAILURE_SCHEMA, RunFailure, RunResult, read_result
 from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
@@ -26,11 +27,11 @@ class TaskCheck:
 
     Attributes:
         majority_frac: share of the most frequent label.
-        predicted_classes: number of different classes predicted.
+        is_constant: whether every example gets the same answer, though their labels differ.
     """
 
     majority_frac: float
-    predicted_classes: int
+    is_constant: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,4 +166,4 @@ def _check_table(file: Path) -> TaskCheck:
         raise InputError(f"{file}: the file should be parquet. Found: {error}.") from None
     counts = np.unique(labels, return_counts=True)[1]
     majority = counts.max() / counts.sum() if len(counts) else math.nan
-    return TaskCheck(float(majority), len(np.unique(predictions)))
+    return TaskCheck(float(majority), is_constant(predictions, labels))

@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from analysis.gains.paired import AVERAGE
 from reports.figures import (
     TWO_COLUMNS_IN,
     draw_attention,
@@ -95,7 +96,7 @@ def plot_scores(scores: ScoreTable, frame: pd.DataFrame) -> Plot:
     averages = [
         f"{label_system(system)} {format_percent(score.value)}"
         for system in scores.systems
-        if (score := scores.score(system, "average")) is not None
+        if (score := scores.score(system, AVERAGE)) is not None
     ]
     description = (
         f"Scores of {len(scores.systems)} systems on {len(scores.tasks)} tasks. Averages: "

@@ -63,6 +63,13 @@ def format_count(number: float, noun: str, plural: str | None = None) -> str:
     return f"{whole:,} {noun if whole == 1 else plural or noun + 's'}"
 
 
+def format_parameters(count: float) -> str:
+    """Return `22.7 M`, or `37 k` for a small model; the missing sign where it is NaN."""
+    if count >= 999_500:
+        return format_number(count / 1e6, unit=" M")
+    return format_number(count / 1e3, 0, unit=" k")
+
+
 def join_words(words: Sequence[str]) -> str:
     """Return `a`, `a and b`, or `a, b and c`."""
     if len(words) < 2:

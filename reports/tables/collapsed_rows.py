@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from analysis.scores.collapse import ONE_CLASS
 from reports.inputs.collect import ReportInputs
 from reports.inputs.run_index import RunRecord
 from reports.style.formatting import format_count
@@ -66,7 +67,7 @@ def _list_seen(inputs: ReportInputs, *, judged: bool) -> Iterator[Collapse]:
         for task in collapsed_tasks(record):
             company = _name_company(record, task)
             counts = True if is_sweep else None
-            yield Collapse(task, company, record.spec.seed, "one class predicted", counts)
+            yield Collapse(task, company, record.spec.seed, ONE_CLASS, counts)
 
 
 def _name_company(record: RunRecord, task: str) -> str:
@@ -77,8 +78,8 @@ def _name_company(record: RunRecord, task: str) -> str:
 
 
 def collapsed_tasks(record: RunRecord) -> list[str]:
-    """Return the tasks for which a run predicts one class only."""
-    return [name for name, check in record.checks.items() if check.predicted_classes == 1]
+    """Return the tasks for which a run gives every example the same answer."""
+    return [name for name, check in record.checks.items() if check.is_constant]
 
 
 def count_collapses(inputs: ReportInputs, found: Sequence[Collapse]) -> list[CollapseCount]:

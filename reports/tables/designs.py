@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.gains.paired import AVERAGE
 from hmnet.storage.documents import to_plain
-from reports.inputs.collect import AVERAGE
+from relevance.systems.comparison_format import SINGLE, SKILLNET
 from reports.inputs.run_index import RunIndex, RunRecord
 from reports.style.formatting import MISSING, format_count, format_number
-from reports.tables.score_table import SINGLE, label_system
+from reports.tables.score_table import label_system
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def list_designs(origin: Mapping[str, Any]) -> list[Design]:
 
 
 def _tell_layers(system: Mapping[str, Any]) -> str:
-    if system["name"] == "skillnet":
+    if system["name"] == SKILLNET:
         return "modules of skills in every layer"
     if system["name"] == SINGLE:
         return "each task alone"

@@ -6,17 +6,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reports.inputs.collect import AVERAGE
+from analysis.gains.paired import AVERAGE
+from relevance.systems.comparison_format import MULTI, SINGLE
 from reports.style.formatting import (
     MISSING,
     format_count,
     format_interval,
     format_number,
+    format_parameters,
     format_percent,
 )
 from reports.tables.score_table import (
-    MULTI,
-    SINGLE,
     Difference,
     Score,
     ScoreTable,
@@ -88,7 +88,7 @@ def build_scores(scores: ScoreTable) -> ScoreRows:
         tuple(_build_row(scores, task) for task in scores.tasks),
         _build_row(scores, AVERAGE),
         tuple(
-            (title, tuple(_format_parameters(scores.parameters(s, column)) for s in scores.systems))
+            (title, tuple(format_parameters(scores.parameters(s, column)) for s in scores.systems))
             for title, column in (
                 ("Parameters activated", "params_activated"),
                 ("Parameters overall", "params_overall"),
@@ -169,10 +169,3 @@ def _tell_seeds(score: Score) -> str:
     if math.isnan(score.spread):
         return seeds
     return f"{seeds}, standard deviation {format_number(100 * score.spread, 2)} points"
-
-
-def _format_parameters(count: float) -> str:
-    """Return `22.7 M`, or `37 k` for a small model."""
-    if math.isnan(count):
-        return MISSING
-    return f"{count / 1e6:,.1f} M" if count >= 999_500 else f"{count / 1e3:,.0f} k"

@@ -12,15 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from reports.inputs.collect import AVERAGE
+from analysis.gains.paired import AVERAGE
+from relevance.systems.comparison_format import MULTI, REFERENCE_SYSTEMS, SINGLE, SKILLNET
 
-SINGLE, MULTI = "single-task", "multi-task"
-_STATED = {SINGLE: "vs_single", MULTI: "vs_multi"}
-"""Where a comparison holds the difference to a system (`relevance.systems.compare`)."""
 _LABELS = {
     SINGLE: "Single-task",
     MULTI: "Multi-task",
-    "skillnet": "SkillNet-style",
+    SKILLNET: "SkillNet-style",
 }
 _ORDER = [*_LABELS, "hmnet-vocabulary", "hmnet-manual", "hmnet-pairwise"]
 
@@ -88,7 +86,7 @@ class ScoreTable:
     Attributes:
         systems: names of the systems: baselines first, then HMNet with each grouping.
         tasks: names of the tasks, without the average.
-        rows: the long table (`COMPARISON_COLUMNS`), the average included.
+        rows: the long table (`relevance.systems.comparison_format`), the average included.
     """
 
     systems: tuple[str, ...]
@@ -144,7 +142,7 @@ class ScoreTable:
     def _stated(self) -> dict[tuple[str, str, str], tuple[float, float, float]]:
         """Differences and intervals of a paired bootstrap by system, other system and task."""
         found = {}
-        for other, start in _STATED.items():
+        for start, other in REFERENCE_SYSTEMS.items():
             names = [f"{start}{end}" for end in ("", "_low", "_high")]
             if set(names) <= set(self.rows.columns):
                 known = self.rows.dropna(subset=names).drop_duplicates(["system", "task"])

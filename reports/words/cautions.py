@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from markupsafe import Markup
 
+from analysis.scores.baselines import has_learned
 from relevance.matrices.gain_table import GainTable
 from reports.inputs.collect import ReportInputs
 from reports.style.formatting import format_count, format_number
@@ -83,13 +85,14 @@ def _about_baselines(inputs: ReportInputs, gains: GainTable | None) -> Iterator[
 
 def tasks_at_majority(inputs: ReportInputs) -> list[str]:
     """Return the tasks whose mean single-task accuracy does not beat the majority label."""
-    margins: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[float, float]]] = {}
     for record in inputs.runs.of_kind("single-task"):
         task = record.spec.tasks[0]
         if task.metric == "accuracy" and task.name in record.checks:
-            above = record.result.primary[task.name] - record.checks[task.name].majority_frac
-            margins.setdefault(task.name, []).append(above)
-    return [name for name, found in margins.items() if sum(found) / len(found) <= 1e-9]
+            score, majority = record.result.primary[task.name], record.checks[task.name]
+            found.setdefault(task.name, []).append((score, majority.majority_frac))
+    means = {task: np.mean(pairs, axis=0) for task, pairs in found.items()}
+    return [task for task, (single, constant) in means.items() if not has_learned(single, constant)]
 
 
 def _about_gains(inputs: ReportInputs, gains: GainTable) -> Iterator[Markup]:

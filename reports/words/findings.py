@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from relevance.matrices.gain_table import GainTable, tabulate_gains
+from relevance.systems.comparison_format import MULTI
 from reports.inputs.collect import ReportInputs
 from reports.style.formatting import (
     format_count,
 )
 from reports.tables.score_table import (
-    MULTI,
     ScoreTable,
     tabulate_comparison,
 )

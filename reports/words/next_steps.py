@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,15 +37,8 @@ def command_for(stage: str, name: str) -> str:
 
 def in_folder(command: str, name: str) -> str:
     """Return a command that works on the output folder called `name`."""
-    command = command.replace("groups.json", quote(f"{name}/groups.json"))
-    return command if name == DEFAULT_FOLDER else f"{command} --out {quote(name)}"
-
-
-def quote(name: str) -> str:
-    """Quote a word for a shell where it needs it."""
-    if re.fullmatch(r"[A-Za-z0-9_.,/-]+", name) and not name.startswith("-"):
-        return name
-    return "'" + name.replace("'", "'\\''") + "'"
+    command = command.replace("groups.json", shlex.quote(f"{name}/groups.json"))
+    return command if name == DEFAULT_FOLDER else f"{command} --out {shlex.quote(name)}"
 
 
 def plan_next(inputs: ReportInputs) -> list[NextStep]:
@@ -100,7 +93,7 @@ def _export_step(inputs: ReportInputs) -> Iterator[NextStep]:
     stored = [r for r in inputs.trained if (r.folder / "model").is_dir()]
     if stored and inputs.comparison is not None:
         run = stored[0]
-        source = "" if inputs.name == DEFAULT_FOLDER else f" --from {quote(inputs.name)}"
+        source = "" if inputs.name == DEFAULT_FOLDER else f" --from {shlex.quote(inputs.name)}"
         yield NextStep(
             f"hmnet export {run.run_id} --task {run.spec.names[0]} --out my-model{source}",
             "writes a task's path through HMNet as an ordinary Hugging Face model",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from reports.inputs.collect import ReportInputs
 from reports.inputs.run_index import KINDS, RunIndex, RunRecord
 from reports.style.formatting import format_count, format_duration, format_number
 from reports.tables.attention_pairs import list_attention_pairs
-from reports.words.next_steps import STAGES, in_folder, quote
+from reports.words.next_steps import STAGES, in_folder
 
 
 @dataclass(frozen=True)
@@ -177,11 +178,11 @@ def _name_seeds(found: Iterable[int]) -> str:
 def _sweep_commands(inputs: ReportInputs) -> Iterator[str]:
     if (layers := inputs.layer_sweep) is not None:
         shared = ",".join(f"{x:.0f}" for x in sorted(set(layers.rows["shared"])))
-        tasks = quote(",".join(layers.tasks))
+        tasks = shlex.quote(",".join(layers.tasks))
         seeds = _name_seeds(map(int, layers.rows["seed"]))
         yield f"hmnet sweep --tasks {tasks} --shared {shared}{seeds}"
     if (combined := inputs.combination_sweep) is not None:
-        hierarchies = quote(";".join(combined.hierarchies))
+        hierarchies = shlex.quote(";".join(combined.hierarchies))
         seeds = _name_seeds(map(int, combined.table["seed"]))
         yield f"hmnet sweep --hierarchies {hierarchies}{seeds}"
 
@@ -191,7 +192,7 @@ def _attention_commands(inputs: ReportInputs) -> Iterator[str]:
         yield "relevance attention --all-pairs"
     if inputs.attention is not None:
         pairs = list_attention_pairs(inputs.attention)
-        named = [f" --pair {quote(','.join(pair.tasks))}" for pair in pairs]
+        named = [f" --pair {shlex.quote(','.join(pair.tasks))}" for pair in pairs]
         yield f"relevance attention{''.join(named)}"
 
 

@@ -22,21 +22,21 @@ from report_fixture import (
 import analysis.attention_gains
 import analysis.scores.baselines
 import analysis.scores.collapse
-import relevance.pairwise.effects
-import relevance.tables
+from hmnet.runs.store import PREDICTIONS_SCHEMA
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
+from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.matrices.gain_table import tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.sweep_record_format import COLLAPSED
 from reports.export import list_drawings
 from reports.figures import draw_attention_layers, draw_heatmap, draw_influence
 from reports.html import render_report
-from reports.inputs import collect as readers
 from reports.inputs.collect import ReportInputs, collect
+from reports.style.formatting import format_parameters
 from reports.tables.collapsed_rows import count_collapses, count_runs, list_collapses
 from reports.tables.influence_bars import build_influences, choose_focus
 from reports.tables.matrix_table import build_heat
-from reports.tables.score_rows import _format_parameters
 from reports.tables.target_rows import describe_shares, list_targets
 from reports.words.cautions import find_cautions
 from reports.words.finding import Finding
@@ -140,18 +140,6 @@ def test_one_seed_says_which_direction_is_more_than_its_dev_set_explains() -> No
 # --- what the sweep wrote beside the matrix -----------------------------------------------------
 
 
-def test_tables_are_read_as_they_are_written() -> None:
-    assert readers.TARGETS_SCHEMA == relevance.tables.TARGETS_SCHEMA
-    assert readers.COLLAPSED_SCHEMA == relevance.tables.COLLAPSED_SCHEMA
-    assert (*analysis.scores.collapse.COLLAPSED_COLUMNS, "in_means") == readers.COLLAPSED_COLUMNS
-    assert readers.DECOMPOSITION_SCHEMA == relevance.pairwise.effects.DECOMPOSITION_SCHEMA
-    assert readers.STABILITY_SCHEMA == relevance.tables.STABILITY_SCHEMA
-    assert readers.CLUSTERS_SCHEMA == relevance.tables.CLUSTERS_SCHEMA
-    assert readers.COMPARISON_SCHEMA == relevance.tables.COMPARISON_SCHEMA
-    assert readers.ATTENTION_SCHEMA == relevance.tables.ATTENTION_SCHEMA
-    assert readers.LAYERS_SCHEMA == relevance.tables.ATTENTION_LAYERS_SCHEMA
-
-
 def test_layers_of_a_real_measurement_are_read_and_drawn(tmp_path: Path) -> None:
     rows = [
         (task, partner, layer, head, 1 - 0.1 * layer)
@@ -159,14 +147,14 @@ def test_layers_of_a_real_measurement_are_read_and_drawn(tmp_path: Path) -> None
         for layer in (1, 2)
         for head in (1, 2)
     ]
-    similarities = pd.DataFrame(rows, columns=list(readers.ATTENTION_COLUMNS))
+    similarities = pd.DataFrame(rows, columns=list(ATTENTION.columns))
     gains = pd.DataFrame(
         [("a", "b", 0.1), ("b", "a", -0.1), ("a", "c", 0.2), ("c", "a", 0.0)],
         columns=["task", "partner", "gain"],
     )
     table = analysis.attention_gains.relate_to_gains(similarities, gains)
     path = tmp_path / "attention-layers.parquet"
-    write_table(path, table, relevance.tables.ATTENTION_LAYERS_SCHEMA, {"runs": []})
+    write_table(path, table, ATTENTION_LAYERS.schema, {"runs": []})
     inputs = collect(tmp_path)
     assert inputs.problems == ()
     assert inputs.layers is not None
@@ -201,10 +189,21 @@ def test_the_sweeps_own_list_of_collapsed_runs_is_shown(tmp_path: Path) -> None:
     assert {one.counted for one in found[1:]} == {""}
 
 
+def test_a_dev_set_with_one_label_shows_no_collapse(tmp_path: Path) -> None:
+    """As in the statistics: naming the only label there is is no failure."""
+    made = make_study(tmp_path / "study")
+    folder = write_run(made, ["wnli"], 0, collapsed=True)
+    assert list_collapses(collect(made.out))
+    path = folder / "predictions" / "wnli.parquet"
+    table = pd.read_parquet(path).assign(label=0)
+    write_table(path, table, PREDICTIONS_SCHEMA, {"run": folder.name})
+    assert list_collapses(collect(made.out)) == []
+
+
 def test_a_run_that_failed_at_two_tasks_is_one_run() -> None:
     both = [("a", "b", 0, "loss at chance", True), ("b", "a", 0, "loss at chance", True)]
     alone = [("a", "", 0, "one class predicted", True)]
-    frame = pd.DataFrame(both + alone, columns=list(readers.COLLAPSED_COLUMNS))
+    frame = pd.DataFrame(both + alone, columns=list(COLLAPSED.columns))
     inputs = ReportInputs("out", collapsed=frame)
     found = list_collapses(inputs)
     assert count_runs(found) == 2
@@ -218,8 +217,8 @@ def test_a_run_that_failed_at_two_tasks_is_one_run() -> None:
 def test_no_collapsed_run_is_no_problem(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     write_doubts(made, write_pairwise(made))
-    empty = pd.DataFrame([], columns=list(readers.COLLAPSED_COLUMNS))
-    write_table(made.out / "pairwise-collapsed.parquet", empty, readers.COLLAPSED_SCHEMA, {})
+    empty = pd.DataFrame([], columns=list(COLLAPSED.columns))
+    write_table(made.out / "pairwise-collapsed.parquet", empty, COLLAPSED.schema, {})
     inputs = collect(made.out)
     assert inputs.problems == ()
     assert list_collapses(inputs) == []
@@ -282,4 +281,4 @@ def test_stability_with_one_seed_is_not_called_good(tmp_path: Path) -> None:
     ("count", "text"), [(22.7e6, "22.7 M"), (999_600, "1.0 M"), (36_612, "37 k"), (np.nan, "–")]
 )
 def test_parameters_of_small_models_are_not_zero(count: float, text: str) -> None:
-    assert _format_parameters(count) == text
+    assert format_parameters(count) == text

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from hmnet.folder.task_format import TASKS
 from hmnet.runs.result import FAILURE_SCHEMA, RESULT_SCHEMA, RunFailure, RunResult
 from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
 from hmnet.runs.store import PREDICTIONS_SCHEMA
@@ -25,28 +26,15 @@ from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from hmnet.study.settings import ModelRef, TrainingSettings
 from hmnet.study.tasks import PAPER_TASKS, Task
+from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.groups.clustering import to_table
+from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.matrices.matrix import RelevanceMatrix
-from reports.inputs.collect import (
-    ATTENTION_SCHEMA,
-    CLUSTERS_SCHEMA,
-    COLLAPSED_COLUMNS,
-    COLLAPSED_SCHEMA,
-    COMPARISON_COLUMNS,
-    COMPARISON_SCHEMA,
-    DECOMPOSITION_SCHEMA,
-    LAYERS_SCHEMA,
-    PLANTED_SCHEMA,
-    STABILITY_SCHEMA,
-    TARGETS_SCHEMA,
-    TASKS_COLUMNS,
-    TASKS_SCHEMA,
-    Found,
-    Planted,
-)
-from reports.inputs.hierarchy_sweeps import COMBINATIONS_COLUMNS, COMBINATIONS_SCHEMA
-from reports.inputs.hierarchy_sweeps import LAYERS_COLUMNS as SHARED_COLUMNS
-from reports.inputs.hierarchy_sweeps import LAYERS_SCHEMA as SHARED_SCHEMA
+from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
+from relevance.planted_format import PLANTED_SCHEMA
+from relevance.systems.comparison_format import COMPARISON
+from relevance.systems.sweep_format import COMBINATION_SWEEP, LAYER_SWEEP
+from reports.inputs.collect import Found, Planted
 
 N_DEV = {
     "mnli": 19647, "qnli": 5463, "rte": 277, "wnli": 71, "cb": 56, "snli": 9842, "imdb": 25000,
@@ -201,7 +189,7 @@ def write_groups(made: Made, matrix: RelevanceMatrix, *, stability: float | None
     groups = Groups({str(i): tuple(m) for i, m in enumerate(ordered, start=1)}, origin)
     groups.write(made.out / "groups.json")
     table = to_table(groups, matrix)
-    write_table(made.out / "clusters.parquet", table, CLUSTERS_SCHEMA, dict(groups.origin))
+    write_table(made.out / "clusters.parquet", table, CLUSTERS.schema, dict(groups.origin))
     if stability is not None:
         _write_together(made, stability)
     return groups
@@ -217,7 +205,7 @@ def _write_together(made: Made, stability: float) -> None:
     frame = pd.DataFrame(rows + mirrored, columns=["task", "other", "together"])
     order = {task: i for i, task in enumerate(made.tasks)}
     frame = frame.sort_values(["task", "other"], key=lambda column: column.map(order))
-    write_table(made.out / "stability.parquet", frame, STABILITY_SCHEMA, {"draws": 1000})
+    write_table(made.out / "stability.parquet", frame, STABILITY.schema, {"draws": 1000})
 
 
 def _share(made: Made, a: str, b: str, stability: float) -> float:
@@ -244,8 +232,8 @@ def write_comparison(made: Made, *, seeds: int = 3, intervals: bool = True) -> p
                 rows.append(
                     (system, task, seed, score, score - half, score + half, activated, overall)
                 )
-    frame = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
-    write_table(made.out / "compare.parquet", frame, COMPARISON_SCHEMA, _describe_systems(made))
+    frame = pd.DataFrame(rows, columns=list(COMPARISON.columns))
+    write_table(made.out / "compare.parquet", frame, COMPARISON.schema, _describe_systems(made))
     return frame
 
 
@@ -281,7 +269,7 @@ def write_attention(made: Made) -> None:
             _similarities(made, task, other) for task, other in ((source, target), (target, source))
         ]
         path = made.out / "attention" / f"{source}-{target}.parquet"
-        write_table(path, pd.concat(frames), ATTENTION_SCHEMA, {})
+        write_table(path, pd.concat(frames), ATTENTION.schema, {})
 
 
 def write_layers(made: Made) -> None:
@@ -297,7 +285,7 @@ def write_layers(made: Made) -> None:
             "pairs": len(made.tasks) * (len(made.tasks) - 1),
         }
     )
-    write_table(made.out / "attention-layers.parquet", frame, LAYERS_SCHEMA, {})
+    write_table(made.out / "attention-layers.parquet", frame, ATTENTION_LAYERS.schema, {})
 
 
 def write_doubts(made: Made, matrix: RelevanceMatrix) -> None:
@@ -308,10 +296,10 @@ def write_doubts(made: Made, matrix: RelevanceMatrix) -> None:
     ]
     frame = pd.DataFrame(targets, columns=["task", "single", "majority", "beats", "n_dev"])
     frame = frame.assign(n_single=3, n_joint=3, detectable=0.011)
-    write_table(made.out / "pairwise-targets.parquet", frame, TARGETS_SCHEMA, {})
+    write_table(made.out / "pairwise-targets.parquet", frame, TARGETS.schema, {})
     collapsed = [("wnli", "rte", 1, "one class predicted; loss at chance", True)]
-    frame = pd.DataFrame(collapsed, columns=list(COLLAPSED_COLUMNS))
-    write_table(made.out / "pairwise-collapsed.parquet", frame, COLLAPSED_SCHEMA, {})
+    frame = pd.DataFrame(collapsed, columns=list(COLLAPSED.columns))
+    write_table(made.out / "pairwise-collapsed.parquet", frame, COLLAPSED.schema, {})
     shares = {"row": 0.2, "column": 0.3, "interaction": 0.5}
     noise = {"row": 0.01, "column": 0.02, "interaction": 0.07}
     content = {"schema": DECOMPOSITION_SCHEMA, "matrix": matrix.identity, "mean": 0.01}
@@ -349,8 +337,8 @@ def write_tasks(made: Made) -> None:
         for task in made.tasks
         for split, size in (("train", 2000), ("validation", made.n_dev(task)))
     ]
-    frame = pd.DataFrame(rows, columns=list(TASKS_COLUMNS[:-1])).assign(metrics="accuracy/f1")
-    write_table(made.out / "tasks.parquet", frame, TASKS_SCHEMA, {})
+    frame = pd.DataFrame(rows, columns=list(TASKS.columns)[:-1]).assign(metrics="accuracy/f1")
+    write_table(made.out / "tasks.parquet", frame, TASKS.schema, {})
 
 
 def write_study_file(made: Made) -> None:
@@ -381,8 +369,10 @@ def write_layer_sweep(made: Made, tasks: Sequence[str], shared: Sequence[int] = 
         for x in shared
         for seed in made.seeds
     ]
-    frame = pd.DataFrame(rows, columns=list(SHARED_COLUMNS))
-    write_table(made.out / "sweep-layers.parquet", frame, SHARED_SCHEMA, {"tasks": sorted(tasks)})
+    frame = pd.DataFrame(rows, columns=list(LAYER_SWEEP.columns))
+    write_table(
+        made.out / "sweep-layers.parquet", frame, LAYER_SWEEP.schema, {"tasks": sorted(tasks)}
+    )
 
 
 def write_combination_sweep(
@@ -397,10 +387,10 @@ def write_combination_sweep(
         for h, grouping in [*points, ("6,0,0", "multi-task")]
         for seed in made.seeds
     ]
-    frame = pd.DataFrame(rows, columns=list(COMBINATIONS_COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COMBINATION_SWEEP.columns))
     origin = {"tasks": sorted(made.tasks)}
     path = made.out / "sweep-combinations.parquet"
-    write_table(path, frame, COMBINATIONS_SCHEMA, origin)
+    write_table(path, frame, COMBINATION_SWEEP.schema, origin)
 
 
 def make_spec(

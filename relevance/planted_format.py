@@ -1,10 +1,9 @@
-"""`planted.json` of the demo: what was planted, and how well it was found."""
+"""`planted.json`: what was planted in a demo and what was found (`relevance.demo` writes it)."""
 
 from __future__ import annotations
 
 from pydantic.dataclasses import dataclass
 
-from hmnet.storage.declared import Document
 from hmnet.study.settings import STRICT
 
 PLANTED_SCHEMA = "planted/1"
@@ -32,6 +31,3 @@ class PlantedRecord:
     description: str
     groups: dict[str, tuple[str, ...]]
     found: Recovery
-
-
-PLANTED = Document("planted.json", PLANTED_SCHEMA, PlantedRecord)
