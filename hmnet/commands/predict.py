@@ -23,7 +23,7 @@ from hmnet.models.saved import load_model, read_saved
 from hmnet.models.shared_prefix import LayerPasses
 from hmnet.runs.spec import RunSpec
 from hmnet.study.tasks import Task
-from hmnet.training.predict import Logits, predict_tasks
+from hmnet.training.evaluation import Logits, predict_tasks
 
 ALL = "all"
 """In place of a task's name: every task whose texts the file holds."""

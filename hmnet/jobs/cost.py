@@ -114,8 +114,8 @@ def _time_job(job: Job, data: TaskData, machine: Machine) -> tuple[float, float,
     """Return seconds to build the model, per training token and per evaluation token."""
     import torch
 
-    from hmnet.training.execute import build_model
-    from hmnet.training.predict import predict
+    from hmnet.training.evaluation import predict
+    from hmnet.training.execution import build_model
 
     torch.set_num_threads(machine.threads)
     device = torch.device(machine.device)

@@ -74,7 +74,7 @@ def run_jobs(
 
     Args:
         cost: a job's expected cost; costlier jobs start first.
-        execute: what does a job in a worker; None for `hmnet.training.execute.execute`.
+        execute: what does a job in a worker; None for `hmnet.training.execution.execute`.
     """
     watcher = watcher or Watcher()
     workers = workers.fill(jobs)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hmnet.runs.result import RunResult
 
 Execute: TypeAlias = "Callable[..., RunResult]"
-"""Takes a job, the store and a machine, and `waits`; see `hmnet.training.execute.execute`."""
+"""Takes a job, the store and a machine, and `waits`; see `hmnet.training.execution.execute`."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _import_execute() -> Execute:
     """Import what trains, in the worker alone: it takes seconds."""
     spare_collector()
     keep_freed_memory()
-    from hmnet.training.execute import execute
+    from hmnet.training.execution import execute
 
     return execute
 

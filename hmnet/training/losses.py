@@ -14,7 +14,7 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from hmnet.training.errors import DivergedError
+from hmnet.training.divergence import DivergedError
 from hmnet.training.steps import Step
 
 STEPS_AT_ONCE = 32

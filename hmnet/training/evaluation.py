@@ -16,7 +16,7 @@ from hmnet.data.tokens import SplitData
 from hmnet.models.paths import PathModel
 from hmnet.models.shared_prefix import LayerPasses, share_prefix
 from hmnet.packing.batch import pack
-from hmnet.training.errors import DivergedError
+from hmnet.training.divergence import DivergedError
 
 Logits = npt.NDArray[np.float32]
 EVALUATION_TOKENS = 32768
