@@ -103,7 +103,7 @@ def has_lost_device(error: Exception) -> bool:
 
 
 def _import_execute() -> Execute:
-    """Import what trains, in the worker alone: it takes seconds."""
+    """Import the training code, which takes seconds, in the worker alone."""
     spare_collector()
     keep_freed_memory()
     from hmnet.training.execution import execute
@@ -112,9 +112,9 @@ def _import_execute() -> Execute:
 
 
 def _release_memory() -> None:
-    """Give freed memory back: a worker that seems to leak would be replaced, and read all again.
+    """Give freed memory back: a worker that seems to leak would be replaced, and load all anew.
 
-    What the first job left, libraries above all, is not looked through again after later ones.
+    What the first job left, mostly libraries, is hidden from the collector after later ones.
     """
     gc.collect()
     if not _PROCESS.is_frozen:
@@ -131,8 +131,10 @@ class _Process:
 
     Attributes:
         is_watching: whether it ends with its parent.
-        is_frozen: whether the collector leaves alone what the first job left.
-        device, slots, lock: the device that is this worker's, and by what.
+        is_frozen: whether what the first job left is hidden from the garbage collector.
+        device: the device that this worker has taken.
+        slots: the folder of locks by which it was taken.
+        lock: the lock that holds it.
     """
 
     is_watching: bool = False

@@ -22,8 +22,8 @@ Logits = npt.NDArray[np.float32]
 EVALUATION_TOKENS = 32768
 """Tokens of an evaluation batch on a GPU, enough to hide the launching of kernels."""
 CORE_TOKENS = 2048
-"""The same for each CPU thread: more of them leave the caches, and take a tenth longer. Scores do
-not depend on it."""
+"""The same for each CPU thread: larger batches do not fit the caches, and take a tenth longer.
+Scores do not depend on it."""
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
