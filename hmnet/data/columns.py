@@ -75,7 +75,8 @@ def check_filled(column: pa.ChunkedArray, rows: Rows, name: str, parameter: str)
         row = int(np.argmax(pc.is_null(column).to_numpy()))
         raise InputError(
             f"Parameter `{parameter}` should name a column without missing values. "
-            f"Found {column.null_count} in column `{name}`, the first in {rows.describe_place(row)}."
+            f"Found {column.null_count} in column `{name}`, the first in "
+            f"{rows.describe_place(row)}."
         )
 
 

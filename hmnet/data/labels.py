@@ -101,9 +101,7 @@ def _first_that(column: pa.ChunkedArray, rows: Rows, is_odd: Callable[[Any], boo
     return f", such as `{shorten(values[row])}` in {rows.describe_place(row)}"
 
 
-def _read_codes(
-    column: pa.ChunkedArray, rows: Rows, task: Task
-) -> npt.NDArray[np.int64]:
+def _read_codes(column: pa.ChunkedArray, rows: Rows, task: Task) -> npt.NDArray[np.int64]:
     """Return class codes; -1 for unlabelled rows, [N]."""
     kind = column.type
     if not (is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(kind)):

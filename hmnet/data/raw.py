@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pyarrow as pa
 from hmnet.data.columns import check_rows, collect, read_questions, read_text, take_text
 from hmnet.data.files import SUFFIXES, Rows, read_file
 from hmnet.data.hub import describe_repository, find_local_repository, read_hub
+from hmnet.data.label_names import UNLABELLED
 from hmnet.data.labels import find_labelled, has_labels, read_labels
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.digests import canonical_json, digest, digest_file
@@ -34,12 +36,14 @@ class RawSplit:
         labels: class codes (int64) or values (float32), [N].
         rows: row numbers in the source's split, ascending, int64 [N].
         questions: which question each answer belongs to, -1 where there is none, int64 [N].
+        notes: a sentence for each oddity of the file and for rows that were left out.
     """
 
     texts: tuple[list[str], ...]
     labels: npt.NDArray[np.int64] | npt.NDArray[np.float32]
     rows: npt.NDArray[np.int64]
     questions: npt.NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,7 +51,8 @@ class RawSplit:
     def select(self, index: npt.NDArray[np.int64]) -> RawSplit:
         """Return the examples `index`, [n], with their row numbers and questions."""
         texts = tuple([column[i] for i in index.tolist()] for column in self.texts)
-        return RawSplit(texts, self.labels[index], self.rows[index], self.questions[index])
+        kept = (self.labels[index], self.rows[index], self.questions[index])
+        return RawSplit(texts, *kept, self.notes)
 
 
 def load_split(task: Task, split: str, data_dir: Path | None = None) -> RawSplit:
@@ -242,7 +247,7 @@ def _check(rows: Rows, task: Task, where: str) -> RawSplit:
     labels = collect(problems, read_labels, rows, task)
     questions = collect(problems, read_questions, rows, task.question)
     raise_problems(f"{where}: {problem}" for problem in problems)
-    whole = RawSplit(texts, labels, np.arange(len(labels), dtype=np.int64), questions)
+    whole = RawSplit(texts, labels, np.arange(len(labels), dtype=np.int64), questions, rows.notes)
     return _drop_unlabelled(whole, task, where)
 
 
@@ -251,7 +256,12 @@ def _drop_unlabelled(whole: RawSplit, task: Task, where: str) -> RawSplit:
     if task.kind == "regression":
         return whole
     is_labelled = find_labelled(whole.labels, where)
-    return whole if is_labelled.all() else whole.select(np.flatnonzero(is_labelled))
-
-
-# Labels
+    if is_labelled.all():
+        return whole
+    count = len(whole) - int(is_labelled.sum())
+    note = (
+        f"{count:,} of {len(whole):,} rows are left out, as their label is {UNLABELLED}, which "
+        "means unlabelled"
+    )
+    kept = whole.select(np.flatnonzero(is_labelled))
+    return dataclasses.replace(kept, notes=(*whole.notes, note))

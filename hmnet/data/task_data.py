@@ -39,6 +39,9 @@ from hmnet.study.tasks import Task
 T = TypeVar("T")
 
 DATA_SCHEMA = "task-data/1"
+READING = 2
+"""Bumped when the same files are read as other rows or labels, so that no folder of before is
+found; a run's identity is of the arrays alone."""
 ARRAYS = ("tokens", "offsets", "first", "labels", "rows", "questions")
 
 
@@ -51,12 +54,14 @@ class TaskData:
         splits: `train` and the dev splits, by our names.
         fingerprint: hash of all arrays and of the tokenizer; part of every run's identity.
         folder: where the arrays lie; what a worker process is given in place of them.
+        notes: a sentence for each oddity that was met while the rows were read.
     """
 
     task: Task
     splits: Mapping[str, SplitData]
     fingerprint: str
     folder: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def train(self) -> SplitData:
@@ -75,6 +80,7 @@ class TaskDataRecord:
         settings: the limits that the rows were cut to.
         sources: split to its `source_key`.
         splits: split to what it holds.
+        notes: see `TaskData`.
     """
 
     task: str
@@ -83,6 +89,7 @@ class TaskDataRecord:
     settings: DataSettings
     sources: Mapping[str, str]
     splits: Mapping[str, SplitSummary]
+    notes: tuple[str, ...] = ()
 
 
 def prepare(
@@ -112,11 +119,14 @@ def prepare(
     with FileLock(folder / f".{path.name}.lock"):
         if (found := _load_if_whole(path, task)) is not None:  # built while we waited
             return found
-        raw = _map_splits(task, lambda split: load_split(task, split, data_dir))
+        raw = _map_splits(task, lambda split: _load_learnable(task, split, data_dir))
         splits = _tokenise_task(task, raw, tokenizer, settings)
         fingerprint = _fingerprint(splits, tokenizer_id, settings.max_length)
         summaries = {split: summarise(data, task) for split, data in splits.items()}
-        record = TaskDataRecord(task.name, fingerprint, tokenizer_id, settings, sources, summaries)
+        notes = tuple(f"split `{split}`: {n}" for split, rows in raw.items() for n in rows.notes)
+        record = TaskDataRecord(
+            task.name, fingerprint, tokenizer_id, settings, sources, summaries, notes
+        )
         _write(path, splits, record)
     return load(path, task)
 
@@ -134,7 +144,7 @@ def load(path: Path, task: Task) -> TaskData:
             f"`{task.name}`. Found {list(record.splits)} of `{record.task}`."
         )
     splits = {split: _load_split_data(path, split, record.splits[split]) for split in task.splits}
-    return TaskData(task, splits, record.fingerprint, path)
+    return TaskData(task, splits, record.fingerprint, path, record.notes)
 
 
 def check_arrays(path: Path) -> None:
@@ -193,7 +203,7 @@ def _content_key(
 ) -> str:
     """Identify what a folder holds: all that decides its arrays, by where they come from."""
     definition = [task.name, task.text, task.label, task.kind, task.labels, task.question]
-    parts = [DATA_SCHEMA, definition, sources, tokenizer_id, to_plain(settings)]
+    parts = [DATA_SCHEMA, READING, definition, sources, tokenizer_id, to_plain(settings)]
     return digest(canonical_json(parts))
 
 
@@ -276,6 +286,20 @@ def _to_npy(array: npt.NDArray[Any]) -> bytes:
 
 
 # Rows
+
+
+def _load_learnable(task: Task, split: str, data_dir: Path | None) -> RawSplit:
+    """Read a split; a training split whose rows all have the same label is refused."""
+    rows = load_split(task, split, data_dir)
+    if split == "train" and (rows.labels == rows.labels[0]).all():
+        only = rows.labels[0] if task.kind == "regression" else task.labels[int(rows.labels[0])]
+        left_out = f" ({'; '.join(rows.notes)})" if rows.notes else ""
+        raise InputError(
+            f"Task `{task.name}`, split `train`: Parameter `label` should name a column with more "
+            f"than one label. Found `{only}` alone in the {len(rows):,} rows of column "
+            f"`{task.label}`{left_out}."
+        )
+    return rows
 
 
 def _tokenise_task(

@@ -16,8 +16,9 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from hmnet.encoders.cast_once import cast_once
-from hmnet.encoders.layers import find_layers, name_in_layers, quiet
+from hmnet.encoders.layers import find_layers, name_in_layers
 from hmnet.encoders.locate import describe_refusal, find_folder, load_config
+from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
 from hmnet.packing.attention import ATTENTION
 from hmnet.packing.batch import keep_first_tokens

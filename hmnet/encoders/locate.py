@@ -7,6 +7,8 @@ from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer
 
+from hmnet.encoders.fit import check_sizes, check_tokenizer_files, check_vocabulary
+from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError, SourceError, first_line
 from hmnet.storage.digests import digest, digest_file
 from hmnet.study.settings import ModelRef
@@ -61,19 +63,38 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     """Load an encoder's fast tokenizer.
 
     Raises:
-        InputError: if the encoder has no fast tokenizer.
+        InputError: if the encoder has no fast tokenizer, none with a vocabulary, or one with more
+            entries than the encoder beside it has embeddings.
     """
     folder = find_folder(name, revision)
+    check_tokenizer_files(name, folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:
         raise InputError(
             f"Parameter `tokenizer` should be a folder or hub id with a tokenizer. "
             f"Found `{name}`: {describe_refusal(error)}"
         ) from error
     if not getattr(tokenizer, "is_fast", False):
-        raise InputError(f"Parameter `tokenizer` should have a fast tokenizer. `{name}` has none.")
+        raise InputError(
+            f"Parameter `tokenizer` should have a fast tokenizer (`tokenizer.json`). `{name}` has "
+            f"none; found `{type(tokenizer).__name__}`."
+        )
+    check_vocabulary(tokenizer, name)
+    if (folder / "config.json").exists():
+        check_sizes(tokenizer, _read_vocab_size(load_config(folder)), name)
     return tokenizer
+
+
+def read_vocab_size(name: str, revision: str | None = None) -> int | None:
+    """Return the number of an encoder's embeddings, or None where it states none."""
+    return _read_vocab_size(load_config(find_folder(name, revision)))
+
+
+def _read_vocab_size(config: Any) -> int | None:
+    size = getattr(config, "vocab_size", None)
+    return size if isinstance(size, int) else None
 
 
 def load_config(folder: Path) -> Any:
@@ -107,7 +128,7 @@ def read_max_positions(name: str, revision: str | None = None) -> int | None:
     """Return the most tokens a sequence may have, or None where there is no limit."""
     config = load_config(find_folder(name, revision))
     positions = getattr(config, "max_position_embeddings", None)
-    if positions is None:
+    if positions is None or int(positions) <= 0:  # XLNet states -1: none
         return None
     offset = (config.pad_token_id or 0) + 1 if config.model_type in _OFFSET_POSITIONS else 0
     return int(positions) - offset

@@ -1,0 +1,165 @@
+"""What is odd about the rows of a study: labels without rows, dev rows that are training rows.
+
+Rows are compared as an encoder reads them, by their tokens: case aside for one that ignores it, and
+up to the most tokens of an example.
+
+Legend: N examples, M tokens of a split in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from hmnet.data.task_data import TaskData
+from hmnet.data.tokens import SplitData
+from hmnet.study.tasks import Task
+
+Hashes = npt.NDArray[np.uint64]
+
+_SEGMENTS = np.uint64(2**63)  # a place that no token has
+_TOKENS_PER_HASH = 2**22  # bounds the memory of the numbers that are mixed at once
+
+
+def find_oddities(data: Mapping[str, TaskData]) -> tuple[str, ...]:
+    """Return a sentence for each oddity of each task's rows, and of tasks taken together."""
+    hashes = {
+        name: {split: hash_rows(part) for split, part in each.splits.items()}
+        for name, each in data.items()
+    }
+    trains = {name: np.unique(found["train"]) for name, found in hashes.items()}
+    found: list[str] = []
+    for name, each in data.items():
+        found += [f"task `{name}`, {note}" for note in each.notes]
+        found += (f"task `{name}`, {text}" for text in _find_label_oddities(each))
+        found += (f"task `{name}`, {text}" for text in _find_contradictions(each, hashes[name]))
+        found += _find_leaks(each.task, hashes[name], trains)
+    return tuple(found)
+
+
+def hash_rows(data: SplitData) -> Hashes:
+    """Return a number per row that equal rows share, and others but by a chance of 2^-64, [N]."""
+    rows = np.arange(len(data))
+    starts = data.offsets[:-1]
+    chunk = (starts - starts[0]) // _TOKENS_PER_HASH if len(rows) else rows
+    parts = [
+        _hash_part(data, int(piece[0]), int(piece[-1]) + 1)
+        for piece in np.split(rows, np.flatnonzero(np.diff(chunk)) + 1)
+        if len(piece)
+    ]
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+
+def _hash_part(data: SplitData, low: int, high: int) -> Hashes:
+    offsets = data.offsets[low : high + 1]
+    tokens = data.tokens[offsets[0] : offsets[-1]].astype(np.uint64)
+    begins = offsets[:-1] - offsets[0]
+    place = np.arange(len(tokens)) - np.repeat(begins, np.diff(offsets))
+    mixed = _mix(tokens + (place.astype(np.uint64) << np.uint64(32)))
+    sums = np.add.reduceat(mixed, begins)
+    return _mix(sums + _mix(data.first[low:high].astype(np.uint64) + _SEGMENTS))
+
+
+def _mix(numbers: Hashes) -> Hashes:
+    """Scatter 64-bit numbers (the finaliser of splitmix64)."""
+    x = numbers + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+# Labels
+
+
+def _find_label_oddities(data: TaskData) -> Iterator[str]:
+    if data.task.kind == "regression":
+        yield from _find_constant_values(data)
+        return
+    counts = {split: _count(part, data.task) for split, part in data.splits.items()}
+    names = [str(label) for label in data.task.labels]
+    for split, found in counts.items():
+        missing = [name for name, count in zip(names, found, strict=True) if not count]
+        if len(missing) == len(names) - 1:
+            only = names[int(np.argmax(found))]
+            yield (
+                f"split `{split}`: every row has the label `{only}` of the {len(names)} that are "
+                "declared, so its scores tell nothing about a model"
+            )
+        elif missing:
+            shown = ", ".join(f"`{n}` {c:,}" for n, c in zip(names, found, strict=True) if c)
+            yield f"split `{split}`: no row has the label {_quote(missing)}; found {shown}"
+    yield from _find_unlearnable(names, counts)
+    if not any(found[0] for found in counts.values()) and not names[0].lstrip("-").isdigit():
+        yield (
+            f"no split has the label `{names[0]}`, the first: if the column holds codes, these "
+            "count from 0"
+        )
+
+
+def _find_unlearnable(
+    names: Sequence[str], counts: Mapping[str, npt.NDArray[np.int64]]
+) -> Iterator[str]:
+    for split, found in counts.items():
+        for name, here, learned in zip(names, found, counts["train"], strict=True):
+            if here and not learned:
+                yield (
+                    f"split `{split}`: {here:,} of {int(found.sum()):,} rows have the label "
+                    f"`{name}`, which no training row has: no model can learn it"
+                )
+
+
+def _find_constant_values(data: TaskData) -> Iterator[str]:
+    for split, part in data.splits.items():
+        if len(part) and (part.labels == part.labels[0]).all():
+            yield (
+                f"split `{split}`: every row has the value {part.labels[0]:g}, so its scores tell "
+                "nothing about a model"
+            )
+
+
+def _count(part: SplitData, task: Task) -> npt.NDArray[np.int64]:
+    return np.bincount(part.labels.astype(np.int64), minlength=len(task.labels))
+
+
+def _quote(names: Sequence[str]) -> str:
+    return " or ".join(f"`{name}`" for name in names)
+
+
+# Repeats
+
+
+def _find_contradictions(data: TaskData, hashes: Mapping[str, Hashes]) -> Iterator[str]:
+    for split, part in data.splits.items():
+        number = np.unique(hashes[split], return_inverse=True)[1]
+        low = np.full(len(part), np.inf)
+        high = np.full(len(part), -np.inf)
+        np.minimum.at(low, number, part.labels)
+        np.maximum.at(high, number, part.labels)
+        count = int((low < high)[number].sum())
+        if count:
+            yield (
+                f"split `{split}`: {count:,} of {len(part):,} rows repeat another row word for "
+                "word and have another label"
+            )
+
+
+def _find_leaks(
+    task: Task, hashes: Mapping[str, Hashes], trains: Mapping[str, Hashes]
+) -> Iterator[str]:
+    """Yield how many dev rows of a task are training rows, of its own or of another task."""
+    for split in task.dev_splits:
+        dev = hashes[split]
+        for name, train in trains.items():
+            count = int(np.isin(dev, train).sum())
+            if not count:
+                continue
+            where = f"task `{task.name}`, split `{split}`: {count:,} of {len(dev):,} rows are"
+            if name == task.name:
+                yield f"{where} in its training split word for word: their scores measure memory"
+            else:
+                yield (
+                    f"{where} training rows of task `{name}` word for word: what `{task.name}` "
+                    f"gains beside `{name}` may be memory"
+                )
