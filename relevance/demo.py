@@ -78,7 +78,7 @@ def run_demo(
     say("planting 13 synthetic tasks")
     planted = write_planted(output.folder / "planted", seed)
     study = _make_study(planted, seed)
-    write_study(output.study_file, study)
+    write_study(output.study_file, study, output.folder)
     chosen = Workers.choose(workers=workers)
     say("measuring vocabulary relevance")
     vocabulary = measure_study_vocabulary(study, None, "wordpiece", 2)

@@ -1,9 +1,6 @@
 """What is odd about the rows of a study: labels without rows, dev rows that are training rows.
 
-Rows are compared as an encoder reads them, by their tokens: case aside for one that ignores it, and
-up to the most tokens of an example.
-
-Legend: N examples, M tokens of a split in all.
+Legend: N examples of a split.
 """
 
 from __future__ import annotations
@@ -13,22 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from hmnet.data.task_data import TaskData
+from hmnet.data.task_data import TaskData, load_text_hashes
 from hmnet.data.tokens import SplitData
 from hmnet.study.tasks import Task
 
 Hashes = npt.NDArray[np.uint64]
 
-_SEGMENTS = np.uint64(2**63)  # a place that no token has
-_TOKENS_PER_HASH = 2**22  # bounds the memory of the numbers that are mixed at once
-
 
 def find_oddities(data: Mapping[str, TaskData]) -> tuple[str, ...]:
     """Return a sentence for each oddity of each task's rows, and of tasks taken together."""
-    hashes = {
-        name: {split: hash_rows(part) for split, part in each.splits.items()}
-        for name, each in data.items()
-    }
+    hashes = {name: _read_hashes(each) for name, each in data.items()}
     trains = {name: np.unique(found["train"]) for name, found in hashes.items()}
     found: list[str] = []
     for name, each in data.items():
@@ -39,35 +30,11 @@ def find_oddities(data: Mapping[str, TaskData]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def hash_rows(data: SplitData) -> Hashes:
-    """Return a number per row that equal rows share, and others but by a chance of 2^-64, [N]."""
-    rows = np.arange(len(data))
-    starts = data.offsets[:-1]
-    chunk = (starts - starts[0]) // _TOKENS_PER_HASH if len(rows) else rows
-    parts = [
-        _hash_part(data, int(piece[0]), int(piece[-1]) + 1)
-        for piece in np.split(rows, np.flatnonzero(np.diff(chunk)) + 1)
-        if len(piece)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
-
-
-def _hash_part(data: SplitData, low: int, high: int) -> Hashes:
-    offsets = data.offsets[low : high + 1]
-    tokens = data.tokens[offsets[0] : offsets[-1]].astype(np.uint64)
-    begins = offsets[:-1] - offsets[0]
-    place = np.arange(len(tokens)) - np.repeat(begins, np.diff(offsets))
-    mixed = _mix(tokens + (place.astype(np.uint64) << np.uint64(32)))
-    sums = np.add.reduceat(mixed, begins)
-    return _mix(sums + _mix(data.first[low:high].astype(np.uint64) + _SEGMENTS))
-
-
-def _mix(numbers: Hashes) -> Hashes:
-    """Scatter 64-bit numbers (the finaliser of splitmix64)."""
-    x = numbers + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+def _read_hashes(data: TaskData) -> dict[str, Hashes]:
+    """Return a number per row of each split that rows of the same texts share, [N] each."""
+    if data.folder is None:
+        return {}
+    return {split: load_text_hashes(data.folder, split) for split in data.splits}
 
 
 # Labels

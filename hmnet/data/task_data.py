@@ -2,6 +2,7 @@
 
     <folder>/<task>-<10 hex>/
         train.tokens.npy  train.offsets.npy  train.first.npy  train.labels.npy  train.rows.npy  ...
+        train.texts.npy ...        a number per row that rows of the same texts share
         data.json                  written last: its presence means complete
 
 - `prepare` finds a task's folder by what decides its content, or builds it: in a folder beside
@@ -17,6 +18,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +44,7 @@ DATA_SCHEMA = "task-data/1"
 READING = 2
 """Bumped when the same files are read as other rows or labels, so that no folder of before is
 found; a run's identity is of the arrays alone."""
+TEXTS = "texts"
 ARRAYS = ("tokens", "offsets", "first", "labels", "rows", "questions")
 
 
@@ -120,14 +123,16 @@ def prepare(
         if (found := _load_if_whole(path, task)) is not None:  # built while we waited
             return found
         raw = _map_splits(task, lambda split: _load_learnable(task, split, data_dir))
-        splits = _tokenise_task(task, raw, tokenizer, settings)
+        sampled = {split: sample_rows(rows, task, split, settings) for split, rows in raw.items()}
+        splits = {s: tokenise(rows, tokenizer, settings.max_length) for s, rows in sampled.items()}
+        hashes = {split: hash_texts(rows) for split, rows in sampled.items()}
         fingerprint = _fingerprint(splits, tokenizer_id, settings.max_length)
         summaries = {split: summarise(data, task) for split, data in splits.items()}
         notes = tuple(f"split `{split}`: {n}" for split, rows in raw.items() for n in rows.notes)
         record = TaskDataRecord(
             task.name, fingerprint, tokenizer_id, settings, sources, summaries, notes
         )
-        _write(path, splits, record)
+        _write(path, splits, hashes, record)
     return load(path, task)
 
 
@@ -261,7 +266,12 @@ def _map_array(path: Path) -> npt.NDArray[Any]:
         raise InputError(f"{path}: the file should be a numpy array. Found: {error}.") from None
 
 
-def _write(path: Path, splits: Mapping[str, SplitData], record: TaskDataRecord) -> None:
+def _write(
+    path: Path,
+    splits: Mapping[str, SplitData],
+    hashes: Mapping[str, npt.NDArray[np.uint64]],
+    record: TaskDataRecord,
+) -> None:
     """Write a folder beside `path` and rename it; under the lock of `path`."""
     for stale in path.parent.glob(f".{path.name}.*.part"):  # left by a process that died
         shutil.rmtree(stale)
@@ -270,6 +280,7 @@ def _write(path: Path, splits: Mapping[str, SplitData], record: TaskDataRecord) 
         for split, data in splits.items():
             for name in ARRAYS:
                 write_bytes(part / f"{split}.{name}.npy", _to_npy(getattr(data, name)))
+            write_bytes(part / f"{split}.{TEXTS}.npy", _to_npy(hashes[split]))
         write_document(part / "data.json", DATA_SCHEMA, record)
         part.chmod(path.parent.stat().st_mode & 0o777)  # mkdtemp's own is for one user only
         shutil.rmtree(path, ignore_errors=True)  # a damaged one
@@ -302,10 +313,16 @@ def _load_learnable(task: Task, split: str, data_dir: Path | None) -> RawSplit:
     return rows
 
 
-def _tokenise_task(
-    task: Task, raw: Mapping[str, RawSplit], tokenizer: Any, settings: DataSettings
-) -> dict[str, SplitData]:
-    sampled = {split: sample_rows(rows, task, split, settings) for split, rows in raw.items()}
-    return {
-        split: tokenise(rows, tokenizer, settings.max_length) for split, rows in sampled.items()
-    }
+def hash_texts(rows: RawSplit) -> npt.NDArray[np.uint64]:
+    """Return a number per row that rows of the same words share, case and spaces aside, [N]."""
+    found = (
+        "\0".join(" ".join(text.split()) for text in texts).casefold().encode("utf-8", "replace")
+        for texts in zip(*rows.texts, strict=True)
+    )
+    numbers = (int.from_bytes(blake2b(text, digest_size=8).digest()) for text in found)
+    return np.fromiter(numbers, np.uint64, len(rows))
+
+
+def load_text_hashes(folder: Path, split: str) -> npt.NDArray[np.uint64]:
+    """Return what `hash_texts` gave for a split of a folder that `prepare` made, [N]."""
+    return _map_array(folder / f"{split}.{TEXTS}.npy")

@@ -26,7 +26,11 @@ def find_folder(name: str, revision: str | None = None) -> Path:
     if Path(name).is_dir():
         return Path(name)
     if name.startswith(("/", "./", "../", "~")):
-        raise SourceError(f"Parameter `model` should be a folder or a hub id. Found `{name}`.")
+        found = "which is a file" if Path(name).exists() else "which does not exist"
+        raise SourceError(
+            f"Parameter `model` should be a folder or a hub id. Found `{name}`, {found}. It is "
+            "`model` of the study file; `--model DIR` names another for one command."
+        )
     from huggingface_hub import snapshot_download
 
     try:

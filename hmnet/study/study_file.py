@@ -82,10 +82,10 @@ def read_study_file(path: Path | None, overrides: Mapping[str, Any]) -> StudyFil
     """
     content: dict[str, Any] = {"schema": STUDY_SCHEMA}
     if path is not None:
-        content = _anchor(_read_toml(path), path.parent)
+        content = anchor_paths(_read_toml(path), path.parent)
     if "model" in overrides and "revision" not in overrides:
         content.pop("revision", None)  # it belongs to the file's model
-    content = _overlay(content, _anchor(_nest(overrides), Path.cwd()))
+    content = _overlay(content, anchor_flags(overrides))
     origin = _Origin("defaults" if path is None else str(path), frozenset(overrides))
     return _check(content, origin)
 
@@ -128,7 +128,12 @@ def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
     return content
 
 
-def _anchor(content: dict[str, Any], base: Path) -> dict[str, Any]:
+def anchor_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by dotted key as nested tables, their paths absolute."""
+    return anchor_paths(_nest(flags), Path.cwd())
+
+
+def anchor_paths(content: dict[str, Any], base: Path) -> dict[str, Any]:
     """Return the content with relative paths made absolute."""
     content = dict(content)
     if isinstance(content.get("data"), str | Path):
@@ -143,6 +148,8 @@ def _anchor(content: dict[str, Any], base: Path) -> dict[str, Any]:
 
 def _anchor_task(table: Any, base: Path) -> Any:
     source = table.get("source") if isinstance(table, dict) else None
+    if isinstance(source, str) and os.path.isdir(_absolute(source, base)):  # noqa: PTH112
+        source = {"folder": source}
     if not isinstance(source, dict):
         return table
     source = dict(source)
@@ -171,6 +178,7 @@ def _absolute_if_local(name: str, base: Path) -> str:
 
 def _check(content: dict[str, Any], origin: _Origin) -> StudyFile:
     content, problems = _complete_tasks(content, origin)
+    problems += _check_source_tables(content, origin)
     problems += _check_names(content, origin)
     try:
         file = TypeAdapter(StudyFile).validate_python(content)
@@ -200,7 +208,12 @@ def _complete_task(name: str, table: Any) -> Any:
     if not isinstance(table, dict):
         return table
     fitting = {"metric": "correlation"} if table.get("kind") == "regression" else {}
-    return {**fitting, **table, "name": name}
+    listed = {key: [table[key]] for key in _LISTS if isinstance(table.get(key), str)}
+    return {**fitting, **table, **listed, "name": name}
+
+
+_LISTS = ("text", "question", "metrics")
+"""Keys of a task whose value may be one name in place of a list of one."""
 
 
 def _check_names(content: Mapping[str, Any], origin: _Origin) -> list[str]:
@@ -214,6 +227,28 @@ def _check_names(content: Mapping[str, Any], origin: _Origin) -> list[str]:
     except InputError as error:
         return [f"{origin.of('tasks')}: {problem}" for problem in error.problems]
     return []
+
+
+def _check_source_tables(content: dict[str, Any], origin: _Origin) -> list[str]:
+    """Say how a source is written where it is a plain string, or a file in place of a folder.
+
+    What is told is taken out of the content, so that nothing else is said of it.
+    """
+    problems = []
+    tables = content.get("task")
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        source = table.get("source") if isinstance(table, dict) else None
+        folder = source.get("folder") if isinstance(source, dict) else source
+        if not isinstance(folder, str) or (source is not folder and not os.path.isfile(folder)):  # noqa: PTH113
+            continue
+        problems.append(
+            f"{origin.of('task', name, 'source')}: Parameter `task.{name}.source` should be a "
+            f'folder with a file per split, `{{ folder = "rows" }}` with rows/train.csv and '
+            f'rows/validation.csv, or `{{ repository = "owner/name" }}` of the hub. Found '
+            f"`{folder}`."
+        )
+        del table["source"]
+    return problems
 
 
 def _check_sources(file: StudyFile, origin: _Origin) -> Iterator[str]:

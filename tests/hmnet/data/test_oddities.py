@@ -11,8 +11,8 @@ import pytest
 from own_rows import make_texts, prepare_own, write_own_study, write_rows
 
 from hmnet.data.notes import NOTES_FILE, read_notes
-from hmnet.data.oddities import hash_rows
-from hmnet.data.tokens import SplitData
+from hmnet.data.raw import RawSplit
+from hmnet.data.task_data import hash_texts
 from hmnet.errors import InputError
 from hmnet.jobs.prepared import prepare_study
 from hmnet.study.study import load_study
@@ -121,19 +121,25 @@ def test_the_problems_of_all_tasks_come_at_once(tmp_path: Path) -> None:
     assert len(caught.value.problems) == 3
 
 
-def test_rows_have_equal_hashes_exactly_where_their_tokens_and_segments_are_equal() -> None:
-    rng = np.random.default_rng(0)
-    rows = [rng.integers(0, 3, n).tolist() for n in rng.integers(1, 5, 400)]
-    firsts = rng.integers(0, 2, 400).astype(np.int32)
-    split = SplitData(
-        tokens=np.array(sum(rows, []), dtype=np.int32),
-        offsets=np.concatenate([[0], np.cumsum([len(r) for r in rows])]),
-        first=firsts,
-        labels=np.zeros(400, dtype=np.int64),
-        rows=np.arange(400),
-        questions=np.full(400, -1),
-    )
-    keys = [(tuple(row), int(first)) for row, first in zip(rows, firsts, strict=True)]
-    hashes = hash_rows(split)
-    assert len(set(hashes.tolist())) == len(set(keys))
-    assert len(set(zip(keys, hashes.tolist(), strict=True))) == len(set(keys))
+def test_rows_that_are_cut_to_the_same_tokens_are_not_the_same_rows(tmp_path: Path) -> None:
+    long = [f"{TEXTS[0]} {TEXTS[0]} {TEXTS[0]} {TEXTS[0]} {text}" for text in TEXTS + OTHERS]
+    train, dev = label(long[:12], "a", "b"), label(long[12:], "a", "b")
+    assert oddities_of(tmp_path, ("a", "b"), train, dev) == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (["It rains "], ["it  rains"], True),
+        (["a b"], ["ab"], False),
+        (["a", "b c"], ["a b", "c"], False),
+        (["a", "b"], ["b", "a"], False),
+    ],
+)
+def test_rows_share_a_number_where_they_hold_the_same_words(
+    one: list[str], other: list[str], equal: bool
+) -> None:
+    texts = tuple([a, b] for a, b in zip(one, other, strict=True))
+    zeros = np.zeros(2, dtype=np.int64)
+    first, second = hash_texts(RawSplit(texts, zeros, zeros, zeros))
+    assert (first == second) == equal
