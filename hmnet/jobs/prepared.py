@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from hmnet.data.notes import write_notes
 from hmnet.data.oddities import find_oddities
+from hmnet.data.raw import list_shadowed
 from hmnet.data.task_data import TaskData, prepare
 from hmnet.encoders.fit import find_doubts, find_misfits
 from hmnet.encoders.locate import (
@@ -110,7 +111,12 @@ def prepare_study(study: Study, folder: Path) -> PreparedStudy:
     vocab_size = read_vocab_size(study.model, study.revision)
     raise_problems(find_misfits(data, tokenizer, vocab_size, study.model))
     doubts = find_doubts(data, tokenizer, vocab_size)
-    oddities = (*doubts, *find_oddities(data))
+    shadowed = [
+        f"task `{name}`, {text}"
+        for name, task in study.tasks.items()
+        for text in list_shadowed(task, study.data_folder)
+    ]
+    oddities = (*doubts, *shadowed, *find_oddities(data))
     _tell(oddities, folder)
     return PreparedStudy(
         study=study,
