@@ -56,11 +56,38 @@ def identify(name: str, revision: str | None = None) -> ModelRef:
     if missing:
         raise InputError(
             f"Parameter `model` should be a folder with configuration and safetensors weights. "
-            f"`{folder}` lacks {' and '.join(missing)}."
+            f"`{folder}` lacks {' and '.join(missing)}.{_advise(folder)}"
         )
     parts = [digest_file(path) for path in (folder / "config.json", *weights)]
     is_local = folder == Path(name)
     return ModelRef(name, None if is_local else revision, digest(*parts))
+
+
+def _advise(folder: Path) -> str:
+    """Say how to go on with a folder in an older layout; empty where nothing is known of it."""
+    inner = sorted(path.parent for path in folder.glob("*/config.json"))
+    if not (folder / "config.json").exists() and inner:
+        return (
+            f" It holds an encoder in a folder of its own, as older sentence-transformers have it: "
+            f"`--model {inner[0]}`."
+        )
+    if (folder / "adapter_config.json").exists():
+        return (
+            " It holds an adapter, not an encoder: merge the two with "
+            "`AutoPeftModel.from_pretrained(folder).merge_and_unload().save_pretrained(new)` of "
+            "peft."
+        )
+    patterns = ("pytorch_model*.bin", "tf_model.h5", "*.msgpack")
+    found = next((p for pattern in patterns for p in sorted(folder.glob(pattern))), None)
+    if found is None:
+        return ""
+    if found.suffix != ".bin":
+        return f" Found {found.name}, whose weights an older transformers (4) converts to PyTorch."
+    return (
+        f" Found {found.name}, a pickle that could run code, which is not read. If you trust it, "
+        'convert it once: `python -c "from transformers import AutoModel as M; '
+        f"M.from_pretrained('{folder}').save_pretrained('{folder}')\"`."
+    )
 
 
 def load_tokenizer(name: str, revision: str | None = None) -> Any:

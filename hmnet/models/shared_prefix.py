@@ -61,12 +61,12 @@ def _remember(forward: Callable[..., Any], passes: LayerPasses, keep: bool) -> C
 
     def run(*args: Any, **kwargs: Any) -> Any:
         passes.asked += 1
-        given = next(each for each in (*args, *kwargs.values()) if isinstance(each, Tensor))
-        if _is_same(given, last[0]):
+        given = next((each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)), None)
+        if given is not None and _is_same(given, last[0]):
             return last[1]
         passes.computed += 1
         output = forward(*args, **kwargs)
-        if keep:
+        if keep and given is not None:  # RoFormer's positions are asked for by their shape
             last[:] = [given, output]
         return output
 
