@@ -53,9 +53,13 @@ def test_the_whole_chain_runs_and_reports(demo: tuple[Output, list[str]]) -> Non
     assert tasks == FEW
     assert RelevanceMatrix.read(output.pairwise).tasks == tasks
     assert sorted(Groups.read(output.groups).tasks) == sorted(tasks)
-    systems = pd.read_parquet(output.compare)["system"].unique().tolist()
+    compared = pd.read_parquet(output.compare)
+    systems = compared["system"].unique().tolist()
     assert systems[:2] == ["single-task", "multi-task"]
     assert {"hmnet-vocabulary", "hmnet-manual", "hmnet-pairwise"} <= set(systems)
+    means = compared[compared["seed"].isna()]
+    assert len(means) == len(systems) * (len(tasks) + 1)  # and the average
+    assert means[["ci_low", "ci_high"]].notna().all(axis=None)
     found = read_json(output.folder / "planted.json")["found"]
     assert any(f"{found['adjusted_rand_index']:.2f}" in line for line in said)
     assert "planted" in write_report(output.folder).read_text()
