@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from hmnet.errors import InputError, suggest
 from hmnet.storage.files import write_bytes
-from relevance.matrices.gain_table import tabulate_gains
 from reports.figures import (
     ONE_COLUMN_IN,
     TWO_COLUMNS_IN,
@@ -29,7 +28,6 @@ from reports.figures import (
 from reports.figures.svg import Format, save_figure
 from reports.inputs.collect import ReportInputs, collect
 from reports.tables.influence_bars import choose_focus
-from reports.tables.score_table import tabulate_comparison
 
 FORMATS: tuple[Format, ...] = ("pdf", "svg", "png")
 COLUMNS: Mapping[str, float] = {"one-column": ONE_COLUMN_IN, "two-columns": TWO_COLUMNS_IN}
@@ -105,11 +103,11 @@ def _draw_matrices(inputs: ReportInputs) -> Iterator[Drawing]:
 
 
 def _draw_influences(inputs: ReportInputs, focus: list[str]) -> Iterator[Drawing]:
-    if inputs.pairwise is None:
+    if inputs.pairwise is None or inputs.gains is None:
         return
     for task in focus:
         _check(task, inputs.pairwise.tasks, "focus")
-    chosen = choose_focus(tabulate_gains(inputs.pairwise))
+    chosen = choose_focus(inputs.gains)
     for task in focus or ([chosen] if chosen is not None else []):
         yield f"influence-{make_safe(task)}", partial(draw_influence, inputs.pairwise, task)
 
@@ -128,10 +126,10 @@ def _draw_groups(inputs: ReportInputs) -> Iterator[Drawing]:
 
 
 def _draw_systems(inputs: ReportInputs) -> Iterator[Drawing]:
-    if inputs.comparison is not None:
-        yield "scores", partial(draw_scores, tabulate_comparison(inputs.comparison))
+    if inputs.scores is not None:
+        yield "scores", partial(draw_scores, inputs.scores)
     if inputs.attention is not None:
-        yield "attention", partial(draw_attention, inputs.attention, inputs.pairwise)
+        yield "attention", partial(draw_attention, inputs.attention, inputs.gains)
     if inputs.layers is not None:
         yield "attention-layers", partial(draw_attention_layers, inputs.layers)
 

@@ -25,7 +25,7 @@ from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
 from hmnet.version import VERSION
 from relevance.matrices.comparison import rank_agreement
-from relevance.matrices.gain_table import Gain, GainTable, tabulate_gains
+from relevance.matrices.gain_table import Gain, GainTable
 from relevance.matrices.matrix import RelevanceMatrix
 from reports.inputs.collect import ReportInputs, collect
 from reports.page.downloads import link_csv
@@ -45,7 +45,6 @@ from reports.tables.designs import describe_budget, list_designs, recall_origin
 from reports.tables.influence_bars import build_influences, choose_focus
 from reports.tables.matrix_table import build_heat
 from reports.tables.score_rows import build_scores
-from reports.tables.score_table import tabulate_comparison
 from reports.tables.target_rows import describe_shares, list_targets
 from reports.tables.task_order import order_tasks
 from reports.tables.task_rows import list_tasks
@@ -172,11 +171,11 @@ def _build_groups(inputs: ReportInputs) -> dict[str, Any]:
 
 
 def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
-    if inputs.pairwise is None:
+    table = inputs.gains
+    if inputs.pairwise is None or table is None:
         return {"gain_heat": None, "gains": None, "influences": [], "focus": None}
-    table = tabulate_gains(inputs.pairwise)
     return {
-        "gain_heat": build_heat(inputs.pairwise, inputs.groups),
+        "gain_heat": build_heat(inputs.pairwise, inputs.groups, table),
         "gains": table,
         "influences": build_influences(table, inputs.pairwise.tasks),
         "focus": inputs.focus or choose_focus(table),
@@ -211,9 +210,9 @@ def _tell_agreement(pairwise: RelevanceMatrix | None, other: RelevanceMatrix) ->
 
 
 def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:
-    if inputs.comparison is None:
+    table = inputs.scores
+    if inputs.comparison is None or table is None:
         return {"scores": None}
-    table = tabulate_comparison(inputs.comparison)
     origin = inputs.comparison_origin
     if "systems" not in origin:
         origin = recall_origin(inputs.comparison, inputs.runs)

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from analysis.gains.paired import AVERAGE
 from relevance.systems.comparison_format import SINGLE
 from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
+from reports.inputs.score_table import Difference, Score, ScoreTable, label_system
 from reports.style.formatting import shorten
 from reports.style.palette import color
-from reports.tables.score_table import Difference, Score, ScoreTable, label_system
 
 MARKERS = "osD^vPX*"
 _SPREAD = 0.64

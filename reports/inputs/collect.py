@@ -6,6 +6,7 @@ a sentence in `problems`, so that one bad file never costs the whole report.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from hmnet.study.hierarchy import Groups
 from hmnet.study.settings import STRICT
 from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.groups.group_format import CLUSTERS, STABILITY
+from relevance.matrices.gain_table import GainTable, tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
 from relevance.planted_format import PLANTED_SCHEMA
@@ -36,6 +38,7 @@ from reports.inputs.hierarchy_sweeps import (
     read_layers,
 )
 from reports.inputs.run_index import RunIndex, RunRecord, read_runs
+from reports.inputs.score_table import ScoreTable, tabulate_comparison
 
 T = TypeVar("T")
 
@@ -138,6 +141,16 @@ class ReportInputs:
     study: str | None = None
     problems: tuple[str, ...] = ()
     focus: str | None = None
+
+    @functools.cached_property
+    def gains(self) -> GainTable | None:
+        """The cells of the pairwise matrix."""
+        return None if self.pairwise is None else tabulate_gains(self.pairwise)
+
+    @functools.cached_property
+    def scores(self) -> ScoreTable | None:
+        """The comparison, as a table of systems by tasks."""
+        return None if self.comparison is None else tabulate_comparison(self.comparison)
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -23,11 +23,11 @@ from reports.figures import (
 )
 from reports.figures.svg import embed_svg
 from reports.inputs.collect import ReportInputs
+from reports.inputs.score_table import ScoreTable, label_system
 from reports.page.downloads import link_csv
 from reports.style.formatting import format_count, format_number, format_percent, join_words
 from reports.style.markup import join_tasks, sentence
 from reports.tables.attention_pairs import list_attention_pairs
-from reports.tables.score_table import ScoreTable, label_system
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def plot_attention(inputs: ReportInputs) -> Plot | None:
     """Return the similarity of attention maps."""
     if inputs.attention is None:
         return None
-    pairs = list_attention_pairs(inputs.attention, inputs.pairwise)
+    pairs = list_attention_pairs(inputs.attention, inputs.gains)
     named = [
         f"{task} trained with {pair.partner(task)}"
         + (f" (gain {format_percent(pair.gains[task], signed=True)})" if task in pair.gains else "")
@@ -155,7 +155,7 @@ def plot_attention(inputs: ReportInputs) -> Plot | None:
         if any(pair.kind for pair in pairs)
         else "",
     )
-    figure = draw_attention(inputs.attention, inputs.pairwise)
+    figure = draw_attention(inputs.attention, inputs.gains)
     return _plot("attention", figure, description, caption, inputs.attention)
 
 

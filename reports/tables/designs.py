@@ -12,8 +12,8 @@ from analysis.gains.paired import AVERAGE
 from hmnet.storage.documents import to_plain
 from relevance.systems.comparison_format import SINGLE, SKILLNET
 from reports.inputs.run_index import RunIndex, RunRecord
+from reports.inputs.score_table import label_system
 from reports.style.formatting import MISSING, format_count, format_number
-from reports.tables.score_table import label_system
 
 
 @dataclass(frozen=True)

@@ -75,11 +75,17 @@ class HeatTable:
     is_dense: bool
 
 
-def build_heat(matrix: RelevanceMatrix, groups: Groups | None) -> HeatTable:
-    """Return a matrix as a table, group by group where there are groups."""
+def build_heat(
+    matrix: RelevanceMatrix, groups: Groups | None, gains: GainTable | None = None
+) -> HeatTable:
+    """Return a matrix as a table, group by group where there are groups.
+
+    Args:
+        gains: the matrix's, where they are at hand; else they are tabulated here.
+    """
     order = order_tasks(matrix.tasks, groups)
     if holds_gains(matrix):
-        table = tabulate_gains(matrix)
+        table = gains or tabulate_gains(matrix)
         cells = {pair: _gain_cell(gain, table.limit) for pair, gain in table.cells.items()}
         legend, is_tested, has_voids = _gain_legend(table), table.is_tested, bool(table.unlearned)
     else:

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 
 from analysis.gains.paired import AVERAGE
 from relevance.systems.comparison_format import MULTI, SINGLE
+from reports.inputs.score_table import (
+    Difference,
+    Score,
+    ScoreTable,
+    Verdict,
+    label_system,
+)
 from reports.style.formatting import (
     MISSING,
     format_count,
@@ -15,13 +22,6 @@ from reports.style.formatting import (
     format_number,
     format_parameters,
     format_percent,
-)
-from reports.tables.score_table import (
-    Difference,
-    Score,
-    ScoreTable,
-    Verdict,
-    label_system,
 )
 
 _MARKS: dict[Verdict, str] = {"below": "below", "perhaps below": "below faint"}

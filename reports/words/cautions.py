@@ -10,10 +10,10 @@ from markupsafe import Markup
 from analysis.scores.baselines import has_learned
 from relevance.matrices.gain_table import GainTable
 from reports.inputs.collect import ReportInputs
+from reports.inputs.score_table import ScoreTable
 from reports.style.formatting import format_count, format_number
 from reports.style.markup import bold, join, join_tasks, sentence
 from reports.tables.collapsed_rows import Collapse, count_runs, list_collapses
-from reports.tables.score_table import ScoreTable
 from reports.words.group_stability import measure_stability
 from reports.words.next_steps import STAGES, WISHED_SEEDS, in_folder
 

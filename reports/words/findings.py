@@ -6,15 +6,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from relevance.matrices.gain_table import GainTable, tabulate_gains
+from relevance.matrices.gain_table import GainTable
 from relevance.systems.comparison_format import MULTI
 from reports.inputs.collect import ReportInputs
+from reports.inputs.score_table import (
+    ScoreTable,
+)
 from reports.style.formatting import (
     format_count,
-)
-from reports.tables.score_table import (
-    ScoreTable,
-    tabulate_comparison,
 )
 from reports.words.cautions import find_cautions
 from reports.words.finding import Finding, describe_difference
@@ -37,8 +36,7 @@ class Summary:
 
 def summarise(inputs: ReportInputs) -> Summary:
     """Put an output folder's numbers into words."""
-    gains = tabulate_gains(inputs.pairwise) if inputs.pairwise is not None else None
-    scores = tabulate_comparison(inputs.comparison) if inputs.comparison is not None else None
+    gains, scores = inputs.gains, inputs.scores
     found = [
         find_groups(inputs),
         find_losses(inputs, gains),

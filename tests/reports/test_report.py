@@ -54,6 +54,7 @@ from reports.html import render_report, write_report
 from reports.inputs.collect import ReportInputs, collect
 from reports.inputs.curves import read_curves
 from reports.inputs.run_index import read_runs
+from reports.inputs.score_table import label_system, tabulate_comparison
 from reports.page.downloads import link_csv, write_csv
 from reports.style.formatting import (
     clean,
@@ -64,7 +65,6 @@ from reports.style.formatting import (
     join_words,
 )
 from reports.tables.matrix_table import build_heat
-from reports.tables.score_table import label_system, tabulate_comparison
 from reports.tables.task_order import order_tasks
 from reports.words.cautions import find_cautions, tasks_at_majority
 from reports.words.finding import Finding

@@ -14,9 +14,9 @@ from hmnet.study.hierarchy import HierarchySpec
 from reports.html import render_report
 from reports.inputs.collect import ReportInputs, collect
 from reports.inputs.run_index import RunIndex
+from reports.inputs.score_table import tabulate_comparison
 from reports.tables.designs import describe_budget, list_designs, recall_origin
 from reports.tables.score_rows import ScoreCell, build_scores
-from reports.tables.score_table import tabulate_comparison
 from reports.words.findings import summarise
 
 DIFFERENCES = {

@@ -42,7 +42,7 @@ from relevance.systems.compare import add_intervals
 from relevance.systems.split_scores import tabulate_split_scores
 from relevance.systems.systems import list_systems
 from reports.inputs.collect import collect
-from reports.tables.score_table import tabulate_comparison
+from reports.inputs.score_table import tabulate_comparison
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
