@@ -295,7 +295,7 @@ def figures(
 ) -> None:
     """Write each figure alone, for papers: fonts embedded, one and two columns wide."""
     from hmnet.folder.outputs import open_output
-    from reports.export import write_figures
+    from reports.figure_files import write_figures
 
     source = open_output(store, create=False).folder
     paths = write_figures(

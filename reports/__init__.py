@@ -4,7 +4,7 @@ from reports.html import write_report
 
 write_report(Path("relevance-out"))                         # relevance-out/report.html
 
-from reports.export import write_figures
+from reports.figure_files import write_figures
 
 write_figures(Path("relevance-out"), Path("figures"), "pdf")   # each figure alone, for papers
 """

@@ -27,7 +27,7 @@ from hmnet.version import VERSION
 from relevance.matrices.comparison import rank_agreement
 from relevance.matrices.gain_table import Gain, GainTable
 from relevance.matrices.matrix import RelevanceMatrix
-from reports.inputs.collect import ReportInputs, collect
+from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.page.downloads import link_csv
 from reports.page.plots import (
     plot_attention,
@@ -41,14 +41,14 @@ from reports.page.plots import (
 from reports.style.formatting import clean, format_number, format_percent
 from reports.style.palette import write_cell_rules, write_variables
 from reports.tables.collapsed_rows import count_collapses, list_collapses
-from reports.tables.designs import describe_budget, list_designs, recall_origin
+from reports.tables.designs import list_designs, recall_origin, tell_budget
 from reports.tables.influence_bars import build_influences, choose_focus
 from reports.tables.matrix_table import build_heat
 from reports.tables.score_rows import build_scores
 from reports.tables.target_rows import describe_shares, list_targets
 from reports.tables.task_order import order_tasks
 from reports.tables.task_rows import list_tasks
-from reports.words.findings import summarise
+from reports.words.answer import summarise_report
 from reports.words.next_steps import STAGES, in_folder
 from reports.words.origin import list_commands, list_data, list_documents, list_facts, sum_costs
 
@@ -66,7 +66,7 @@ def write_report(out: Path, focus: str | None = None) -> Path:
         OutputFolderError: if there is no such folder.
         InputError: if `focus` is not a task of the study, or has no gains in its matrix.
     """
-    inputs = collect(out)
+    inputs = read_inputs(out)
     if focus is not None:
         _check_focus(focus, inputs)
     path = Output(out).report
@@ -150,7 +150,7 @@ def _build_context(inputs: ReportInputs) -> dict[str, Any]:
     commands = {stage: in_folder(command, inputs.name) for stage, command in STAGES.items()}
     return {
         "inputs": inputs,
-        "summary": summarise(inputs),
+        "summary": summarise_report(inputs),
         "commands": commands,
         **_build_groups(inputs),
         **_build_gains(inputs),
@@ -219,7 +219,7 @@ def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:
     return {
         "scores": build_scores(table),
         "score_plot": plot_scores(table, inputs.comparison),
-        "budget": describe_budget(origin),
+        "budget": tell_budget(origin),
         "designs": list_designs(origin),
     }
 

@@ -19,14 +19,14 @@ files.
 
 from __future__ import annotations
 
-from reports.figures.attention import draw_attention, draw_attention_layers
-from reports.figures.curves import draw_curves
-from reports.figures.grouping import draw_dendrogram, draw_together
+from reports.figures.attention_maps import draw_attention, draw_attention_layers
+from reports.figures.grouping_figures import draw_dendrogram, draw_together
 from reports.figures.heatmap import draw_heatmap
 from reports.figures.influence import draw_influence
-from reports.figures.layers import draw_layer_combinations, draw_shared_layers
-from reports.figures.scores import draw_scores
-from reports.figures.style import ONE_COLUMN_IN, TWO_COLUMNS_IN
+from reports.figures.layer_sweeps import draw_layer_combinations, draw_shared_layers
+from reports.figures.loss_panels import draw_curves
+from reports.figures.paper_style import ONE_COLUMN_IN, TWO_COLUMNS_IN
+from reports.figures.system_scores import draw_scores
 
 __all__ = [
     "ONE_COLUMN_IN",

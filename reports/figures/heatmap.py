@@ -24,7 +24,7 @@ from reports.figures.grid import (
     set_ink,
     size_numbers_pt,
 )
-from reports.figures.style import TWO_COLUMNS_IN, new_figure, styled
+from reports.figures.paper_style import TWO_COLUMNS_IN, new_figure, styled
 from reports.style.formatting import format_percent
 from reports.style.palette import (
     SIDE_STEPS,

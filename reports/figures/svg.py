@@ -14,7 +14,7 @@ import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from reports.figures.style import styled
+from reports.figures.paper_style import styled
 from reports.style.formatting import clean
 from reports.style.palette import variables
 

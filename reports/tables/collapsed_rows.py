@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis.scores.collapse import ONE_CLASS
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
 from reports.inputs.run_index import RunRecord
-from reports.style.formatting import format_count
+from reports.style.formatting import count_noun
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _name_company(record: RunRecord, task: str) -> str:
     others = [name for name in record.spec.names if name != task]
     if len(others) < 2:
         return others[0] if others else "alone"
-    return f"{format_count(len(others), 'other')} ({record.kind})"
+    return f"{count_noun(len(others), 'other')} ({record.kind})"
 
 
 def collapsed_tasks(record: RunRecord) -> list[str]:

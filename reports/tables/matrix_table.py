@@ -15,7 +15,7 @@ from relevance.matrices.gain_table import Gain, GainTable, holds_gains, tabulate
 from relevance.matrices.matrix import RelevanceMatrix
 from reports.style.formatting import (
     MISSING,
-    format_count,
+    count_noun,
     format_interval,
     format_percent,
     format_probability,
@@ -142,8 +142,8 @@ def tell_gain(gain: Gain) -> list[str]:
         lines.append("not tested against noise")
     else:
         lines.append(f"{gain.verdict}, q {format_probability(gain.q)}")
-    counts = [] if math.isnan(gain.runs) else [format_count(gain.runs, "run")]
-    counts += [] if math.isnan(gain.dev) else [format_count(gain.dev, "dev example")]
+    counts = [] if math.isnan(gain.runs) else [count_noun(gain.runs, "run")]
+    counts += [] if math.isnan(gain.dev) else [count_noun(gain.dev, "dev example")]
     return [*lines, ", ".join(counts)] if counts else lines
 
 

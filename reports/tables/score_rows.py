@@ -12,19 +12,19 @@ from reports.inputs.score_table import (
     Difference,
     Score,
     ScoreTable,
-    Verdict,
+    Standing,
     label_system,
 )
 from reports.style.formatting import (
     MISSING,
-    format_count,
+    count_noun,
     format_interval,
     format_number,
     format_parameters,
     format_percent,
 )
 
-_MARKS: dict[Verdict, str] = {"below": "below", "perhaps below": "below faint"}
+_MARKS: dict[Standing, str] = {"below": "below", "perhaps below": "below faint"}
 """Classes of a cell by how its difference to single-task training lies."""
 
 
@@ -165,7 +165,7 @@ def _tell_transfer(found: Difference, other: str) -> Iterator[str]:
 def _tell_seeds(score: Score) -> str:
     if not score.seeds:
         return ""
-    seeds = format_count(score.seeds, "seed")
+    seeds = count_noun(score.seeds, "seed")
     if math.isnan(score.spread):
         return seeds
     return f"{seeds}, standard deviation {format_number(100 * score.spread, 2)} points"

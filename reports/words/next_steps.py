@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hmnet.folder.outputs import DEFAULT_FOLDER
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
 
 WISHED_SEEDS = 3
 """Seeds below which a matrix says little about itself."""

@@ -11,7 +11,7 @@ import pytest
 from report_fixture import make_study, write_everything
 
 import hmnet.runs.result
-import reports.inputs.collect
+import reports.inputs.report_inputs
 from relevance.matrices import gain_table
 from reports.html import write_report
 from reports.inputs import score_table
@@ -55,7 +55,7 @@ def test_no_file_is_read_twice(study: Path) -> None:
 
 def test_gains_and_scores_are_tabulated_once(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: Counter[str] = Counter()
-    for function in (gain_table.tabulate_gains, score_table.tabulate_comparison):
+    for function in (gain_table.tabulate_gains, score_table.arrange_scores):
 
         def count(argument: object, function: object = function) -> object:
             called[function.__name__] += 1  # type: ignore[attr-defined]
@@ -64,9 +64,9 @@ def test_gains_and_scores_are_tabulated_once(study: Path, monkeypatch: pytest.Mo
         for name, module in list(sys.modules.items()):
             if name.startswith("reports.") and hasattr(module, function.__name__):
                 monkeypatch.setattr(module, function.__name__, count)
-    assert reports.inputs.collect.tabulate_gains is not gain_table.tabulate_gains
+    assert reports.inputs.report_inputs.tabulate_gains is not gain_table.tabulate_gains
     write_report(study)
-    assert called == {"tabulate_gains": 1, "tabulate_comparison": 1}
+    assert called == {"tabulate_gains": 1, "arrange_scores": 1}
 
 
 def test_no_file_is_digested_for_a_report(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

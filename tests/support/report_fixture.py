@@ -34,7 +34,7 @@ from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHE
 from relevance.planted_format import PLANTED_SCHEMA
 from relevance.systems.comparison_format import COMPARISON
 from relevance.systems.sweep_format import COMBINATION_SWEEP, LAYER_SWEEP
-from reports.inputs.collect import Found, Planted
+from reports.inputs.report_inputs import Found, Planted
 
 N_DEV = {
     "mnli": 19647, "qnli": 5463, "rte": 277, "wnli": 71, "cb": 56, "snli": 9842, "imdb": 25000,

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from relevance.matrices.gain_table import tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from reports.figures import ONE_COLUMN_IN, TWO_COLUMNS_IN, draw_attention
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
 from reports.page.plots import plot_attention
 from reports.style.palette import sequential
 from reports.tables.attention_pairs import list_attention_pairs

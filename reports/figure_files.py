@@ -26,11 +26,11 @@ from reports.figures import (
     draw_together,
 )
 from reports.figures.svg import Format, save_figure
-from reports.inputs.collect import ReportInputs, collect
+from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.tables.influence_bars import choose_focus
 
 FORMATS: tuple[Format, ...] = ("pdf", "svg", "png")
-COLUMNS: Mapping[str, float] = {"one-column": ONE_COLUMN_IN, "two-columns": TWO_COLUMNS_IN}
+WIDTHS: Mapping[str, float] = {"one-column": ONE_COLUMN_IN, "two-columns": TWO_COLUMNS_IN}
 
 Drawing = tuple[str, Callable[[float], Figure]]
 
@@ -48,22 +48,22 @@ def write_figures(
         folder: where to write `<figure>.<columns>.<kind>`, or `<figure>.<kind>` for one width.
         kind: `pdf` and `svg` are vectors; `png` has 300 dots per inch.
         focus: tasks of which Figure 2 is drawn; the one that loses most if empty.
-        columns: widths, of `COLUMNS`; None for all.
+        columns: widths, of `WIDTHS`; None for all.
 
     Raises:
         OutputFolderError: if there is no such output folder.
         InputError: for an unknown format, width or task.
     """
     _check(kind, FORMATS, "format")
-    columns = list(COLUMNS if columns is None else columns)
+    columns = list(WIDTHS if columns is None else columns)
     for name in columns:
-        _check(name, COLUMNS, "width")
+        _check(name, WIDTHS, "width")
     written = []
-    for figure, draw in list_drawings(collect(out), focus):
+    for figure, draw in list_drawings(read_inputs(out), focus):
         for name in columns:
             width = "" if len(columns) == 1 else f".{name}"
             path = folder / f"{figure}{width}.{kind}"
-            write_bytes(path, save_figure(draw(COLUMNS[name]), kind, figure))
+            write_bytes(path, save_figure(draw(WIDTHS[name]), kind, figure))
             written.append(path)
     return written
 

@@ -11,8 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from relevance.matrices.gain_table import GainTable
-from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
-from reports.style.formatting import format_percent, shorten
+from reports.figures.paper_style import (
+    LEAST_WIDE_IN,
+    TWO_COLUMNS_IN,
+    new_figure,
+    strip_axes,
+    styled,
+)
+from reports.style.formatting import format_percent, shorten_name
 from reports.style.palette import color, sequential_map
 from reports.tables.attention_pairs import AttentionPair, list_attention_pairs
 
@@ -49,7 +55,7 @@ def draw_attention(
 
 def _title(pair: AttentionPair, task: str) -> str:
     """Return who is shown, and below it how the pair gains where that is known."""
-    who = f"{shorten(task)}, trained with {shorten(pair.partner(task))}"
+    who = f"{shorten_name(task)}, trained with {shorten_name(pair.partner(task))}"
     kind = f"{pair.kind} pair" if pair.kind else ""
     gain = f"gain {format_percent(pair.gains[task], signed=True)}" if task in pair.gains else ""
     return "\n".join(line for line in (who, ", ".join(p for p in (kind, gain) if p)) if line)

@@ -29,16 +29,16 @@ from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
 from relevance.planted_format import PLANTED_SCHEMA
 from relevance.systems.comparison_format import COMPARISON
-from reports.inputs.columns import read_columns, read_with_origin
-from reports.inputs.curves import Curve, read_curves
+from reports.inputs.checked_tables import read_columns, read_with_origin
 from reports.inputs.hierarchy_sweeps import (
     CombinationSweep,
     LayerSweep,
     read_combinations,
     read_layers,
 )
+from reports.inputs.loss_curves import Curve, read_curves
 from reports.inputs.run_index import RunIndex, RunRecord, read_runs
-from reports.inputs.score_table import ScoreTable, tabulate_comparison
+from reports.inputs.score_table import ScoreTable, arrange_scores
 
 T = TypeVar("T")
 
@@ -150,7 +150,7 @@ class ReportInputs:
     @functools.cached_property
     def scores(self) -> ScoreTable | None:
         """The comparison, as a table of systems by tasks."""
-        return None if self.comparison is None else tabulate_comparison(self.comparison)
+        return None if self.comparison is None else arrange_scores(self.comparison)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -182,7 +182,7 @@ class ReportInputs:
         return [r for r in self.runs.of_kind("hierarchical") if r.spec.names == names]
 
 
-def collect(out: Path) -> ReportInputs:
+def read_inputs(out: Path) -> ReportInputs:
     """Read an output folder, whatever stages have been run.
 
     Raises:
