@@ -9,11 +9,10 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
 from hmnet.encoders.cast_once import cast_once
 from hmnet.encoders.layers import find_layers, name_in_layers, quiet
@@ -89,7 +88,7 @@ def as_encoder(model: nn.Module, missing: frozenset[str]) -> Encoder:
     return _with_packing(model.eval(), layers, missing)
 
 
-def _load_model(folder: Path, config: Any) -> tuple[nn.Module, dict[str, Any]]:
+def _load_model(folder: Path, config: PreTrainedConfig) -> tuple[nn.Module, dict[str, list[str]]]:
     options = {"config": config, "use_safetensors": True, "output_loading_info": True}
     try:
         return AutoModelForSequenceClassification.from_pretrained(
@@ -102,7 +101,7 @@ def _load_model(folder: Path, config: Any) -> tuple[nn.Module, dict[str, Any]]:
         ) from error
 
 
-def _set_dropout(config: Any, dropout: float) -> None:
+def _set_dropout(config: PreTrainedConfig, dropout: float) -> None:
     for name, value in config.to_dict().items():
         if "dropout" in name and isinstance(value, float | int) and not isinstance(value, bool):
             setattr(config, name, dropout)

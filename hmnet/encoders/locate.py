@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 
 from hmnet.errors import InputError, SourceError, first_line
 from hmnet.storage.digests import digest, digest_file
@@ -57,7 +56,7 @@ def identify(name: str, revision: str | None = None) -> ModelRef:
     return ModelRef(name, None if is_local else revision, digest(*parts))
 
 
-def load_tokenizer(name: str, revision: str | None = None) -> Any:
+def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenizerFast:
     """Load an encoder's fast tokenizer.
 
     Raises:
@@ -71,12 +70,12 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
             f"Parameter `tokenizer` should be a folder or hub id with a tokenizer. "
             f"Found `{name}`: {describe_refusal(error)}"
         ) from error
-    if not getattr(tokenizer, "is_fast", False):
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(f"Parameter `tokenizer` should have a fast tokenizer. `{name}` has none.")
     return tokenizer
 
 
-def load_config(folder: Path) -> Any:
+def load_config(folder: Path) -> PreTrainedConfig:
     """Load the configuration of an encoder.
 
     Raises:

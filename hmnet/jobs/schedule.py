@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from joblib import Parallel, delayed, parallel_config
 from joblib.executor import get_memmapping_executor
@@ -201,7 +201,13 @@ def _run_parallel(
             )(delayed(call)() for call in calls)
 
 
-_STREAM: dict[str, Any] = {
+class _Stream(TypedDict):
+    return_as: Literal["generator_unordered"]
+    batch_size: int
+    pre_dispatch: str
+
+
+_STREAM: _Stream = {
     "return_as": "generator_unordered",
     "batch_size": 1,
     "pre_dispatch": "n_jobs + 1",

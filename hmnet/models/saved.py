@@ -9,13 +9,16 @@ model/
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PreTrainedTokenizerFast,
+)
 
 from hmnet.encoders.layers import quiet
 from hmnet.encoders.load import as_encoder
@@ -109,7 +112,12 @@ def _read_parameters(path: Path, model: PathModel) -> None:
 
 
 def export_path(
-    model: PathModel, tokenizer: Any, spec: RunSpec, task: str, out: Path, result: RunResult
+    model: PathModel,
+    tokenizer: PreTrainedTokenizerFast,
+    spec: RunSpec,
+    task: str,
+    out: Path,
+    result: RunResult,
 ) -> None:
     """Write a task's path as a model folder that `AutoModelForSequenceClassification` loads.
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -213,7 +212,7 @@ class _LossLog:
         self.logger = logger
         self.is_open = False
 
-    def __call__(self, line: Mapping[str, Any]) -> None:
+    def __call__(self, line: Mapping[str, str | int | float]) -> None:
         if not self.is_open:
             self._drop_from(int(line["step"]))
             self.is_open = True
