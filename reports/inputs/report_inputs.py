@@ -10,10 +10,9 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
-from pydantic import Field
 from pydantic.dataclasses import dataclass as validated
 
 from hmnet.errors import InputError, OutputFolderError
@@ -27,7 +26,7 @@ from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.matrices.gain_table import GainTable, tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
-from relevance.planted_format import PLANTED_SCHEMA
+from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
 from reports.inputs.checked_tables import read_columns, read_with_origin
 from reports.inputs.hierarchy_sweeps import (
@@ -41,36 +40,6 @@ from reports.inputs.run_index import RunIndex, RunRecord, read_runs
 from reports.inputs.score_table import ScoreTable, arrange_scores
 
 T = TypeVar("T")
-
-
-@validated(frozen=True, config=STRICT)
-class Found:
-    """How well what was planted was found again.
-
-    Attributes:
-        adjusted_rand_index: agreement of the groups found with those planted; 1 is perfect.
-        k: number of groups found.
-        by_method: clustering method to its agreement.
-    """
-
-    adjusted_rand_index: float
-    k: int
-    by_method: Mapping[str, float] = field(default_factory=dict)
-
-
-@validated(frozen=True, config=STRICT)
-class Planted:
-    """A study whose true groups are known because they were built in.
-
-    Attributes:
-        description: what was planted, in a sentence or two.
-        groups: name of each planted group to its tasks.
-        found: how well they were found again.
-    """
-
-    description: str
-    groups: Annotated[Mapping[str, tuple[str, ...]], Field(min_length=1)]
-    found: Found
 
 
 @validated(frozen=True, config=STRICT)
@@ -127,7 +96,7 @@ class ReportInputs:
     together: pd.DataFrame | None = None
     comparison: pd.DataFrame | None = None
     comparison_origin: Mapping[str, Any] = field(default_factory=dict)
-    planted: Planted | None = None
+    planted: PlantedRecord | None = None
     attention: pd.DataFrame | None = None
     layers: pd.DataFrame | None = None
     layer_sweep: LayerSweep | None = None
@@ -240,8 +209,8 @@ def _read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _read_planted(path: Path) -> Planted:
-    return read_document(path, PLANTED_SCHEMA, Planted)
+def _read_planted(path: Path) -> PlantedRecord:
+    return read_document(path, PLANTED_SCHEMA, PlantedRecord)
 
 
 def _read_clusters(path: Path) -> pd.DataFrame:

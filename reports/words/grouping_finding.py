@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from reports.inputs.report_inputs import Found, ReportInputs
+from relevance.planted_format import Recovery
+from reports.inputs.report_inputs import ReportInputs
 from reports.style.formatting import format_number
 from reports.style.markup import join_tasks, sentence
 from reports.words.finding import Finding, Tone, answer_missing
@@ -54,7 +55,7 @@ def _describe_origin(inputs: ReportInputs) -> Markup:
     return sentence("{}{}.", text, f" ({measure} relevance)" if measure else "")
 
 
-def _describe_planted(found: Found) -> Iterator[Markup]:
+def _describe_planted(found: Recovery) -> Iterator[Markup]:
     index = found.adjusted_rand_index
     if index >= 1 - 1e-9:
         yield sentence("They are exactly the groups that were planted.")
