@@ -15,7 +15,6 @@ import math
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -25,7 +24,7 @@ from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
 from hmnet.version import VERSION
 from relevance.matrices.comparison import rank_agreement
-from relevance.matrices.gain_table import Gain, GainTable
+from relevance.matrices.gain_table import Gain, GainTable, PairGains
 from relevance.matrices.matrix import RelevanceMatrix
 from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.page.downloads import link_csv
@@ -146,7 +145,7 @@ def _write_style() -> str:
     )
 
 
-def _build_context(inputs: ReportInputs) -> dict[str, Any]:
+def _build_context(inputs: ReportInputs) -> dict[str, object]:
     commands = {stage: in_folder(command, inputs.name) for stage, command in STAGES.items()}
     return {
         "inputs": inputs,
@@ -165,12 +164,12 @@ def _build_context(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
-def _build_groups(inputs: ReportInputs) -> dict[str, Any]:
+def _build_groups(inputs: ReportInputs) -> dict[str, object]:
     order = order_tasks(inputs.groups.tasks, inputs.groups) if inputs.groups is not None else None
     return {"group_order": order, "group_plot": plot_groups(inputs)}
 
 
-def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
+def _build_gains(inputs: ReportInputs) -> dict[str, object]:
     table = inputs.gains
     if inputs.pairwise is None or table is None:
         return {"gain_heat": None, "gains": None, "influences": [], "focus": None}
@@ -185,7 +184,7 @@ def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
-def _list_pairs(table: GainTable) -> tuple[list[Any], list[Any]]:
+def _list_pairs(table: GainTable) -> tuple[list[PairGains], list[PairGains]]:
     """Return the pairs that hurt each other most, and those that help each other most."""
     pairs = table.sound_pairs
     losing = [pair for pair in pairs if pair.mean < 0][:MOST_LISTED_PAIRS]
@@ -193,7 +192,7 @@ def _list_pairs(table: GainTable) -> tuple[list[Any], list[Any]]:
     return losing, winning
 
 
-def _build_vocabulary(inputs: ReportInputs) -> dict[str, Any]:
+def _build_vocabulary(inputs: ReportInputs) -> dict[str, object]:
     if inputs.vocabulary is None:
         return {"share_heat": None, "agreement": ""}
     return {
@@ -209,7 +208,7 @@ def _tell_agreement(pairwise: RelevanceMatrix | None, other: RelevanceMatrix) ->
     return "" if math.isnan(value) else format_number(value, 2)
 
 
-def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:
+def _build_comparison(inputs: ReportInputs) -> dict[str, object]:
     table = inputs.scores
     if inputs.comparison is None or table is None:
         return {"scores": None}
@@ -224,7 +223,7 @@ def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
-def _build_training(inputs: ReportInputs) -> dict[str, Any]:
+def _build_training(inputs: ReportInputs) -> dict[str, object]:
     collapses = list_collapses(inputs)
     return {
         "costs": sum_costs(inputs.runs),

@@ -6,7 +6,7 @@
 >>> [side.name for side in table.sides][:3]
 ['mnli', 'qnli', 'rte']
 >>> cell = table.rows[0][1]  # what mnli does to qnli
->>> cell.text, cell.story.splitlines()[1:]
+>>> cell.text, cell.details.splitlines()[1:]
 ('−0.1', ['no interval', 'not tested against noise'])
 """
 

@@ -34,7 +34,7 @@ class ScoreCell:
 
     Attributes:
         text: the score in percent.
-        story: value, interval, seeds and differences, a line each.
+        details: value, interval, seeds and differences, a line each.
         value: the number to sort by.
         classes: `best` for the row's highest, as printed; `below` for negative transfer, the whole
             interval of the difference to single-task training below zero; `below faint` where only
@@ -42,7 +42,7 @@ class ScoreCell:
     """
 
     text: str
-    story: str
+    details: str
     value: float
     classes: str
 
@@ -127,8 +127,8 @@ def _build_row(scores: ScoreTable, task: str) -> ScoreRow:
 def _build_cell(scores: ScoreTable, system: str, task: str, best: float) -> ScoreCell:
     score = scores.score(system, task)
     if score is None:
-        story = f"{label_system(system)} on {task}: no score"
-        return ScoreCell(MISSING, story, -math.inf, "")
+        details = f"{label_system(system)} on {task}: no score"
+        return ScoreCell(MISSING, details, -math.inf, "")
     against = {other: scores.difference(system, other, task) for other in (SINGLE, MULTI)}
     lines = [f"{label_system(system)} on {task}: {format_percent(score.value, 2)}"]
     if interval := format_interval(score.low, score.high, 2):

@@ -182,7 +182,7 @@ def _describe_worth(groups: Groups) -> Iterator[Markup]:
     yield text + Markup(".")
 
 
-def _list_compared(origin: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _list_compared(origin: Mapping[str, object]) -> list[Mapping[str, Any]]:
     """Return the groupings that the clustering compared its own with."""
     found = origin.get("compared")
     rows = found if isinstance(found, list | tuple) else []

@@ -6,7 +6,6 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
@@ -142,7 +141,7 @@ def list_documents(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
         yield "Origin of groups.json", _print(inputs.groups.origin)
 
 
-def _print(content: Mapping[str, Any]) -> str:
+def _print(content: Mapping[str, object]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, default=str)
 
 

@@ -250,7 +250,7 @@ def test_each_cell_stands_in_its_source_s_row_and_its_target_s_column(
                 if row.name == column.name:
                     assert cell.text == ""
                     continue
-                assert cell.story.startswith(f"{column.name} trained with {row.name}: ")
+                assert cell.details.startswith(f"{column.name} trained with {row.name}: ")
                 value = wide.loc[row.name, column.name]
                 assert cell.text == format_percent(value, signed=True, unit="")
 

@@ -91,7 +91,7 @@ def test_a_gain_over_nothing_has_no_colour_and_says_why() -> None:
     table = build_heat(inputs.pairwise, None)
     cell = table.rows[2][0]
     assert (cell.text, cell.classes) == ("+150.0", "void")
-    assert "says nothing: alone, a is no better than a constant answer" in cell.story
+    assert "says nothing: alone, a is no better than a constant answer" in cell.details
     assert table.has_voids
     # the colours are left to those that say something: the largest of them is 5 %
     assert table.legend[-1].label.replace("\u00a0", " ") == "+5.0 %"
@@ -184,8 +184,10 @@ def test_the_sweeps_own_list_of_collapsed_runs_is_shown(tmp_path: Path) -> None:
     write_run(made, ["wnli", "rte"], 1, collapsed=True)  # judged by the sweep: not listed twice
     write_run(made, ["cb", "rte", "wnli"], 0, collapsed=True)  # none of the sweep's
     found = list_collapses(read_inputs(made.out))
-    assert [(one.task, one.company, one.counted) for one in found[:1]] == [("wnli", "rte", "yes")]
-    assert {one.company for one in found[1:]} == {"2 others (multi-task)"}
+    assert [(one.task, one.trained_with, one.counted) for one in found[:1]] == [
+        ("wnli", "rte", "yes")
+    ]
+    assert {one.trained_with for one in found[1:]} == {"2 others (multi-task)"}
     assert {one.counted for one in found[1:]} == {""}
 
 

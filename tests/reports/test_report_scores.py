@@ -64,13 +64,13 @@ def test_only_a_loss_whose_interval_is_below_zero_is_marked_as_negative_transfer
     cell = find_cell(frame, task)
     assert set(cell.classes.split()) - {"best"} == mark
     flagged = frame.loc[(frame["task"] == task) & frame["negative_transfer"], "system"]
-    assert ("negative transfer" in cell.story) == (mark == {"below"}) == bool(len(flagged))
+    assert ("negative transfer" in cell.details) == (mark == {"below"}) == bool(len(flagged))
 
 
 def test_a_cell_tells_the_differences_to_both_references_with_their_intervals(
     frame: pd.DataFrame,
 ) -> None:
-    lines = find_cell(frame, "sure").story.splitlines()
+    lines = find_cell(frame, "sure").details.splitlines()
     assert "−3.00 points against single-task training, 95 % interval −5.00 to −1.00" in lines
     assert "+1.00 points against multi-task training, 95 % interval −0.50 to +2.50" in lines
     against_multi, against_single = build_scores(arrange_scores(frame)).differences
