@@ -361,9 +361,9 @@ def test_the_named_file_goes_before_the_recorded_one_and_that_before_the_local_o
     local = write(Path.cwd(), 'schema = "study/1"\nseeds = [3]')
     out = tmp_path / "out"
     assert resolve_study(out).seeds == (3,)
-    local.write_text('schema = "study/1"\nseeds = [4]')
-    assert resolve_study(out).seeds == (3,)
     assert resolve_study(out, named).seeds == (1,)
+    assert resolve_study(out).seeds == (3,)
+    local.unlink()
     assert resolve_study(out).seeds == (3,)
 
 
