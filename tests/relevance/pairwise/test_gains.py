@@ -26,7 +26,7 @@ from relevance.pairwise.measurement import MeasureOptions, describe_measurement,
 from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.results import read_predictions
 from relevance.pairwise.sweep import plan_sweep, run_sweep
-from relevance.pairwise.text import describe_significant, format_matrix
+from relevance.pairwise.sweep_text import describe_significant, format_matrix
 from relevance.pairwise.uncertainty import describe_targets, mark_undefined, to_matrix
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
