@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -13,11 +14,16 @@ import typer
 from benchmarks.attention import measure_attention
 from benchmarks.entries import RESULTS, Entry, format_entries, write_entries
 from benchmarks.gpu import (
+    LONG,
+    MIXED,
+    SHORT,
+    SHORT_128,
+    measure_gpu_course,
     measure_gpu_jobs,
     measure_gpu_memory,
+    measure_gpu_peak,
     measure_gpu_step,
     measure_gpu_sweep,
-    measure_gpu_training,
 )
 from benchmarks.precision import measure_precision
 from benchmarks.rows import Material, find_material
@@ -45,11 +51,15 @@ PARTS: Mapping[str, Part] = {
     "sweep_loops": measure_two_loops,
     "growth": measure_growth,
     "precision": measure_precision,
-    "gpu_train": measure_gpu_training,
+    "gpu_peak": measure_gpu_peak,
+    "gpu_step": measure_gpu_step,
+    **{
+        each.name: partial(measure_gpu_course, course=each)
+        for each in (SHORT, SHORT_128, LONG, MIXED)
+    },
     "gpu_jobs": measure_gpu_jobs,
     "gpu_sweep": measure_gpu_sweep,
     "gpu_memory": measure_gpu_memory,
-    "gpu_step": measure_gpu_step,
 }
 ON_GPU = tuple(part for part in PARTS if part.startswith("gpu"))
 """Parts that say something on a GPU alone, `gpu` for short; elsewhere left out unless asked for."""

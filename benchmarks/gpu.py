@@ -13,11 +13,13 @@ import dataclasses
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
 import torch
 import transformers
+from joblib.externals.loky import get_reusable_executor
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.entries import Entry
@@ -45,7 +47,6 @@ from relevance.pairwise.plan import plan_pairwise
 SETTINGS = TrainingSettings(epochs=1, batch_size=32, precision="bf16")
 PAPER_TOKENS = 2.5e9
 """Training tokens of the paper's sweep: 13 + 78 runs, 3 epochs, all rows."""
-MIXED = ("mnli", "rte", "sst2", "stsb", "multirc")
 
 
 def has_gpu() -> bool:
@@ -85,22 +86,41 @@ def _limit(length: int) -> int:
     return length if has_gpu() else min(length, 48)
 
 
-def measure_gpu_training(material: Material, repeats: int, scale: float) -> list[Entry]:
-    """Train on short rows, on long ones and on all lengths; recorded, unrecorded, and Trainer."""
+def measure_gpu_peak(material: Material, repeats: int, scale: float) -> list[Entry]:
+    """Time a large matrix product."""
+    peak = measure_peak(torch.bfloat16, device=_device()) / 1e12
+    words = torch.cuda.get_device_name(0) if has_gpu() else "a CPU"
+    return [Entry("gpu_peak", peak, peak, 1.0, "TFLOP/s", f"bf16 matrix product on {words}")]
+
+
+@dataclass(frozen=True)
+class Course:
+    """A training to time: tasks, rows of each, examples in a batch, tokens of an example."""
+
+    name: str
+    tasks: tuple[str, ...]
+    rows: int
+    batch: int
+    length: int
+
+
+SHORT = Course("gpu_short", ("mnli",), 6_400, 32, 128)
+SHORT_128 = Course("gpu_short_128", ("mnli",), 12_800, 128, 128)
+LONG = Course("gpu_long", ("multirc",), 1_600, 32, 512)
+MIXED = Course("gpu_mixed", ("mnli", "rte", "sst2", "stsb", "multirc"), 800, 32, 512)
+
+
+def measure_gpu_course(
+    material: Material, repeats: int, scale: float, *, course: Course
+) -> list[Entry]:
+    """Train with recorded steps, with unrecorded ones, and with Trainer."""
     material = _write_encoder(material)
+    settings = dataclasses.replace(SETTINGS, batch_size=course.batch)
+    rows = DataSettings(_limit(course.length), _count(course.rows, scale), 64)
+    tasks = course.tasks if has_gpu() else course.tasks[:1]
+    prepared = prepare(material, tasks, rows, settings)
     peak = measure_peak(torch.bfloat16, device=_device())
-    found = [Entry("gpu_peak", peak / 1e12, peak / 1e12, 1.0, "TFLOP/s", "bf16 matrix product")]
-    for name, tasks, rows, batch, length in (
-        ("gpu_short", ("mnli",), 20_000, 32, 128),
-        ("gpu_short_128", ("mnli",), 20_000, 128, 128),
-        ("gpu_long", ("multirc",), 3_200, 32, 512),
-        ("gpu_mixed", MIXED, 1_600, 32, 512),
-    ):
-        settings = dataclasses.replace(SETTINGS, batch_size=batch)
-        rows_settings = DataSettings(_limit(length), _count(rows, scale), 64)
-        prepared = prepare(material, tasks if has_gpu() else tasks[:1], rows_settings, settings)
-        found += _compare_training(material, name, prepared, peak, repeats)
-    return found
+    return _compare_training(material, course.name, prepared, peak, repeats)
 
 
 def _compare_training(
@@ -241,10 +261,8 @@ def measure_gpu_sweep(material: Material, repeats: int, scale: float) -> list[En
     began = time.perf_counter()
     _run(plan.jobs, RunStore(material.folder / "swept"), workers)
     ours = time.perf_counter() - began
-    runs = [job.spec.names for job in plan.jobs]
     began = time.perf_counter()
-    for name in (name for names in runs for name in names):
-        data = prepared.data[name]
+    for data in prepared.data.values():
         trainer = make_trainer(
             material.encoder,
             data.task,
@@ -255,18 +273,23 @@ def measure_gpu_sweep(material: Material, repeats: int, scale: float) -> list[En
         )
         train_stock(trainer)
     other = time.perf_counter() - began
-    tokens = sum(len(prepared.data[name].train.tokens) for names in runs for name in names)
+    swept, single = (
+        sum(len(prepared.data[name].train.tokens) for names in runs for name in names)
+        for runs in ([job.spec.names for job in plan.jobs], [tuple(prepared.data)])
+    )
+    pace, other_pace = swept / ours, single / other
     return [
         Entry(
             "gpu_sweep",
-            tokens / ours,
-            tokens / other,
-            other / ours,
+            pace,
+            other_pace,
+            pace / other_pace,
             "tokens/s",
-            f"{len(runs)} runs of {len(tasks)} tasks with {count:,} rows each, {workers.count} at "
-            f"a time, start-up and evaluation included ({ours:.0f} s), against a loop over Trainer "
-            f"in one process without evaluation ({other:.0f} s); at this pace the paper's sweep "
-            f"takes {PAPER_TOKENS * ours / tokens / 3600:.1f} h; {_words(material)}",
+            f"{len(plan.jobs)} runs of {len(tasks)} tasks with {count:,} rows each, {workers.count}"
+            f" at a time, start-up and evaluation included ({ours:.0f} s), against Trainer on one "
+            f"task after the other in one process, without evaluation ({other:.0f} s for the "
+            f"{len(tasks)} single runs); at this pace the paper's sweep takes "
+            f"{PAPER_TOKENS / pace / 3600:.1f} h; {_words(material)}",
         )
     ]
 
@@ -275,6 +298,7 @@ def _run(jobs: list[Job], store: RunStore, workers: Workers) -> None:
     summary = run_jobs(jobs, store, workers)
     if summary.failed:
         raise RuntimeError(f"runs failed: {summary.failed}")
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)  # they hold a share of the GPU
 
 
 def measure_gpu_memory(material: Material, repeats: int, scale: float) -> list[Entry]:
@@ -285,7 +309,7 @@ def measure_gpu_memory(material: Material, repeats: int, scale: float) -> list[E
         rows = DataSettings(_limit(length), _count(1_600, scale), 64)
         prepared = prepare(material, (task,), rows, SETTINGS)
         job = prepared.single(next(iter(prepared.data)), 0)
-        estimate = estimate_job_bytes(job.spec, job.max_length) / 2**20
+        estimate = estimate_job_bytes(job) / 2**20
         used = _measure_used(job) if has_gpu() else estimate
         found.append(
             Entry(

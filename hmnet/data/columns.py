@@ -69,13 +69,13 @@ def _decode(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def check_filled(column: pa.ChunkedArray, name: str, parameter: str) -> None:
+def check_filled(column: pa.ChunkedArray, rows: Rows, name: str, parameter: str) -> None:
     """Refuse a column with missing values."""
     if column.null_count:
         row = int(np.argmax(pc.is_null(column).to_numpy()))
         raise InputError(
             f"Parameter `{parameter}` should name a column without missing values. "
-            f"Found {column.null_count} in column `{name}`, the first in row {row}."
+            f"Found {column.null_count} in column `{name}`, the first in {rows.describe_place(row)}."
         )
 
 
@@ -93,7 +93,7 @@ def read_text(rows: Rows, name: str) -> list[str]:
 def take_text(rows: Rows, name: str) -> pa.ChunkedArray:
     """Return a text column. Numbers are refused: they point to the wrong column."""
     column = take(rows, name, "text")
-    check_filled(column, name, "text")
+    check_filled(column, rows, name, "text")
     if is_text(column.type):
         holds_numbers = (
             not rows.has_types and pc.all(pc.match_substring_regex(column, _NUMBER)).as_py()
@@ -104,7 +104,7 @@ def take_text(rows: Rows, name: str) -> pa.ChunkedArray:
     if holds_numbers:
         raise InputError(
             f"Parameter `text` should name columns of text. Found {kind} in column `{name}`, "
-            f"such as `{shorten(column[0].as_py())}` in row 0."
+            f"such as `{shorten(column[0].as_py())}` in {rows.describe_place(0)}."
         )
     return column
 
@@ -124,7 +124,7 @@ def read_questions(rows: Rows, names: Sequence[str]) -> npt.NDArray[np.int64]:
 
 def _read_question(rows: Rows, name: str) -> npt.NDArray[Any]:
     column = take(rows, name, "question")
-    check_filled(column, name, "question")
+    check_filled(column, rows, name, "question")
     if pa.types.is_nested(column.type):
         raise InputError(
             f"Parameter `question` should name columns of numbers or strings. Found "

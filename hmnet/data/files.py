@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
@@ -33,12 +35,22 @@ class Rows:
         names: of all columns that there are.
         has_types: False where every value is a string, as in a comma-separated file.
         class_names: the label's classes by code, where the source names them.
+        lines: the line of a text file on which each row begins, [N].
+        notes: a sentence for whatever was read in another way than the suffix says.
     """
 
     table: pa.Table
     names: tuple[str, ...]
     has_types: bool = True
     class_names: tuple[str, ...] | None = None
+    lines: npt.NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
+
+    def describe_place(self, row: int) -> str:
+        """Return how a message names a row: by its number, from 0, and its line if it has one."""
+        if self.lines is None:
+            return f"row {row} (the first is row 0)"
+        return f"row {row} (line {self.lines[row]} of the file)"
 
 
 def read_file(path: Path, task: Task, where: str) -> Rows:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -119,24 +120,28 @@ def _observed_by(observer: Observer) -> Iterator[None]:
         _OBSERVER.reset(token)
 
 
+class _AttentionOptions(TypedDict, total=False):
+    """What is read of the options of an attention function; transformers passes further ones."""
+
+    scaling: float | None
+    dropout: float
+    sliding_window: int | None
+
+
 def _attend_watched(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    sliding_window: int | None = None,
-    **kwargs: object,
+    **options: Unpack[_AttentionOptions],
 ) -> tuple[Tensor, None]:
     observer = _OBSERVER.get()
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if observer is not None:
-        observer(Heads(query[0], key[0], scale, sliding_window))
-    return attend(
-        module, query, key, value, attention_mask, scaling, dropout, sliding_window, **kwargs
-    )
+        scaling = options.get("scaling")
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        observer(Heads(query[0], key[0], scale, options.get("sliding_window")))
+    return attend(module, query, key, value, attention_mask, **options)
 
 
 AttentionInterface.register(WATCHED, _attend_watched)

@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
+from hmnet.data.task_data import load
 from hmnet.encoders.locate import find_folder, load_config
 from hmnet.models.parameter_counts import count_with_config
-from hmnet.runs.spec import RunSpec
+from hmnet.packing.batch_shape import BatchShape
+from hmnet.runs.job import Job
+from hmnet.training.batch_shapes import plan_shapes
+from hmnet.training.steps import plan_steps
 
 MOST_JOBS = 8
-"""More processes than this gain nothing on one GPU: launches overlap long before."""
+"""More processes than this gain nothing on one GPU."""
 USED_FRAC = 0.9
-"""Share of the free memory that is given to runs; the rest is for fragmentation and for the rows,
-4 bytes a token."""
+"""Share of the free memory that is given to runs; the rest is for fragmentation."""
 CONTEXT_BYTES = 800 * 2**20
 """What a process takes on a GPU before it does anything: context, kernels, workspaces."""
-STATE_BYTES = 16
-"""Bytes of a parameter in training: weight, gradient and two moments, in fp32."""
+STATE_BYTES = 12
+"""Bytes of a parameter in training: weight and two moments, in fp32."""
+STEP_BYTES = {"bf16": 6, "fp32": 4}
+"""Bytes of a parameter during a step: its gradient, and its copy in 16 bits."""
+TOKEN_BYTES = {"bf16": 32, "fp32": 54}
+PLACE_BYTES = {"bf16": 8, "fp32": 16}
+"""Bytes that a layer keeps for its backward pass, for each token and unit of width, and for each
+place of padded attention (query, key, value and output)."""
+COPIES = 2
+"""A step's memory is taken twice: by steps that are done as they are, and by recorded ones."""
 
 
-def choose_jobs_per_gpu(
-    gpus: Sequence[int], specs: Sequence[RunSpec], max_length: int, cores: int
-) -> int:
+def choose_jobs_per_gpu(gpus: Sequence[int], jobs: Sequence[Job], cores: int) -> int:
     """Return how many runs each GPU takes at once: as many as fit on the one with least room.
 
     Args:
-        specs: the runs to come; the one that needs most counts.
-        max_length: most tokens of an example.
+        jobs: the runs to come; the one that needs most counts.
         cores: CPU cores at hand; each run keeps one busy with launching kernels.
     """
-    need = max((estimate_job_bytes(spec, max_length) for spec in _largest(specs)), default=0.0)
+    need = max((estimate_job_bytes(job) for job in _largest(jobs)), default=0.0)
     free = min(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
     return count_jobs(free, need, cores // len(gpus))
 
@@ -43,33 +51,50 @@ def count_jobs(free_bytes: float, job_bytes: float, cores: int) -> int:
     return max(1, min(fitting, cores, MOST_JOBS))
 
 
-def estimate_job_bytes(spec: RunSpec, max_length: int) -> float:
-    """Return the memory of a run at its full batch of the longest examples."""
-    folder = find_folder(spec.model.name, spec.model.revision)
-    config = load_config(folder)
-    parameters = count_with_config(config, spec)["overall"]
-    tokens = spec.training.batch_size * max_length
-    activations = estimate_activation_bytes(config, tokens, max_length)
-    if spec.training.precision == "fp32":
-        activations *= 2
-    return CONTEXT_BYTES + STATE_BYTES * parameters + activations
+def estimate_job_bytes(job: Job) -> float:
+    """Return the memory of a run at its largest batch."""
+    spec = job.spec
+    config = load_config(find_folder(spec.model.name, spec.model.revision))
+    counts = count_with_config(config, spec)
+    precision = spec.training.precision
+    activations = max(
+        estimate_activation_bytes(config, shape, precision) for shape in _list_shapes(job)
+    )
+    step = STEP_BYTES[precision] * counts["activated"] + activations
+    return CONTEXT_BYTES + STATE_BYTES * counts["overall"] + COPIES * step
 
 
-def estimate_activation_bytes(config: Any, tokens: int, length: int) -> float:
-    """Return what a 16-bit forward pass keeps for its backward pass.
+def estimate_activation_bytes(config: Any, shape: BatchShape, precision: str) -> float:
+    """Return what the layers' forward pass over a batch keeps for the backward pass.
 
-    Tokens x layers x (34 width + 5 heads length) bytes: Korthikanti et al. (2022), "Reducing
-    activation recomputation in large Transformer models", equation 2.
+    Counted over BERT's layer, as Korthikanti et al. (2022), "Reducing activation recomputation in
+    large Transformer models", do, with attention whose weights are not kept.
     """
-    width, heads = int(config.hidden_size), int(config.num_attention_heads)
-    return float(tokens * config.num_hidden_layers * (34 * width + 5 * heads * length))
+    tokens = TOKEN_BYTES[precision] * shape.tokens
+    places = PLACE_BYTES[precision] * shape.count * shape.length
+    return float(config.num_hidden_layers * config.hidden_size * (tokens + places))
 
 
-def _largest(specs: Sequence[RunSpec]) -> list[RunSpec]:
-    """Return a run of each system and hierarchy with most tasks: those that may need most."""
-    largest: dict[object, RunSpec] = {}
-    for spec in specs:
-        key = (spec.system, spec.hierarchy, spec.duplicate)
-        if key not in largest or len(spec.tasks) > len(largest[key].tasks):
-            largest[key] = spec
-    return list(largest.values())
+def _list_shapes(job: Job) -> Iterator[BatchShape]:
+    """Yield the shapes of the batches of an epoch."""
+    splits = {task.name: load(job.data[task.name], task).train for task in job.spec.tasks}
+    sizes = {name: len(split) for name, split in splits.items()}
+    steps = plan_steps(sizes, 1, job.spec.training.batch_size, job.spec.seed)
+    yield from set(plan_shapes(steps, splits))
+
+
+def _largest(jobs: Sequence[Job]) -> list[Job]:
+    """Return a run of each system and hierarchy with the longest rows: those that may need most."""
+    lengths = {
+        job.data[task.name]: float(load(job.data[task.name], task).train.lengths.mean())
+        for job in jobs
+        for task in job.spec.tasks
+    }
+    largest: dict[object, tuple[float, Job]] = {}
+    for job in jobs:
+        spec = job.spec
+        key = (spec.system, spec.hierarchy, spec.duplicate, len(spec.tasks))
+        longest = max(lengths[folder] for folder in job.data.values())
+        if key not in largest or longest > largest[key][0]:
+            largest[key] = (longest, job)
+    return [job for _, job in largest.values()]

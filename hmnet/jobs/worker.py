@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -120,6 +121,8 @@ def _release_memory() -> None:
         gc.freeze()
         _PROCESS.is_frozen = True
     give_memory_back()
+    if "torch.cuda" in sys.modules and (cuda := sys.modules["torch.cuda"]).is_initialized():
+        cuda.empty_cache()  # for the processes that share the GPU
 
 
 @dataclass

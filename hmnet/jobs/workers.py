@@ -107,8 +107,7 @@ class Workers:
         from hmnet.jobs.gpu_memory import choose_jobs_per_gpu
 
         gpus = [int(device.removeprefix("cuda:")) for device in self.devices]
-        most_tokens = max(job.max_length for job in jobs)
-        count = choose_jobs_per_gpu(gpus, [job.spec for job in jobs], most_tokens, count_cores())
+        count = choose_jobs_per_gpu(gpus, jobs, count_cores())
         return dataclasses.replace(
             self, count=count * len(gpus), devices=self.devices * count, fills_gpus=False
         )

@@ -159,6 +159,11 @@ def set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) ->
     _describe_labels(path, task)
 
 
+def find_output(path: nn.Module) -> nn.Linear:
+    """Return the output layer of a path."""
+    return _find_last_linear(path)[1]
+
+
 def _find_last_linear(path: nn.Module) -> tuple[str, nn.Linear]:
     """Return name and module of the last linear layer outside of the encoder: the output layer."""
     prefix = f"{path.base_model_prefix}."

@@ -97,17 +97,68 @@ def attend_padded(
 ) -> Tensor:
     """All sequences at once, padded to the longest; see `attend_packed`."""
     bucket = packing.whole
+    heads, tokens, width = query.shape
     q, k, v = (
-        bucket.gather(each.transpose(0, 1)).unflatten(0, (bucket.count, -1))
+        _spread(each.transpose(0, 1)[: bucket.end].flatten(1), bucket)
+        .view(bucket.count, bucket.length, heads, width)
+        .transpose(1, 2)
         for each in (query, key, value)
     )  # [B, H, L, D]
     mask = _reach(bucket, sliding_window, key.device)
     out = nn.functional.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
     )
-    row = out.transpose(1, 2).flatten(0, 1)  # [B L, H, D]
-    tokens = row if bucket.filled is None else row.index_select(0, bucket.filled)
-    return _extend(tokens, query.shape[1])
+    row = _collect(out.transpose(1, 2).flatten(0, 1).flatten(1), bucket)
+    return _extend(row.view(-1, heads, width), tokens)
+
+
+def _spread(row: Tensor, bucket: Bucket) -> Tensor:
+    """Copy tokens of a row, [M, W], to their places in padded sequences, [B * L, W]."""
+    if bucket.take is None or bucket.filled is None:
+        return row
+    out: Tensor = _Spread.apply(row, bucket.take, bucket.filled)  # type: ignore[no-untyped-call]
+    return out
+
+
+def _collect(places: Tensor, bucket: Bucket) -> Tensor:
+    """Copy the tokens of padded sequences, [B * L, W], to their places in a row, [M, W]."""
+    if bucket.take is None or bucket.filled is None or bucket.padding is None:
+        return places
+    hidden = bucket.padding.flatten()[:, None]
+    out: Tensor = _Collect.apply(places, bucket.filled, bucket.take, hidden)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Spread(torch.autograd.Function):
+    """See `_spread`. A token has one place, so its gradient is looked up there, not added up.
+
+    Places of padding have no gradient: nothing attends to them, and nothing reads their outputs.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, row: Tensor, take: Tensor, filled: Tensor) -> Tensor:
+        ctx.filled = filled
+        return row.index_select(0, take)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return grad.index_select(0, ctx.filled), None, None
+
+
+class _Collect(torch.autograd.Function):
+    """See `_collect`."""
+
+    @staticmethod
+    def forward(ctx: Any, places: Tensor, filled: Tensor, take: Tensor, padding: Tensor) -> Tensor:
+        ctx.take, ctx.padding = take, padding
+        return places.index_select(0, filled)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        spread = grad.index_select(0, ctx.take)
+        return spread.masked_fill_(ctx.padding, 0), None, None, None
 
 
 def _extend(row: Tensor, length: int) -> Tensor:

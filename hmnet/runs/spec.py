@@ -28,6 +28,7 @@ LATER: Mapping[str, str | Mapping[str, float] | None] = {
     "training.temperature": None,
     "training.cap": None,
     "training.loss_weights": {},
+    "training.targets": "raw",
 }
 """Fields that came after the first version, and what runs from before them did. A field with that
 value stays out of the identity, so that those runs keep their names. It is no matter of today's
@@ -105,6 +106,8 @@ class RunSpec:
             content["groups"] = []
         if self.shares_all:
             content["duplicate"] = "layer"
+        if all(task.kind != "regression" for task in self.tasks):
+            content["training"]["targets"] = "raw"
         if self.system == "skillnet":
             content["skills"] = {task.name: find_skills(task) for task in self.tasks}
         _drop_what_old_runs_did(content)

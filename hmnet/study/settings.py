@@ -52,6 +52,9 @@ class TrainingSettings:
         temperature: 1 is proportional; towards infinity all tasks get the same share.
         cap: most examples of a task in an epoch; later epochs go on with its other examples.
         loss_weights: task to the factor of its loss; 1 where there is none.
+        targets: of a regression. `standardised`: trained on as deviations from the mean of the
+            training rows, predicted in their unit. `raw` (the paper): trained on as they are, so
+            that a task's weight among others follows from its unit.
 
     A step is always of one task, as in Algorithm 1. Batches of several tasks are no option: dropout
     seeds, loss records, checkpoints and the halving of batches all go by a step's one task.
@@ -69,6 +72,7 @@ class TrainingSettings:
     temperature: Annotated[float, Field(ge=1)] | None = None
     cap: Count | None = None
     loss_weights: Mapping[str, Positive] = Field(default_factory=dict)
+    targets: Literal["standardised", "raw"] = "standardised"
 
     def __post_init__(self) -> None:
         if problems := list(self._sampling_problems()):

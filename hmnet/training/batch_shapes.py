@@ -19,8 +19,9 @@ from hmnet.data.tokens import SplitData
 from hmnet.packing.batch_shape import BatchShape, round_up
 from hmnet.training.steps import Step
 
-STEPS_PER_SHAPE = 16
-"""Steps that a shape should serve: recording a graph costs as much as two or three steps."""
+STEPS_PER_SHAPE = 64
+"""Steps that a shape should serve: taking the first and recording the second cost what ten replays
+do, and a shape more saves a few hundredths of each."""
 MOST_SHAPES = 8
 """Shapes of a task; with more, batches are filled up by less than 3 % on average."""
 

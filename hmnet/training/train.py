@@ -23,7 +23,7 @@ from torch import Tensor
 from hmnet.data.task_data import TaskData
 from hmnet.data.tokens import Ints
 from hmnet.errors import RelevanceError
-from hmnet.models.paths import PathModel
+from hmnet.models.paths import PathModel, find_output
 from hmnet.packing.batch import Batch, pack, sort_by_length
 from hmnet.packing.batch_shape import BatchShape, fit_shape
 from hmnet.packing.device_split import ResidentSplit
@@ -47,6 +47,7 @@ from hmnet.training.optimiser import (
 from hmnet.training.predict import autocast
 from hmnet.training.step_graphs import StepGraphs
 from hmnet.training.steps import Step, count_batches, plan_steps
+from hmnet.training.targets import AS_THEY_ARE, measure_scales
 from hmnet.training.used_rows import UsedRows
 
 
@@ -143,6 +144,7 @@ class Trainer:
         resident: the tasks' rows that lie on the device; none on a CPU, which reads mapped files.
         shapes: the sizes that each step's batch is filled up to there.
         graphs: the steps that are recorded there.
+        scales: how the targets of regressions are standardised; losses are told in their unit.
     """
 
     def __init__(
@@ -155,6 +157,7 @@ class Trainer:
         group: Group = ALONE,
     ) -> None:
         self.group = group
+        self.scales = measure_scales(data, settings)
         self.model = model.to(device).train()
         self.data = data
         self.settings = settings
@@ -184,7 +187,11 @@ class Trainer:
 
     def finish(self) -> None:
         """End the training: the model is again one for any text."""
+        for task, scale in self.scales.items():
+            scale.fold_into(find_output(self.model.path(task)))
         self.graphs.stop()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()  # other processes share the device
         if self.rows:
             self.rows.restore(total_decay(len(self.steps), self.settings))
 
@@ -248,13 +255,14 @@ class Trainer:
 
     def _add_gradients(self, task: str, batches: Iterable[tuple[Batch, float]]) -> Tensor:
         weight = self.settings.loss_weights.get(task, 1.0)
+        scale = self.scales.get(task, AS_THEY_ARE)
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         for batch, share in batches:
             with autocast(self.settings.precision, self.device):
                 outputs = self.model(task, batch)
-            loss = compute_loss(outputs.float(), batch.labels) * share
+            loss = compute_loss(outputs.float(), scale.standardise(batch.labels)) * share
             (loss * weight).backward()
-            sums[0] += loss.detach()
+            sums[0] += loss.detach() * scale.deviation**2
             sums[1] += batch.packing.count_tokens() if share else 0
         if self.embeddings:
             self.embeddings.densify()

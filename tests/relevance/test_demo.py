@@ -21,9 +21,9 @@ from hmnet.study.hierarchy import Groups
 from relevance.cli import app as relevance_app
 from relevance.demo import run_demo
 from relevance.matrices.matrix import RelevanceMatrix
-from reports.export import list_drawings
+from reports.figure_files import list_drawings
 from reports.html import write_report
-from reports.inputs.collect import collect
+from reports.inputs.report_inputs import read_inputs
 
 FEW = (
     "entailment-coast",
@@ -93,7 +93,7 @@ def test_every_table_and_figure_of_the_paper_has_its_command(
         f"{pair.replace(',', '.')}.parquet"
     ]
     call(relevance_app, "report", "--focus", "closeness-hills", *out)
-    assert set(dict(list_drawings(collect(output.folder)))) >= {
+    assert set(dict(list_drawings(read_inputs(output.folder)))) >= {
         "vocabulary-grouped", "pairwise-grouped", "dendrogram", "scores", "attention",
         "attention-layers", "shared-layers", "layer-combinations",
     }  # fmt: skip

@@ -8,15 +8,18 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from made import make_task, write_encoder
+from made import make_data, make_task, write_encoder
 
+from hmnet.jobs import gpu_memory
 from hmnet.jobs.gpu_memory import (
     CONTEXT_BYTES,
+    choose_jobs_per_gpu,
     count_jobs,
     estimate_activation_bytes,
     estimate_job_bytes,
 )
 from hmnet.jobs.workers import Workers
+from hmnet.packing.batch_shape import BatchShape
 from hmnet.runs.job import Job
 from hmnet.runs.spec import RunSpec
 from hmnet.study.hierarchy import HierarchySpec
@@ -39,9 +42,16 @@ def test_jobs_per_gpu(free: int, need: int, cores: int, expected: int) -> None:
 
 
 def test_activations_of_bert_base_are_those_of_the_formula() -> None:
-    config = SimpleNamespace(hidden_size=768, num_attention_heads=12, num_hidden_layers=12)
-    # 32 x 512 tokens x 12 layers x (34 x 768 + 5 x 12 x 512 = 56832) bytes = 10.4 GiB
-    assert estimate_activation_bytes(config, 32 * 512, 512) == 16384 * 12 * 56832
+    config = SimpleNamespace(hidden_size=768, num_hidden_layers=12)
+    # 12 layers x 768 x (32 x 1,280 tokens + 8 x 32 x 72 places)
+    found = estimate_activation_bytes(config, BatchShape(32, 1280, 72), "bf16")
+    assert found == 12 * 768 * (32 * 1280 + 8 * 32 * 72)
+
+
+@pytest.fixture(autouse=True)
+def _rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a task are made, wherever they are said to lie."""
+    monkeypatch.setattr(gpu_memory, "load", lambda folder, task: make_data(task.name))
 
 
 def make_spec(folder: Path, tasks: int) -> RunSpec:
@@ -58,12 +68,29 @@ def make_spec(folder: Path, tasks: int) -> RunSpec:
     )
 
 
-def test_a_run_needs_its_parameters_state_and_activations(tmp_path: Path) -> None:
-    one, two = (estimate_job_bytes(make_spec(tmp_path, n), 32) for n in (1, 2))
-    # layers and heads of a second task, 16 bytes for each parameter; see `made._SMALL`:
+def make_job(folder: Path, tasks: int) -> Job:
+    spec = make_spec(folder, tasks)
+    return Job(spec, {name: folder / name for name in spec.data}, max_length=32)
+
+
+def test_a_run_needs_its_parameters_state_and_twice_a_step(tmp_path: Path) -> None:
+    one, two = (estimate_job_bytes(make_job(tmp_path, n)) for n in (1, 2))
+    # layers and heads of a second task, 12 bytes for each parameter; see `made._SMALL`:
     layer = 4 * (16 * 16 + 16) + 2 * 32 + (16 * 32 + 32) + (32 * 16 + 16)
-    assert two - one == 16 * (3 * layer + (16 * 16 + 16) + (16 * 2 + 2))
-    assert one > CONTEXT_BYTES + 2 * 32 * 32 * 3 * (34 * 16 + 5 * 2 * 32)
+    more = 12 * (3 * layer + (16 * 16 + 16) + (16 * 2 + 2))
+    # rows of two tasks are of other lengths: 22 of at most 20 tokens in a batch, 3 layers
+    assert abs(two - one - more) < 2 * 3 * 16 * (54 * 22 * 20 + 16 * 22 * 24)
+    activations = 2 * 3 * 16 * 54 * make_data("t0").train.lengths.sum()
+    assert one > CONTEXT_BYTES + activations
+
+
+def test_the_run_with_the_longest_rows_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [make_job(tmp_path, 1), make_job(tmp_path / "other", 2)]
+    needs = [estimate_job_bytes(job) for job in jobs]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: (3.5 * max(needs) / 0.9, 0))
+    assert choose_jobs_per_gpu([0], jobs, 16) == 3
 
 
 def test_an_open_number_of_jobs_is_filled_from_free_memory(
@@ -72,8 +99,7 @@ def test_an_open_number_of_jobs_is_filled_from_free_memory(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: ((3 + gpu) * GIB, 80 * GIB))
     monkeypatch.setattr("hmnet.jobs.workers.count_cores", lambda: 16)
-    spec = make_spec(tmp_path, 1)
-    job = Job(spec, {"t0": tmp_path}, max_length=32)
+    job = make_job(tmp_path, 1)
     workers = Workers.choose([0, 1])
     assert workers.devices == ("cuda:0", "cuda:1")
     filled = workers.fill([job])

@@ -43,7 +43,7 @@ from relevance.attention.pair_maps import (
     read_gains,
 )
 from relevance.cli import app
-from reports.inputs.collect import collect
+from reports.inputs.report_inputs import read_inputs
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -318,7 +318,7 @@ def test_a_pairs_run_is_compared_with_the_single_run_of_its_seed(
 
 
 def test_the_report_reads_the_pairs_asked_for(output: Output) -> None:
-    found = collect(output.folder)
+    found = read_inputs(output.folder)
     assert not [problem for problem in found.problems if "attention" in problem]
     assert found.attention is not None
     assert set(found.attention["task"]) == {"tone", "match"}

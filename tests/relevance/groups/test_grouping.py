@@ -31,8 +31,8 @@ from relevance.groups.partition import best_partition, within_group_gain
 from relevance.matrices.draws import draws_path, read_draws, write_draws
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.uncertainty import to_matrix
-from reports.inputs.collect import collect
-from reports.words.group_stability import measure_stability as read_stability
+from reports.inputs.report_inputs import read_inputs
+from reports.words.group_stability import read_stability
 
 FAMILIES = np.array([0, 1, 2] * 3)
 PLANTED = 0.12 * (FAMILIES[:, None] == FAMILIES)
@@ -204,7 +204,7 @@ def test_groups_are_written_with_their_stability_and_the_report_reads_it(
     assert [row["k"] for row in origin["compared"]] == [1, 3, 9]
     assert origin["compared"][2]["mean_gain"] == 0
     assert pd.read_parquet(output.clusters)["stability"].between(0, 1).all()
-    stability = read_stability(collect(output.folder))
+    stability = read_stability(read_inputs(output.folder))
     assert stability.is_steady
     assert any("stability over" in line for line in said)
     assert not any("warning" in line for line in said)

@@ -42,8 +42,8 @@ from relevance.systems.collapsed import describe_collapsed_results, find_collaps
 from relevance.systems.compare import add_intervals
 from relevance.systems.split_scores import tabulate_split_scores
 from relevance.systems.systems import list_systems
-from reports.inputs.collect import collect
-from reports.tables.score_table import tabulate_comparison
+from reports.inputs.report_inputs import read_inputs
+from reports.inputs.score_table import arrange_scores
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -289,9 +289,9 @@ def test_parameters_are_those_of_the_systems(output: Output) -> None:
 
 
 def test_the_report_takes_the_table(output: Output) -> None:
-    found = collect(output.folder)
+    found = read_inputs(output.folder)
     assert found.comparison is not None
-    table = tabulate_comparison(found.comparison)
+    table = arrange_scores(found.comparison)
     assert list(table.systems) == SYSTEMS
     score = table.score("multi-task", "tone")
     assert score is not None

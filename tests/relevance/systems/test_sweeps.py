@@ -23,7 +23,7 @@ from hmnet.storage.tables import read_table
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import ModelRef, TrainingSettings
 from hmnet.training.steps import count_batches, plan_steps
-from reports.inputs.collect import collect
+from reports.inputs.report_inputs import read_inputs
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -75,7 +75,7 @@ def test_a_sweep_over_combinations_has_every_one_and_the_multi_task_line(output:
 
 
 def test_the_report_reads_both_sweeps(output: Output) -> None:
-    found = collect(output.folder)
+    found = read_inputs(output.folder)
     assert found.problems == ()
     layers, combined = found.layer_sweep, found.combination_sweep
     assert layers is not None
