@@ -39,7 +39,7 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.store import RunStore
 from hmnet.study.settings import DataSettings, TrainingSettings
-from hmnet.training.execute import build_model
+from hmnet.training.execution import build_model
 from hmnet.training.losses import Record
 from hmnet.training.train import Trainer
 from relevance.pairwise.plan import plan_pairwise

@@ -208,9 +208,9 @@ def verify(
 ) -> None:
     """Check every file of the output folder; the exit code is not zero if one is damaged."""
     from hmnet.errors import InputError
+    from hmnet.folder.integrity import redo as redo_runs
+    from hmnet.folder.integrity import verify as find_problems
     from hmnet.folder.outputs import open_output
-    from hmnet.folder.verify import redo as redo_runs
-    from hmnet.folder.verify import verify as find_problems
 
     problems = list(find_problems(open_output(out, create=False)))
     if redo and (again := redo_runs(problems)):

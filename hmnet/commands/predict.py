@@ -23,12 +23,12 @@ from hmnet.models.saved import load_model, read_saved
 from hmnet.models.shared_prefix import LayerPasses
 from hmnet.runs.spec import RunSpec
 from hmnet.study.tasks import Task
-from hmnet.training.predict import Logits, predict_tasks
+from hmnet.training.evaluation import Logits, predict_tasks
 
 ALL = "all"
 """In place of a task's name: every task whose texts the file holds."""
 ANY_TASK = ("text", "text_pair")
-"""Columns that any task of one or two texts reads where the file lacks the task's own."""
+"""Columns that a task of one or two texts reads if the file lacks the task's own."""
 
 
 Prediction: TypeAlias = Mapping[str, "str | int | float | Mapping[str, float]"]

@@ -16,7 +16,7 @@ from hmnet.runs.result import RunResult
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from hmnet.study.study import Study
 from hmnet.training.distributed import Group, join_group, leave_group
-from hmnet.training.execute import execute
+from hmnet.training.execution import execute
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _set_dropout(config: PreTrainedConfig, dropout: float) -> None:
 
 
 def _with_packing(model: nn.Module, layers: nn.ModuleList, missing: frozenset[str]) -> Encoder:
-    """Prepare packed batches where the architecture allows them; check before trusting it."""
+    """Enable packed batches where the architecture allows them, checked by comparing outputs."""
     handle = layers[-1].register_forward_hook(keep_first_tokens)
     try:
         with quiet():

@@ -2,8 +2,8 @@
 
 A model that is watched runs packed batches with an attention function of its own, which hands each
 layer's queries and keys to an observer and attends as always. The last layer's are computed for
-all tokens, since its whole map is looked at (`hmnet.packing.first_token` is undone); what would
-follow them has no map, and is left out.
+all tokens, since its whole map is needed (`hmnet.packing.first_token` is undone); what follows the
+last attention has no map, and is not run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WATCHED = "packed-watched"
 
 @dataclass(frozen=True)
 class Heads:
-    """What a layer's attention maps follow from. Legend: H heads, M tokens of a batch, D width.
+    """What attention maps are computed from. Legend: H heads, M tokens of a batch, D width.
 
     Attributes:
         query, key: shape [H, M, D].
@@ -121,7 +121,7 @@ def _observed_by(observer: Observer) -> Iterator[None]:
 
 
 class _AttentionOptions(TypedDict, total=False):
-    """What is read of the options of an attention function; transformers passes further ones."""
+    """Options of an attention function that are read here; transformers passes others too."""
 
     scaling: float | None
     dropout: float
