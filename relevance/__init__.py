@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from relevance.demo import run_demo
     from relevance.groups.clustering import cluster
+    from relevance.groups.doubt import DoubtedGroups, describe_doubt, group_matrix
     from relevance.groups.groupers import (
         ExactGrouper,
         Grouper,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
         SpectralGrouper,
         make_grouper,
     )
-    from relevance.groups.grouping import DoubtedGroups, describe_doubt, group_matrix
     from relevance.matrices.comparison import MatrixComparison, compare_matrices
     from relevance.matrices.decomposition import decompose
     from relevance.matrices.gain_table import tabulate_gains

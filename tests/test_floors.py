@@ -176,7 +176,7 @@ def test_every_room_has_its_charter(root: Path, package: str) -> None:
             False,
         ),
         ("relevance/matrices/planted.py", "import hmnet.planted.suite", False),
-        ("relevance/demo.py", "import relevance.attention.study", False),
+        ("relevance/demo.py", "import relevance.attention.pair_maps", False),
         ("hmnet/__init__.py", "from hmnet.training.train import train", False),
         ("hmnet/__init__.py", "from relevance.matrices.matrix import RelevanceMatrix", True),
         ("hmnet/runs/planted.py", "from hmnet import train", True),

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relevance.attention.plan import (
+    from relevance.attention.attention_plan import (
         AttentionPlan,
         describe_attention_plan,
         measure_models,
         plan_attention,
     )
-    from relevance.attention.study import (
+    from relevance.attention.pair_maps import (
         PairJobs,
         describe_layers,
         describe_pairs,

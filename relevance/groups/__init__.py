@@ -22,6 +22,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from relevance.groups.at_hand import Groupings, find_groupings
     from relevance.groups.clustering import cluster, to_table
+    from relevance.groups.doubt import (
+        DoubtedGroups,
+        choose_k,
+        describe_doubt,
+        group_matrix,
+        parse_k,
+    )
     from relevance.groups.groupers import (
         METHODS,
         ExactGrouper,
@@ -30,13 +37,6 @@ if TYPE_CHECKING:
         LowerBoundGrouper,
         SpectralGrouper,
         make_grouper,
-    )
-    from relevance.groups.grouping import (
-        DoubtedGroups,
-        choose_k,
-        describe_doubt,
-        group_matrix,
-        parse_k,
     )
     from relevance.groups.partition import (
         MAX_TASKS,

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     )
     from relevance.pairwise.second_round import describe_extra, plan_extra
     from relevance.pairwise.sweep import plan_sweep, run_sweep, train_sweep
-    from relevance.pairwise.text import describe_significant, format_matrix
+    from relevance.pairwise.sweep_text import describe_significant, format_matrix
     from relevance.pairwise.uncertainty import (
         attach_uncertainty,
         describe_targets,

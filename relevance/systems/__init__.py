@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         measure_systems,
         read_systems,
     )
+    from relevance.systems.comparison_text import describe_systems
     from relevance.systems.parameters import describe_counts, format_count
     from relevance.systems.split_scores import tabulate_split_scores
     from relevance.systems.sweeps import (
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
         tabulate_comparison,
         train_systems,
     )
-    from relevance.systems.text import describe_systems
 else:
     from hmnet.lazy import import_on_demand
 

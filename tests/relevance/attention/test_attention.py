@@ -14,7 +14,7 @@ from made import make_data, make_encoder
 from tiny_study import write_study
 
 import hmnet.jobs.workers
-import relevance.attention.study
+import relevance.attention.pair_maps
 from analysis import attention_similarity
 from analysis.attention_gains import relate_to_gains
 from analysis.attention_similarity import compare_attention, sum_similarities
@@ -34,8 +34,8 @@ from hmnet.runs.job import Job
 from hmnet.storage.tables import read_table
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.study import load_study
-from relevance.attention.plan import measure_models
-from relevance.attention.study import (
+from relevance.attention.attention_plan import measure_models
+from relevance.attention.pair_maps import (
     _measure_task,
     list_all_pairs,
     measure_pairs,
@@ -310,7 +310,7 @@ def test_a_pairs_run_is_compared_with_the_single_run_of_its_seed(
         seen.append((task, single.spec.names, single.spec.seed, joint.spec.seed))
         return np.full((3, 2), float(single.spec.seed))
 
-    monkeypatch.setattr(relevance.attention.study, "_compare_runs", compare)
+    monkeypatch.setattr(relevance.attention.pair_maps, "_compare_runs", compare)
     [pair] = plan_pairs(prepared, [("match", "tone")])
     table = _measure_task(pair, "tone", "match", output.runs, "cpu")
     assert seen == [("tone", ("tone",), 3, 3), ("tone", ("tone",), 5, 5)]

@@ -26,8 +26,8 @@ from hmnet.folder.outputs import Output, open_output
 from hmnet.study.hierarchy import Groups
 from relevance.commands.grouping_of_tasks import run_cluster
 from relevance.groups.clustering import cluster
+from relevance.groups.doubt import describe_doubt, group_matrix, parse_k
 from relevance.groups.groupers import METHODS
-from relevance.groups.grouping import describe_doubt, group_matrix, parse_k
 from relevance.groups.partition import best_partition, within_group_gain
 from relevance.matrices.draws import draws_path, read_draws, write_draws
 from relevance.matrices.matrix import RelevanceMatrix

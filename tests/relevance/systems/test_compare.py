@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from asserts import assert_nothing_runs, assert_same_bytes
 from made import make_data
 from tiny_study import write_groups, write_study
 
@@ -304,11 +305,8 @@ def test_the_report_takes_the_table(output: Output) -> None:
 def test_a_second_call_trains_nothing_and_writes_the_same_bytes(
     output: Output, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = output.compare.read_bytes()
-    results = {path: path.stat().st_mtime_ns for path in output.folder.glob("runs/*/result.json")}
-    app(words, standalone_mode=False)
-    assert output.compare.read_bytes() == before
-    assert {path: path.stat().st_mtime_ns for path in results} == results
+    with assert_same_bytes([output.compare]), assert_nothing_runs(output.runs.folder):
+        app(words, standalone_mode=False)
     printed = capsys.readouterr().out
     assert "equal budget: every system is trained for 3 epochs over the same 144 rows" in printed
     assert "difference to multi-task, points [95 % interval]" in printed

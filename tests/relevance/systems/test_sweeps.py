@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asserts import assert_nothing_runs, assert_same_bytes
 from made import make_data
 from pydantic import ValidationError
 from tiny_study import write_groups, write_study
@@ -93,9 +94,9 @@ def test_a_second_sweep_runs_nothing(output: Output, capsys: pytest.CaptureFixtu
     rest = ["--set", "training.epochs=2", "--out", str(output.folder)]
     app([*words, *rest, "--dry-run"], standalone_mode=False)
     assert "6 already done, 0 to do" in capsys.readouterr().out
-    before = (output.folder / "sweep-layers.parquet").read_bytes()
-    app([*words, *rest], standalone_mode=False)
-    assert (output.folder / "sweep-layers.parquet").read_bytes() == before
+    files = [output.folder / "sweep-layers.parquet"]
+    with assert_same_bytes(files), assert_nothing_runs(output.runs.folder):
+        app([*words, *rest], standalone_mode=False)
 
 
 @pytest.mark.parametrize(
