@@ -148,8 +148,13 @@ def cluster(
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option(help="kmeans (the paper's), exact, exact-lower-bound or spectral.")
-    ] = "kmeans",
+        str | None,
+        typer.Option(
+            help="kmeans (the paper's), exact, exact-lower-bound, spectral; with --k auto also "
+            "expected, the highest gain to be expected. [default: kmeans; expected for --k auto on "
+            "gains]"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initialisations.")] = 0,
     study: StudyFileOption = None,
     out: OutOption = None,

@@ -16,7 +16,7 @@ from relevance.matrices.manual import manual_groups, manual_matrix
 
 
 def run_cluster(
-    out: Path | None, study: Path | None, source: str | None, k: str, method: str, seed: int
+    out: Path | None, study: Path | None, source: str | None, k: str, method: str | None, seed: int
 ) -> Iterator[str]:
     """Group the tasks of a matrix; write groups, clusters and, where draws are at hand, stability.
 

@@ -18,6 +18,7 @@ MANY_TASKS, MOST_MEMBERS, FEW_MEMBERS = 20, 20, 3
 """With more tasks than `MANY_TASKS`, only a few members of each group are named at the top."""
 _METHODS = {
     "kmeans": "k-means on the rows of the matrix",
+    "expected": "the partition with the greatest gain to be expected under its noise",
     "exact": "the partition with the greatest gain within groups",
     "exact-lower-bound": "the partition with the greatest certain gain within groups",
     "spectral": "spectral clustering of the symmetrised matrix",
