@@ -30,8 +30,8 @@ from benchmarks.timing import count_operations, measure_peak, time_pair
 from benchmarks.training import prepare
 from hmnet.data.task_data import TaskData
 from hmnet.data.tokens import SplitData
-from hmnet.encoders.layers import quiet
 from hmnet.encoders.locate import load_tokenizer
+from hmnet.encoders.quiet import quiet
 from hmnet.jobs.gpu_memory import estimate_job_bytes
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.jobs.schedule import run_jobs

@@ -39,7 +39,7 @@ def run_demo(out: Path, seed: int, workers: int | None) -> Iterator[str]:
     yield "planting 13 synthetic tasks"
     planted = write_planted(output.folder / "planted", seed)
     study = _make_study(planted, seed)
-    write_study(output.study_file, study)
+    write_study(output.study_file, study, output.folder)
     chosen = Workers.choose(workers=workers)
     yield "measuring vocabulary relevance"
     vocabulary = measure_study_vocabulary(study, None, "wordpiece", 2)

@@ -15,7 +15,7 @@ import torch
 from scipy.special import softmax
 
 from hmnet.commands.stored_run import find_task
-from hmnet.data.raw import list_columns, load_texts
+from hmnet.data.raw import load_texts, read_input
 from hmnet.data.tokens import tokenise
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.folder.outputs import Output
@@ -75,7 +75,8 @@ def predict_file(output: Output, run: str, task: str, source: Path) -> Predictio
     """
     folder, spec = output.runs.find(run)
     wanted = _choose_tasks(spec, task)
-    by_columns, left_out = _match_columns(wanted, list_columns(source, wanted[0]))
+    asked = [column for each in wanted for column in (*each.text, *ANY_TASK)]
+    by_columns, left_out = _match_columns(wanted, read_input(source, asked).names)
     if not by_columns:
         by_columns = {wanted[0].text: [wanted[0]]}  # whose columns are then said to be missing
     model = load_model(folder / "model", spec)

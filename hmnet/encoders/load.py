@@ -15,14 +15,15 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
 from hmnet.encoders.cast_once import cast_once
-from hmnet.encoders.layers import find_layers, name_in_layers, quiet
+from hmnet.encoders.layers import find_layers, name_in_layers
 from hmnet.encoders.locate import describe_refusal, find_folder, load_config
-from hmnet.errors import InputError
+from hmnet.encoders.quiet import quiet
+from hmnet.errors import InputError, first_line
 from hmnet.packing.attention import ATTENTION
 from hmnet.packing.batch import keep_first_tokens
 from hmnet.packing.dropout import replace_dropout
-from hmnet.packing.first_token import read_first_tokens_only
-from hmnet.packing.forward import packs_exactly
+from hmnet.packing.first_token import read_every_token, read_first_tokens_only
+from hmnet.packing.forward import packs_exactly, runs_padded
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _load_model(folder: Path, config: PreTrainedConfig) -> tuple[nn.Module, dict
         return AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, trust_remote_code=False, **options
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # damaged weights and odd configurations raise many kinds
         raise InputError(
             f"Parameter `model` should be an encoder that AutoModelForSequenceClassification "
             f"loads. `{folder}`: {describe_refusal(error)}"
@@ -115,13 +116,35 @@ def _with_packing(model: nn.Module, layers: nn.ModuleList, missing: frozenset[st
             model.set_attn_implementation(ATTENTION)  # type: ignore[operator]
         read_first_tokens_only(layers[-1])
         is_packable = _attention_of(model) == ATTENTION and packs_exactly(model)
-    except (ValueError, NotImplementedError, AttributeError):
+    except Exception:  # noqa: BLE001  layers of another shape or signature raise anything
         is_packable = False
     if not is_packable:
         handle.remove()
+        read_every_token(layers[-1])
         with quiet():
             model.set_attn_implementation("eager")  # type: ignore[operator]
+        _check_runs(model)
     return Encoder(model, layers, missing, is_packable)
+
+
+def _check_runs(model: nn.Module) -> None:
+    """Refuse an architecture by name that does not take a padded batch of token ids.
+
+    Raises:
+        InputError: with what was in the way.
+    """
+    try:
+        is_usable = runs_padded(model)
+        reason = "its outputs depend on the padding, and so on the other rows of a batch"
+    except Exception as error:  # noqa: BLE001  architectures fail in ways of their own
+        is_usable, reason = False, first_line(error)
+    if not is_usable:
+        kind = model.config.model_type  # type: ignore[union-attr]
+        raise InputError(
+            f"Parameter `model` should be an encoder that classifies sequences of tokens, such as "
+            f"BERT, RoBERTa or DistilBERT. Found architecture `{kind}`, which cannot be run on "
+            f"padded batches: {reason}."
+        )
 
 
 def _attention_of(model: nn.Module) -> str:

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from hmnet.encoders.layers import find_layers, quiet
+from hmnet.encoders.layers import find_layers
+from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
 from hmnet.packing.attention import ATTENTION, attend, make_window_mask
 from hmnet.packing.batch import Batch, Packing

@@ -20,9 +20,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from hmnet.encoders.layers import quiet
 from hmnet.encoders.load import as_encoder
 from hmnet.encoders.locate import find_folder, load_tokenizer
+from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
 from hmnet.models.build import build_paths
 from hmnet.models.paths import PathModel

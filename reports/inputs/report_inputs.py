@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import pandas as pd
 from pydantic.dataclasses import dataclass as validated
 
+from hmnet.data.notes import NOTES_FILE, read_notes
 from hmnet.errors import InputError, OutputFolderError
 from hmnet.folder.outputs import Output
 from hmnet.folder.task_format import TASKS
@@ -81,6 +82,7 @@ class ReportInputs:
         collapsed: runs of the sweep that did not learn a task.
         shares: what the gains' variance is due to.
         data: a row per task and split, what its data are (`hmnet.folder.task_format`).
+        notes: a sentence for each oddity of the rows (`hmnet.data.oddities`).
         runs: finished, failed and unfinished runs.
         curves: task to its loss curves.
         study: the study file's text.
@@ -105,6 +107,7 @@ class ReportInputs:
     collapsed: pd.DataFrame | None = None
     shares: Shares | None = None
     data: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
     runs: RunIndex = field(default_factory=RunIndex)
     curves: Mapping[str, list[Curve]] = field(default_factory=dict)
     study: str | None = None
@@ -181,6 +184,7 @@ def read_inputs(out: Path) -> ReportInputs:
         collapsed=reader.read(output.collapsed, _read_collapsed),
         shares=reader.read(output.decomposition, _read_shares),
         data=reader.read(output.tasks, _read_tasks),
+        notes=reader.read(output.data / NOTES_FILE, read_notes) or (),
         runs=runs,
         curves=read_curves(runs),
         study=reader.read(output.study_file, _read_text),

@@ -27,6 +27,8 @@ def find_cautions(
     """Yield a sentence for each reason to doubt a number, the gravest first."""
     for problem in inputs.problems:
         yield sentence("A file could not be read: {}", problem)
+    for note in inputs.notes:
+        yield sentence("About the data: {}.", note)
     yield from _about_runs(inputs)
     yield from _about_baselines(inputs, gains)
     if gains is not None:
