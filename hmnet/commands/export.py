@@ -8,7 +8,7 @@ from hmnet.commands.stored_run import find_task, read_stored_result
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
-from hmnet.models.saved import export_path, load_model
+from hmnet.models.saved import export_path, load_model, read_saved
 
 
 def export_task(output: Output, run: str, task: str, folder: Path) -> None:
@@ -28,4 +28,5 @@ def export_task(output: Output, run: str, task: str, folder: Path) -> None:
         raise InputError(f"Parameter `out` should be a new or empty folder. Found `{folder}`.")
     model = load_model(path / "model", spec)
     tokenizer = load_tokenizer(str(path / "model" / "encoder"))
+    tokenizer.model_max_length = read_saved(path / "model").max_length
     export_path(model, tokenizer, spec, task, folder, read_stored_result(path))
