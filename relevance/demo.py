@@ -15,7 +15,7 @@ from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study, write_study
 from relevance.commands.pairwise_sweep import measure_round
 from relevance.groups.clustering import cluster
-from relevance.groups.grouping import describe_doubt, group_matrix
+from relevance.groups.doubt import describe_doubt, group_matrix
 from relevance.matrices.draws import read_draws
 from relevance.matrices.manual import manual_groups
 from relevance.matrices.matrix import RelevanceMatrix

@@ -65,8 +65,7 @@ def _remember(forward: Forward, passes: LayerPasses, keep: bool) -> Forward:
     def run(*args: object, **kwargs: object) -> object:
         nonlocal given, output
         passes.asked += 1
-        tensors = (each for each in (*args, *kwargs.values()) if isinstance(each, Tensor))
-        asked = next(tensors, None)
+        asked = next((each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)), None)
         if asked is not None and _is_same(asked, given):
             return output
         passes.computed += 1

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from markupsafe import Markup
 
-from reports.inputs.collect import Found, ReportInputs
+from relevance.planted_format import Recovery
+from reports.inputs.report_inputs import ReportInputs
 from reports.style.formatting import format_number
 from reports.style.markup import join_tasks, sentence
 from reports.words.finding import Finding, Tone, answer_missing
-from reports.words.group_stability import describe_stability, measure_stability
+from reports.words.group_stability import describe_stability, read_stability
 from reports.words.next_steps import command_for
 
 MANY_TASKS, MOST_MEMBERS, FEW_MEMBERS = 20, 20, 3
 """With more tasks than `MANY_TASKS`, only a few members of each group are named at the top."""
 _METHODS = {
     "kmeans": "k-means on the rows of the matrix",
+    "expected": "the partition with the greatest gain to be expected under its noise",
     "exact": "the partition with the greatest gain within groups",
     "exact-lower-bound": "the partition with the greatest certain gain within groups",
     "spectral": "spectral clustering of the symmetrised matrix",
@@ -34,15 +36,53 @@ def find_groups(inputs: ReportInputs) -> Finding:
     most = MOST_MEMBERS if len(inputs.groups.tasks) <= MANY_TASKS else FEW_MEMBERS
     parts = [join_tasks(tasks, most) + Markup(" together") for tasks in many]
     parts += [join_tasks(alone, most) + Markup(" alone")] if alone else []
-    stability = measure_stability(inputs)
-    evidence = [*describe_stability(inputs, stability), _describe_origin(inputs)]
+    stability = read_stability(inputs)
+    decision = inputs.groups.origin.get("decision")
+    evidence = [
+        *describe_decision(decision),
+        *describe_stability(inputs, stability),
+        _describe_origin(inputs),
+    ]
     if inputs.planted is not None:
         evidence += _describe_planted(inputs.planted.found)
     is_steady = stability.is_steady and not inputs.lacks_seed_noise
     is_certain = is_steady or inputs.groups.origin.get("method") == "manual"
+    if isinstance(decision, Mapping):  # groups that were chosen for their gain are judged by it
+        is_certain = decision["verdict"] == "alone" or decision["low"] > 0
     tone: Tone = "good" if is_certain else "doubt"
     answer = Markup("; ").join(parts) + Markup(".")
     return Finding("groups", question, answer, tuple(evidence), tone)
+
+
+def describe_decision(decision: object) -> Iterator[Markup]:
+    """Yield what groups are expected to gain, beside sharing all and nothing.
+
+    Args:
+        decision: from the groups' origin; nothing is said where there is none.
+    """
+    if not isinstance(decision, Mapping):
+        return
+    together, alone = decision["others"]["all"], decision["others"]["alone"]
+    if decision["verdict"] == "alone":
+        yield sentence(
+            "No evidence for sharing: in one group of all, a task is expected to gain {}.",
+            _format_gain(together),
+        )
+        return
+    beside = f"; in one group of all {_format_gain(together)}"
+    yield sentence(
+        "A task is expected to gain {}{}. That training alone is better is {} % likely.",
+        _format_gain(decision),
+        "" if decision["verdict"] == "all" else beside,
+        format_number(100 * (1 - alone["odds"]), 0),
+    )
+
+
+def _format_gain(row: Mapping[str, float]) -> str:
+    gain, low, high = (
+        format_number(100 * row[name], signed=True) for name in ("gain", "low", "high")
+    )
+    return f"{gain} % ({low} to {high})"
 
 
 def _describe_origin(inputs: ReportInputs) -> Markup:
@@ -54,7 +94,7 @@ def _describe_origin(inputs: ReportInputs) -> Markup:
     return sentence("{}{}.", text, f" ({measure} relevance)" if measure else "")
 
 
-def _describe_planted(found: Found) -> Iterator[Markup]:
+def _describe_planted(found: Recovery) -> Iterator[Markup]:
     index = found.adjusted_rand_index
     if index >= 1 - 1e-9:
         yield sentence("They are exactly the groups that were planted.")
