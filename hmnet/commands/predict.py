@@ -54,12 +54,8 @@ class Predictions:
         seconds: from tokens to outputs.
     """
 
-<<<<<<< HEAD
+    inputs: Mapping[str, Sequence[object]]
     outputs: Mapping[str, Sequence[Prediction]]
-=======
-    inputs: Mapping[str, Sequence[Any]]
-    outputs: Mapping[str, Sequence[Mapping[str, Any]]]
->>>>>>> w-fi
     left_out: tuple[str, ...]
     passes: LayerPasses
     seconds: float
@@ -141,11 +137,11 @@ def predict_file(
 
 def _read_inputs(
     source: Path, names: Sequence[str], asked: Sequence[str], columns: InputColumns
-) -> dict[str, list[Any]]:
+) -> dict[str, list[object]]:
     """Return the columns that stand beside the predictions; one named as these are has a prefix."""
     wanted = [*(names if columns.keeps_all else ()), *([columns.id] if columns.id else ())]
     rows = read_input(source, (*wanted, *asked))
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[object]] = {}
     if columns.id is None:
         found["row"] = list(range(len(rows)))
     for name in dict.fromkeys((*([columns.id] if columns.id else ()), *wanted)):
@@ -200,7 +196,7 @@ def to_lines(predictions: Predictions, task: str) -> list[str]:
     return [json.dumps(row, default=str) + "\n" for row in _join(predictions, task)]
 
 
-def _join(predictions: Predictions, task: str) -> Iterator[dict[str, Any]]:
+def _join(predictions: Predictions, task: str) -> Iterator[dict[str, object]]:
     """Yield each row's columns of the input, then its prediction or those of each task by name."""
     inputs, outputs = predictions.inputs, predictions.outputs
     for number, row in enumerate(zip(*outputs.values(), strict=True)):
@@ -208,11 +204,11 @@ def _join(predictions: Predictions, task: str) -> Iterator[dict[str, Any]]:
         yield {**known, **(row[0] if task in outputs else dict(zip(outputs, row, strict=True)))}
 
 
-def _flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flatten(row: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Return a row's objects as columns: `probability.yes`, or `task.probability.yes`."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for name, value in row.items():
-        if name == "probabilities":
+        if name == "probabilities" and isinstance(value, Mapping):
             flat |= {f"{prefix}probability.{label}": p for label, p in value.items()}
         elif isinstance(value, dict):
             flat |= _flatten(value, f"{prefix}{name}.")
