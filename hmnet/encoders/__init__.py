@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         read_max_positions,
         read_vocab_size,
     )
-    from hmnet.encoders.quiet import quiet
     from hmnet.encoders.watching import Heads, list_spans, observe, watch
 else:
     from hmnet.lazy import import_on_demand
