@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from analysis.partitions.kmeans import run_kmeans
     from analysis.partitions.stability import measure_stability
     from analysis.partitions.structure import find_structure
+    from analysis.ranks import rank_correlation
     from analysis.scores.baselines import has_learned, measure_majority
     from analysis.scores.collapse import find_collapsed
     from analysis.scores.predictions import Arm, Predictions
@@ -74,6 +75,7 @@ __all__ = [
     "measure_majority",
     "measure_stability",
     "plan_refinement",
+    "rank_correlation",
     "relate_to_gains",
     "resample_scores",
     "run_kmeans",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.gains.additive import rank_correlation
+from analysis.ranks import rank_correlation
 
 
 def relate_to_gains(similarities: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:

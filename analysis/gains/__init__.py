@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         has_full_rank,
         measure_noise,
         name_shares,
-        rank_correlation,
         split_covariance,
     )
     from analysis.gains.bootstrap import GainBootstrap, adjust, bootstrap_gains, make_generator
@@ -89,7 +88,6 @@ __all__ = [
     "measure_value",
     "name_shares",
     "plan_refinement",
-    "rank_correlation",
     "score_systems",
     "split_budget",
     "split_covariance",

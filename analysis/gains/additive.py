@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from analysis.arrays import Floats
 from hmnet.errors import InputError
@@ -84,10 +83,3 @@ def name_shares(parts: Floats, total: float) -> dict[str, float]:
     """Return each part's share of the total; NaN where the total is 0."""
     shares = parts / total if total > 0 else np.full(len(PARTS), np.nan)
     return dict(zip(PARTS, shares.tolist(), strict=True))
-
-
-def rank_correlation(one: Floats, other: Floats) -> float:
-    """Return Spearman's correlation, NaN for fewer than three or only equal values."""
-    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
-        return float("nan")
-    return float(stats.spearmanr(one, other).statistic)

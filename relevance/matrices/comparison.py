@@ -31,7 +31,8 @@ from scipy import stats
 from sklearn.metrics import ndcg_score
 
 from analysis.arrays import Floats
-from analysis.gains.additive import find_cells, rank_correlation
+from analysis.gains.additive import find_cells
+from analysis.ranks import rank_correlation
 from hmnet.errors import InputError
 from relevance.matrices.matrix import RelevanceMatrix
 

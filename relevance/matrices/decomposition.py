@@ -28,9 +28,9 @@ from analysis.gains.additive import (
     has_full_rank,
     measure_noise,
     name_shares,
-    rank_correlation,
     split_covariance,
 )
+from analysis.ranks import rank_correlation
 from hmnet.errors import raise_problems
 from relevance.matrices.matrix import RelevanceMatrix
 
