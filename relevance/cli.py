@@ -143,7 +143,7 @@ def cluster(
     matrix: Annotated[
         str | None,
         typer.Option(
-            help="vocab, pairwise, manual, paper:table2, paper:table3 or a parquet file. "
+            help="vocab, pairwise, manual, paper:table2, paper:table3, or a parquet or csv file. "
             "[default: pairwise, else vocab]"
         ),
     ] = None,

@@ -9,6 +9,7 @@ from hmnet.folder.outputs import Output
 from hmnet.study.study import resolve_study
 from relevance.matrices.manual import manual_matrix
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.own_table import is_own_table, read_own_table
 from relevance.matrices.reference import load_reference
 
 
@@ -33,7 +34,19 @@ def find_matrix(output: Output, study: Path | None, source: str | None) -> Relev
             f"a file. Found `{source}`: {path} does not exist."
             + (f" Run `relevance {source}` first." if source in ("vocab", "pairwise") else "")
         )
-    return RelevanceMatrix.read(path)
+    if is_own_table(path):
+        return read_own_table(path)
+    try:
+        return RelevanceMatrix.read(path)
+    except InputError as error:
+        raise InputError(*error.problems, _WAY_IN) from None
+
+
+_WAY_IN = (
+    "A matrix of your own is read from a csv file: sources in the first column and targets in the "
+    "first row, or the columns source, target and value; or is written in Python by "
+    "`RelevanceMatrix.from_array(values, tasks, measure).write(path)`."
+)
 
 
 def _measured(output: Output, source: str) -> Path:
