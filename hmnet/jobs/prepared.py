@@ -91,13 +91,13 @@ def prepare_study(study: Study, folder: Path) -> PreparedStudy:
         InputError, SourceError: if the encoder or a task's rows cannot be used.
     """
     model = identify(study.model, study.revision)
-    longest = read_max_positions(study.model, study.revision)
+    longest = read_max_positions(model.name, model.revision)
     if longest is not None and study.rows.max_length > longest:
         raise InputError(
             f"Parameter `max_length` should be at most {longest}, the most positions of "
             f"`{study.model}`. Found `{study.rows.max_length}`."
         )
-    tokenizer = load_tokenizer(study.model, study.revision)
+    tokenizer = load_tokenizer(model.name, model.revision)
     data = {
         name: prepare(task, tokenizer, study.rows, folder, study.data_folder)
         for name, task in study.tasks.items()
@@ -105,7 +105,7 @@ def prepare_study(study: Study, folder: Path) -> PreparedStudy:
     return PreparedStudy(
         study=study,
         model=model,
-        depth=read_depth(study.model, study.revision),
+        depth=read_depth(model.name, model.revision),
         data=data,
         folders={name: d.folder for name, d in data.items() if d.folder},
     )

@@ -14,11 +14,10 @@ from typing import Any
 import pandas as pd
 import torch
 
-from hmnet.data.task_data import TaskData, check_arrays
+from hmnet.data.task_data import DATA_SCHEMA, TaskData, TaskDataRecord, check_arrays
 from hmnet.data.task_data import load as load_data
-from hmnet.encoders.load import load_encoder
 from hmnet.errors import InputError
-from hmnet.models.build import build_paths
+from hmnet.models.build import build_paths, load_encoder_of
 from hmnet.models.paths import PathModel
 from hmnet.models.saved import write_model
 from hmnet.runs.job import Job, Machine
@@ -27,7 +26,7 @@ from hmnet.runs.result import RunResult
 from hmnet.runs.spec import RunSpec
 from hmnet.runs.store import RunStore
 from hmnet.storage.digests import canonical_json
-from hmnet.storage.documents import to_plain
+from hmnet.storage.documents import read_document, to_plain
 from hmnet.storage.files import append_line, write_bytes
 from hmnet.study.metrics import score
 from hmnet.study.tasks import Task
@@ -71,7 +70,8 @@ def execute(
             result = _evaluate_all(model, data, spec, store, done, torch.device(machine.device))
             logger.log(result.steps, dict(_name_scores(result)))
         if job.keep_model:
-            write_model(folder / "model", model, spec, job.max_length)
+            tokenizer = _read_tokenizer_id(job)
+            write_model(folder / "model", model, spec, job.max_length, tokenizer)
         store.finish(spec, result)
         group.agree(1)
         return result
@@ -128,8 +128,13 @@ def _name_scores(result: RunResult) -> Iterator[tuple[str, float]]:
 
 def build_model(spec: RunSpec) -> PathModel:
     """Build a run's model from its pretrained encoder, before any training."""
-    encoder = load_encoder(spec.model.name, spec.model.revision, spec.training.dropout)
-    return build_paths(encoder, spec)
+    return build_paths(load_encoder_of(spec), spec)
+
+
+def _read_tokenizer_id(job: Job) -> str:
+    """Return what identifies the tokenizer behind a job's rows."""
+    folder = next(iter(job.data.values()))
+    return read_document(folder / "data.json", DATA_SCHEMA, TaskDataRecord).tokenizer
 
 
 def _load_checked(job: Job, task: Task) -> TaskData:
