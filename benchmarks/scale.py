@@ -28,7 +28,7 @@ import typer
 from benchmarks.timing import peak_mib
 from hmnet.folder.outputs import Output, open_output
 from hmnet.folder.status import describe_status
-from hmnet.jobs.prepared import describe_study, prepare_study
+from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.schedule import Watcher, run_jobs
 from hmnet.jobs.worker import Outcome
 from hmnet.jobs.workers import Workers
@@ -37,14 +37,12 @@ from hmnet.runs.job import Job, Machine
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
 from hmnet.seeding import derive_seed
-from hmnet.storage.tables import write_table
 from hmnet.study.settings import DataSettings, TrainingSettings
 from hmnet.study.study import Study, write_study
 from hmnet.training.execute import find_versions, primary_score, score_splits
 from relevance.cli import app
+from relevance.pairwise.measurement import MeasureOptions, measure_sweep
 from relevance.pairwise.plan import plan_pairwise
-from relevance.pairwise.sweep import SCORES_SCHEMA
-from relevance.pairwise.uncertainty import make_measure
 
 DEV_ROWS = 200
 GROUPS = 3
@@ -189,9 +187,8 @@ def _measure_rest(output: Output, prepared: Any, plan: Any, draws: int) -> None:
     """Measure the matrix, group the tasks and write the report."""
 
     def measure() -> None:
-        matrix, scores = make_measure(lambda line: None, draws=draws)(prepared, plan, output)
-        matrix.write(output.pairwise)
-        write_table(output.scores, scores, SCORES_SCHEMA, describe_study(prepared))
+        options = MeasureOptions(draws=draws)
+        measure_sweep(prepared, plan, output.runs, options).write(output)
 
     _timed(f"matrix with {draws} bootstrap draws", measure)
     for words in (["cluster", "--k", "3"], ["cluster", "--k", "auto"], ["report"]):

@@ -109,34 +109,12 @@ def compare(
     """Train all systems with the same budget and compare them (Table 1)."""
     output, plan = study.open(rows, seeds)
     chosen = workers.choose(log)
-    from hmnet.jobs.estimate import print_jobs
-    from hmnet.jobs.prepared import prepare_study
-    from relevance.systems.budget import describe_budget
-    from relevance.systems.choose import choose_systems
-    from relevance.systems.compare import compare_systems
-    from relevance.systems.parameters import describe_counts
-    from relevance.systems.systems import plan_comparison
-    from relevance.systems.text import describe_comparison
+    from relevance.commands.comparison_of_systems import run_compare_systems
+    from relevance.commands.lines import speak
+    from relevance.systems.choose import SystemOptions
 
-    prepared = prepare_study(plan, output.data)
-    systems = choose_systems(
-        output,
-        prepared,
-        groups=groups or (),
-        k=k,
-        hierarchy=hierarchy,
-        skillnet=skillnet,
-        duplicate=duplicate,
-        say=say_aside,
-    )
-    if dry_run:
-        typer.echo(describe_counts(prepared, systems))
-        typer.echo(describe_budget(prepared, systems))
-        print_jobs(prepared, plan_comparison(prepared, systems), output.runs, chosen, typer.echo)
-        return
-    table = compare_systems(output, prepared, systems, chosen, draws)
-    typer.echo(describe_comparison(table, prepared, systems, output.runs))
-    typer.echo(f"wrote {output.compare}")
+    options = SystemOptions(groups or (), k, hierarchy, skillnet, duplicate)
+    speak(run_compare_systems(output, plan, chosen, options, draws, dry_run=dry_run))
 
 
 @app.command()
@@ -162,21 +140,14 @@ def sweep(
     output, plan = study.open(rows, seeds)
     counts = parse_integers(shared, "shared")
     chosen = workers.choose(log)
-    from hmnet.jobs.estimate import print_jobs
-    from hmnet.jobs.prepared import prepare_study
-    from relevance.systems.choose import choose_groupings
-    from relevance.systems.sweeps import check_sweep, describe_sweep, plan_sweep, run_sweep
+    from relevance.commands.comparison_of_systems import (
+        HierarchyOptions,
+        run_sweep_of_hierarchies,
+    )
+    from relevance.commands.lines import speak
 
-    check_sweep(counts, hierarchies)
-    prepared = prepare_study(plan, output.data)
-    groupings = choose_groupings(output, plan, groups or (), k, say_aside) if hierarchies else {}
-    planned = plan_sweep(prepared, counts, hierarchies, groupings)
-    if dry_run:
-        print_jobs(prepared, planned.jobs, output.runs, chosen, typer.echo)
-        return
-    table, path = run_sweep(output, prepared, planned, chosen)
-    typer.echo(describe_sweep(table))
-    typer.echo(f"wrote {path}")
+    options = HierarchyOptions(counts, hierarchies, groups or (), k)
+    speak(run_sweep_of_hierarchies(output, plan, chosen, options, dry_run=dry_run))
 
 
 @app.command("eval")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -48,12 +49,9 @@ def vocab(
 ) -> None:
     """Measure vocabulary co-occurrence (equations 1 and 2); write vocab.parquet."""
     output, plan = study.open()
-    from relevance.vocabulary.study_vocabulary import measure_study_vocabulary
+    from relevance.commands.vocab import run_vocab
 
-    matrix = measure_study_vocabulary(plan, tokenizer, unit, equation)
-    matrix.write(output.vocab)
-    typer.echo(matrix.to_frame().mul(100).round(2).to_string())
-    typer.echo(f"wrote {output.vocab}")
+    _print(run_vocab(output, plan, tokenizer, unit, equation))
 
 
 @app.command()
@@ -74,9 +72,9 @@ def plan(
     output, resolved = study.open(rows, seeds)
     chosen = workers.choose()
     singles = parse_seeds(single_seeds, "single_seeds")
-    from relevance.pairwise.planning import print_study_plan
+    from relevance.commands.pairwise_sweep import plan_pairwise_study
 
-    print_study_plan(output, resolved, chosen, single_seeds=singles, budget=budget, say=typer.echo)
+    _print(plan_pairwise_study(output, resolved, chosen, singles, budget))
 
 
 @app.command()
@@ -106,25 +104,12 @@ def pairwise(
     output, plan = study.open(rows, seeds)
     chosen = workers.choose(log)
     singles = parse_seeds(single_seeds, "single_seeds")
-    from relevance.pairwise.second_round import refine_sweep
-    from relevance.pairwise.sweep import print_plan, run_sweep
-    from relevance.pairwise.text import format_matrix
-    from relevance.pairwise.uncertainty import make_measure
+    from relevance.commands.pairwise_sweep import SweepOptions, estimate_pairwise, run_pairwise
+    from relevance.pairwise.measurement import MeasureOptions
 
-    if dry_run:
-        print_plan(output, plan, chosen, single_seeds=singles, keep_models=keep_models)
-        return
-    options: dict[str, Any] = {
-        "single_seeds": singles,
-        "keep_models": keep_models,
-        "measure": make_measure(typer.echo, drop_collapsed=drop_collapsed),
-    }
-    if refine:
-        matrix = refine_sweep(output, plan, chosen, budget, say=typer.echo, **options)
-    else:
-        matrix = run_sweep(output, plan, chosen, **options)
-    typer.echo(format_matrix(matrix))
-    typer.echo(f"wrote {output.pairwise}")
+    measure = MeasureOptions(drop_collapsed)
+    options = SweepOptions(singles, keep_models, budget if refine else None, measure)
+    _print((estimate_pairwise if dry_run else run_pairwise)(output, plan, chosen, options))
 
 
 @app.command()
@@ -146,28 +131,10 @@ def attention(
     """Compare attention maps of a task's own and its pair's model, head by head (Figures 5, 6)."""
     output, plan = study.open(rows, seeds)
     chosen = workers.choose()
-    from hmnet.jobs.prepared import prepare_study
-    from relevance.attention.plan import print_attention_plan
-    from relevance.attention.study import (
-        describe_layers,
-        describe_pairs,
-        list_all_pairs,
-        measure_all_pairs,
-        measure_pairs,
-        parse_pairs,
-    )
+    from relevance.commands.attention_maps import run_attention
 
-    pairs = parse_pairs(plan.tasks, pair or []) if pair or not all_pairs else []
-    prepared = prepare_study(plan, output.data)
-    if dry_run:
-        asked = [*pairs, *(list_all_pairs(prepared) if all_pairs else [])]
-        print_attention_plan(output, prepared, asked, chosen, typer.echo)
-        return
-    if pairs:
-        typer.echo(describe_pairs(measure_pairs(output, prepared, pairs, chosen)))
-    if all_pairs:
-        typer.echo(describe_layers(measure_all_pairs(output, prepared, chosen)))
-    typer.echo(f"wrote {output.attention}")
+    lines = run_attention(output, plan, chosen, pair or (), all_pairs=all_pairs, dry_run=dry_run)
+    _print(lines)
 
 
 @app.command()
@@ -188,16 +155,9 @@ def cluster(
     out: OutOption = None,
 ) -> None:
     """Group the tasks by a relevance matrix; write groups.json and how stable the groups are."""
-    from relevance.groups.grouping import group_with_doubt, parse_k
-    from relevance.groups.published import compare_with_published
+    from relevance.commands.grouping_of_tasks import run_cluster
 
-    groups, written = group_with_doubt(out, study, matrix, parse_k(k), method, seed, typer.echo)
-    for name, members in groups.groups.items():
-        typer.echo(f"{name}: {', '.join(members)}")
-    if published := compare_with_published(groups):
-        shown = ", ".join(f"{index:.2f} with {name}" for name, index in published.items())
-        typer.echo(f"adjusted Rand index of agreement with the paper's groups: {shown}")
-    typer.echo(f"wrote {' and '.join(str(path) for path in written)}")
+    _print(run_cluster(out, study, matrix, k, method, seed))
 
 
 @app.command()
@@ -208,12 +168,9 @@ def compare(
     out: OutOption = None,
 ) -> None:
     """Compare two relevance matrices: do they rank a task's partners alike, beyond chance?"""
-    from hmnet.folder.outputs import Output, find_output_folder
-    from relevance.matrices.comparison import compare_sources, describe_comparison
+    from relevance.commands.comparison_of_matrices import run_compare_matrices
 
-    found, names = compare_sources(Output(find_output_folder(out)), first, second, k)
-    for line in describe_comparison(found, names):
-        typer.echo(line)
+    _print(run_compare_matrices(out, first, second, k))
 
 
 @app.command()
@@ -315,16 +272,18 @@ def demo(
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("demo-out"),
 ) -> None:
     """Run the whole chain on planted tasks, without a network, and write its report."""
-    from functools import partial
-
     from relevance.demo import run_demo
-    from relevance.groups.grouping import group_measured
-    from relevance.pairwise.uncertainty import make_measure
     from reports.html import write_report
 
-    group = partial(group_measured, say=typer.echo)
-    output = run_demo(out, seed, workers, typer.echo, make_measure(typer.echo), group)
-    typer.echo(f"open {write_report(output.folder)}")
+    _print(run_demo(out, seed, workers))
+    typer.echo(f"open {write_report(out)}")
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print what a command has to say, as it comes."""
+    from relevance.commands.lines import speak
+
+    speak(lines)
 
 
 def main() -> None:

@@ -33,7 +33,15 @@ ROOMS = {
         "planted",
     ),
     "analysis": ("scores", "gains", "partitions"),
-    "relevance": ("matrices", "vocabulary", "pairwise", "groups", "systems", "attention"),
+    "relevance": (
+        "matrices",
+        "vocabulary",
+        "pairwise",
+        "groups",
+        "systems",
+        "attention",
+        "commands",
+    ),
     "reports": ("style", "inputs", "tables", "figures", "words", "page"),
 }
 """The packages and their folders, lowest first: a file imports what stands before it, or beside it.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -31,6 +31,10 @@ ANY_TASK = ("text", "text_pair")
 """Columns that any task of one or two texts reads where the file lacks the task's own."""
 
 
+Prediction: TypeAlias = Mapping[str, "str | int | float | Mapping[str, float]"]
+"""One row's `label` and `probabilities`, or its `value`."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """Predictions for the rows of a file.
@@ -42,7 +46,7 @@ class Predictions:
         seconds: from tokens to outputs.
     """
 
-    outputs: Mapping[str, Sequence[Mapping[str, Any]]]
+    outputs: Mapping[str, Sequence[Prediction]]
     left_out: tuple[str, ...]
     passes: LayerPasses
     seconds: float
@@ -77,7 +81,7 @@ def predict_file(output: Output, run: str, task: str, source: Path) -> Predictio
     model = load_model(folder / "model", spec)
     tokenizer = load_tokenizer(str(folder / "model" / "encoder"))
     max_length = read_saved(folder / "model").max_length
-    outputs: dict[str, list[dict[str, Any]]] = {}
+    outputs: dict[str, list[Prediction]] = {}
     passes, seconds = LayerPasses(), 0.0
     for columns, tasks in by_columns.items():
         rows = load_texts(dataclasses.replace(tasks[0], text=columns, question=()), source)
@@ -136,7 +140,7 @@ def _find_columns(task: Task, columns: Sequence[str]) -> tuple[str, ...] | None:
     return general if len(general) == len(task.text) and set(general) <= set(columns) else None
 
 
-def _name_outputs(task: Task, logits: Logits) -> Iterator[dict[str, Any]]:
+def _name_outputs(task: Task, logits: Logits) -> Iterator[Prediction]:
     if task.kind == "regression":
         yield from ({"value": float(value)} for value in logits[:, 0])
         return

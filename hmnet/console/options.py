@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hmnet.folder.outputs import Output
     from hmnet.jobs.workers import Workers
     from hmnet.study.study import Study
+    from hmnet.study.study_file import Setting
 
 OutOption = Annotated[
     Path | None,
@@ -70,7 +71,7 @@ def unfold(command: Callable[..., None]) -> Callable[..., None]:
     groups = {p.name: hints[p.name] for p in parameters if dataclasses.is_dataclass(hints[p.name])}
 
     @functools.wraps(command)
-    def unfolded(**values: Any) -> None:
+    def unfolded(**values: object) -> None:
         parts = {
             name: group(**{field.name: values.pop(field.name) for field in fields(group)})
             for name, group in groups.items()
@@ -89,7 +90,7 @@ def unfold(command: Callable[..., None]) -> Callable[..., None]:
     return unfolded
 
 
-def _make_option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+def _make_option(name: str, annotation: object, default: object) -> inspect.Parameter:
     keyword = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, keyword, default=default, annotation=annotation)
 
@@ -146,8 +147,9 @@ class StudyOptions:
             "rows.max_dev": rows.max_dev,
             "seeds": parse_seeds(seeds),
         }
-        given = {key: value for key, value in overrides.items() if value is not None}
-        given.update(parse_settings(self.settings or []))
+        given: dict[str, Setting] = {}
+        given |= {key: value for key, value in overrides.items() if value is not None}
+        given |= parse_settings(self.settings or [])
         output = open_output(self.out)
         resolved = resolve_study(output.folder, self.study, given)
         if resolved != load_study(output.study_file):

@@ -7,8 +7,6 @@ three gradients are added up in the narrow type.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +20,7 @@ def cast_once(model: nn.Module) -> None:
             module.register_forward_pre_hook(_cast_input)
 
 
-def _cast_input(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _cast_input(module: nn.Module, args: tuple[object, ...]) -> tuple[object, ...] | None:
     if not args or not isinstance(args[0], Tensor):
         return None
     kind = args[0].device.type

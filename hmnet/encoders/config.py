@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import CONFIG_MAPPING
+from transformers import CONFIG_MAPPING, PreTrainedConfig
 
 from hmnet.errors import InputError, first_line, raise_problems, shorten
 from hmnet.storage.documents import read_json
@@ -29,7 +29,7 @@ _MOST = {"layer": 1_000, "label": 100_000, "head": 100_000, "expert": 100_000, "
 _MOST_OF_ANY = 2**31
 
 
-def load_config(folder: Path) -> Any:
+def load_config(folder: Path) -> PreTrainedConfig:
     """Load the configuration of an encoder.
 
     Raises:
@@ -46,7 +46,7 @@ def load_config(folder: Path) -> Any:
         )
     raise_problems(f"{path}: {problem}" for problem in _find_problems(content))
     try:
-        config = CONFIG_MAPPING[kind].from_dict(_drop_selectors(content))
+        config: PreTrainedConfig = CONFIG_MAPPING[kind].from_dict(_drop_selectors(content))
     except Exception as error:  # odd values raise nearly anything
         raise InputError(
             f"Parameter `model` should be an encoder that transformers knows. "
@@ -73,7 +73,7 @@ def shorten_sentence(text: str) -> str:
     return text if len(text) <= 300 else text[:297] + "..."
 
 
-def read_count(config: Any, name: str, folder: Path) -> int:
+def read_count(config: PreTrainedConfig, name: str, folder: Path) -> int:
     """Return an integer of a configuration.
 
     Raises:

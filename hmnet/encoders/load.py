@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from torch import nn
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
 from hmnet.encoders.cast_once import cast_once
 from hmnet.encoders.config import describe_refusal, load_config
@@ -42,14 +42,14 @@ class Encoder:
         layers: its Transformer layers, bottom first.
         missing: names of parameters that the checkpoint does not hold (new heads).
         is_packable: whether packed batches give what one-by-one passes give.
-        config: the configuration as it was read, before any option; None for a made encoder.
+        config: the configuration as it was read, before any option.
     """
 
     model: nn.Module
     layers: nn.ModuleList
     missing: frozenset[str]
     is_packable: bool
-    config: Any = None
+    config: PreTrainedConfig
 
     @property
     def depth(self) -> int:
@@ -130,7 +130,9 @@ def as_encoder(model: nn.Module, missing: frozenset[str]) -> Encoder:
     return _with_packing(model.eval(), layers, missing)
 
 
-def _load_model(files: ModelFiles, config: Any) -> tuple[nn.Module, dict[str, Any]]:
+def _load_model(
+    files: ModelFiles, config: PreTrainedConfig
+) -> tuple[nn.Module, dict[str, list[str]]]:
     """Load the listed weights alone; transformers would look for further files in the folder."""
     options = {"config": config, "output_loading_info": True, "dtype": torch.float32}
     try:
@@ -168,7 +170,7 @@ def _open_weights(files: ModelFiles, stack: ExitStack) -> dict[str, Any]:
     return tensors
 
 
-def _find_class(config: Any, held: int) -> Any:
+def _find_class(config: PreTrainedConfig, held: int) -> Any:
     """Return the class of the model that is configured, after a look at its size.
 
     Args:
@@ -192,7 +194,7 @@ _NEW_PARAMETERS = 2**24
 """Parameters that the head of a classifier may have beyond what the files hold."""
 
 
-def _set_dropout(config: Any, dropout: float) -> None:
+def _set_dropout(config: PreTrainedConfig, dropout: float) -> None:
     for name, value in config.to_dict().items():
         if "dropout" in name and isinstance(value, float | int) and not isinstance(value, bool):
             setattr(config, name, dropout)
@@ -212,7 +214,7 @@ def _with_packing(model: nn.Module, layers: nn.ModuleList, missing: frozenset[st
         handle.remove()
         with quiet():
             model.set_attn_implementation("eager")  # type: ignore[operator]
-    return Encoder(model, layers, missing, is_packable)
+    return Encoder(model, layers, missing, is_packable, model.config)  # type: ignore[arg-type]
 
 
 def _attention_of(model: nn.Module) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from hmnet.encoders.config import describe_refusal, load_config, read_count
-from hmnet.encoders.model_files import check_folder, list_model_files
+from hmnet.encoders.model_files import check_folder, check_tokenizer_files, list_model_files
 from hmnet.errors import InputError, SourceError
 from hmnet.study.settings import ModelRef
 
@@ -53,7 +52,7 @@ def _pin(name: str, folder: Path) -> str | None:
     return None if folder == Path(name) else folder.name
 
 
-def load_tokenizer(name: str, revision: str | None = None) -> Any:
+def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenizerFast:
     """Load an encoder's fast tokenizer.
 
     Raises:
@@ -61,6 +60,7 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     """
     folder = find_folder(name, revision)
     check_folder(folder)
+    check_tokenizer_files(folder)
     if (folder / "config.json").exists():
         load_config(folder)  # the tokenizer's loader would read it unchecked
     try:
@@ -70,7 +70,7 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
             f"Parameter `tokenizer` should be a folder or hub id with a tokenizer. "
             f"Found `{name}`: {describe_refusal(error)}"
         ) from error
-    if not getattr(tokenizer, "is_fast", False):
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(f"Parameter `tokenizer` should have a fast tokenizer. `{name}` has none.")
     # written with the tokenizer where that is stored: the shell's HF_HUB_OFFLINE would decide it
     tokenizer.init_kwargs["local_files_only"] = False

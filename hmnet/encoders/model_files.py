@@ -92,6 +92,31 @@ def check_folder(folder: Path) -> None:
     raise_problems(problem for path in paths if (problem := _find_problem(path, home)))
 
 
+def check_tokenizer_files(folder: Path) -> None:
+    """Look at the files that a tokenizer's configuration names, which its loader would read.
+
+    Paths of the machine that wrote it are common, and name nothing here.
+
+    Raises:
+        InputError: that names each one that is there and lies elsewhere.
+    """
+    path = folder / "tokenizer_config.json"
+    home = _find_home(folder)
+    raise_problems(
+        f"{path}: Parameter `{key}` should be left out, or name a file of the folder. "
+        f"Found `{value}`."
+        for key, value in (read_json(path) if path.exists() else {}).items()
+        if key.endswith("_file") and isinstance(value, str) and _leads_away(value, home)
+    )
+
+
+def _leads_away(value: str, home: Path) -> bool:
+    try:
+        return Path(value).exists() and not Path(value).resolve().is_relative_to(home)
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def _find_home(folder: Path) -> Path:
     """Return the folder in which all files really lie."""
     real = folder.resolve()

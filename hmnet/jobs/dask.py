@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from uuid import uuid4
 
 from hmnet.errors import ClusterError, InputError, first_line
@@ -90,7 +90,7 @@ def list_workers(client: Client) -> dict[str, bool]:
 
     Workers without a GPU take none where others have one.
     """
-    workers: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
+    workers: dict[str, dict[str, dict[str, float]]] = client.scheduler_info(n_workers=-1)["workers"]
     has_gpu = {name: bool(info["resources"].get(GPU)) for name, info in workers.items()}
     return {name: gpu for name, gpu in has_gpu.items() if gpu or not any(has_gpu.values())}
 

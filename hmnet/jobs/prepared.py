@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from hmnet.data.task_data import TaskData, prepare
 from hmnet.encoders.locate import identify, load_tokenizer, read_depth, read_max_positions
@@ -111,7 +111,7 @@ def prepare_study(study: Study, folder: Path) -> PreparedStudy:
     )
 
 
-def describe_study(prepared: PreparedStudy) -> dict[str, Any]:
+def describe_study(prepared: PreparedStudy) -> dict[str, object]:
     """Return what decides the numbers of a study's runs, for a matrix' provenance."""
     return {
         "model": to_plain(prepared.model),

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from joblib import Parallel, delayed, parallel_config
 from joblib.executor import get_memmapping_executor
@@ -110,14 +110,21 @@ def _silent_replacement() -> Iterator[None]:
         yield
 
 
-def raise_failures(summary: Summary) -> None:
-    """Raise a `RunsFailedError` that lists every failed run, if there is one."""
-    if summary.failed:
-        raise RunsFailedError(
+def raise_failures(summary: Summary, *more: str) -> None:
+    """Raise a `RunsFailedError` that lists every failed run, if there is one.
+
+    Args:
+        more: further sentences; they too are a failure.
+    """
+    listed = [f"{run_id}: {error}" for run_id, error in sorted(summary.failed.items())]
+    if listed:
+        listed.insert(
+            0,
             f"{len(summary.failed)} runs failed (more is in the `failure.json` of each one's "
             "folder); the others are kept, and the same command tries the failed ones again:",
-            *(f"{run_id}: {error}" for run_id, error in sorted(summary.failed.items())),
         )
+    if listed or more:
+        raise RunsFailedError(*listed, *more)
 
 
 def _run_pending(
@@ -201,7 +208,13 @@ def _run_parallel(
             )(delayed(call)() for call in calls)
 
 
-_STREAM: dict[str, Any] = {
+class _Stream(TypedDict):
+    return_as: Literal["generator_unordered"]
+    batch_size: int
+    pre_dispatch: str
+
+
+_STREAM: _Stream = {
     "return_as": "generator_unordered",
     "batch_size": 1,
     "pre_dispatch": "n_jobs + 1",

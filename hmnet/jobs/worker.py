@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from filelock import FileLock, Timeout
 
@@ -60,8 +60,8 @@ def run_job(
         owner: the process whose worker this is, which ends with it; 0 for a cluster's worker.
     """
     is_worker = owner == os.getppid()
-    if is_worker and not _SLOT.get("is_watching"):
-        _SLOT["is_watching"] = True
+    if is_worker and not _PROCESS.is_watching:
+        _PROCESS.is_watching = True
         end_with_parent(owner)
     run = execute or _import_execute()
     store = RunStore(folder)
@@ -117,25 +117,42 @@ def _release_memory() -> None:
     What the first job left, libraries above all, is not looked through again after later ones.
     """
     gc.collect()
-    if not _SLOT.get("is_frozen"):
+    if not _PROCESS.is_frozen:
         gc.freeze()
-        _SLOT["is_frozen"] = True
+        _PROCESS.is_frozen = True
     give_memory_back()
     if "torch.cuda" in sys.modules and (cuda := sys.modules["torch.cuda"]).is_initialized():
         cuda.empty_cache()  # for the processes that share the GPU
 
 
-_SLOT: dict[str, Any] = {}
+@dataclass
+class _Process:
+    """What a worker process holds until it ends.
+
+    Attributes:
+        is_watching: whether it ends with its parent.
+        is_frozen: whether the collector leaves alone what the first job left.
+        device, slots, lock: the device that is this worker's, and by what.
+    """
+
+    is_watching: bool = False
+    is_frozen: bool = False
+    device: str = ""
+    slots: Path | None = None
+    lock: FileLock | None = None
+
+
+_PROCESS = _Process()
 _ONE_AT_A_TIME = threading.Lock()
 """A Dask worker may have several threads; random numbers belong to the process."""
 
 
 def _take_device(slots: Path, devices: Sequence[str]) -> str:
     """Return this worker's device; it is held by a lock until the process ends."""
-    if _SLOT.get("folder") != slots:
+    if _PROCESS.slots != slots:
         number, lock = _lock_free_slot(slots, len(devices))
-        _SLOT.update(folder=slots, device=devices[number], lock=lock)
-    return str(_SLOT["device"])
+        _PROCESS.slots, _PROCESS.device, _PROCESS.lock = slots, devices[number], lock
+    return _PROCESS.device
 
 
 def _lock_free_slot(slots: Path, count: int) -> tuple[int, FileLock]:

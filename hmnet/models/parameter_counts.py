@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
 from hmnet.encoders.layers import find_layers, quiet
 from hmnet.encoders.load import Encoder
@@ -31,14 +29,14 @@ def count_parameters(spec: RunSpec) -> dict[str, int]:
     return count_with_config(load_config(folder), spec)
 
 
-def count_with_config(config: Any, spec: RunSpec) -> dict[str, int]:
+def count_with_config(config: PreTrainedConfig, spec: RunSpec) -> dict[str, int]:
     """Return the counts for an encoder of the configured shapes."""
     with torch.device("meta"):
         return build_paths(make_blank_encoder(config), spec).count_parameters()
 
 
-def make_blank_encoder(config: Any) -> Encoder:
+def make_blank_encoder(config: PreTrainedConfig) -> Encoder:
     """Return an encoder of the configured shapes whose parameters hold no values."""
     with torch.device("meta"), quiet():
         model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-    return Encoder(model, find_layers(model), frozenset(), is_packable=False)
+    return Encoder(model, find_layers(model), frozenset(), is_packable=False, config=config)

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedConfig
 
 from hmnet.encoders.feed_forward import list_feed_forward
 from hmnet.encoders.load import Encoder
@@ -102,7 +103,7 @@ class HMNet(PathModel):
         super().__init__(paths, encoder.is_packable)
 
 
-Memo = dict[int, Any]
+Memo = dict[int, object]
 """What `deepcopy` uses in place of a copy of its own: an original's id to its copy."""
 
 
@@ -128,7 +129,7 @@ def _copy_around_feed_forward(encoder: Encoder, first: int) -> Memo:
     return copies
 
 
-def _copy_each(originals: Iterable[Any]) -> Memo:
+def _copy_each(originals: Iterable[nn.Module | nn.Parameter]) -> Memo:
     return {id(original): copy.deepcopy(original) for original in originals}
 
 
@@ -148,27 +149,21 @@ def find_embeddings(path: nn.Module, layers: nn.ModuleList) -> Iterator[nn.Modul
 
 def set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) -> None:
     """Give a path the task's output layer, and new parameters that only (seed, task) decide."""
-    config: Any = path.config
-    name = _name_output(path)
-    old: Any = path.get_submodule(name)
+    name, old = find_output(path)
     new = nn.Linear(old.in_features, task.num_outputs, bias=old.bias is not None)
     owner, _, attribute = name.rpartition(".")
     setattr(path.get_submodule(owner), attribute, new)
     fresh = missing | {f"{name}.weight", f"{name}.bias"}
-    _initialise(path, fresh, float(getattr(config, "initializer_range", 0.02)), seed, task.name)
+    scale = float(getattr(path.config, "initializer_range", 0.02))
+    _initialise(path, fresh, scale, seed, task.name)
     _describe_labels(path, task)
 
 
-def find_output(path: nn.Module) -> nn.Linear:
-    """Return the output layer of a path."""
-    return cast(nn.Linear, path.get_submodule(_name_output(path)))
-
-
-def _name_output(path: nn.Module) -> str:
-    """Return the name of the last linear layer outside of the encoder: the output layer."""
+def find_output(path: nn.Module) -> tuple[str, nn.Linear]:
+    """Return name and module of the last linear layer outside of the encoder: the output layer."""
     prefix = f"{path.base_model_prefix}."
-    names = [str(name) for name, module in path.named_modules() if isinstance(module, nn.Linear)]
-    return next(name for name in reversed(names) if not name.startswith(prefix))
+    found = [(name, part) for name, part in path.named_modules() if isinstance(part, nn.Linear)]
+    return next((name, part) for name, part in reversed(found) if not name.startswith(prefix))
 
 
 def _initialise(path: nn.Module, names: frozenset[str], scale: float, seed: int, task: str) -> None:
@@ -186,7 +181,7 @@ def _initialise(path: nn.Module, names: frozenset[str], scale: float, seed: int,
 
 def _describe_labels(path: nn.Module, task: Task) -> None:
     """Write the task's labels into the path's configuration, where an export keeps them."""
-    config: Any = path.config
+    config: PreTrainedConfig = path.config  # type: ignore[assignment]
     labels = [str(label) for label in task.labels] or ["score"]
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: code for code, label in enumerate(labels)}

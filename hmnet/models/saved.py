@@ -9,13 +9,12 @@ model/
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from hmnet.data.tokens import identify_tokenizer
 from hmnet.encoders.config import load_config
@@ -124,7 +123,12 @@ def _read_parameters(path: Path, model: PathModel) -> None:
 
 
 def export_path(
-    model: PathModel, tokenizer: Any, spec: RunSpec, task: str, out: Path, result: RunResult
+    model: PathModel,
+    tokenizer: PreTrainedTokenizerFast,
+    spec: RunSpec,
+    task: str,
+    out: Path,
+    result: RunResult,
 ) -> None:
     """Write a task's path as a model folder that `AutoModelForSequenceClassification` loads.
 

@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from torch import Tensor
 
 from hmnet.encoders.layers import find_layers
 from hmnet.models.paths import PathModel, find_embeddings
+
+Forward: TypeAlias = Callable[..., object]
 
 
 @dataclass
@@ -55,20 +57,22 @@ def share_prefix(model: PathModel, tasks: Sequence[str]) -> Iterator[LayerPasses
             del module.forward
 
 
-def _remember(forward: Callable[..., Any], passes: LayerPasses, keep: bool) -> Callable[..., Any]:
+def _remember(forward: Forward, passes: LayerPasses, keep: bool) -> Forward:
     """Return `forward` with a memory of its last input and output."""
-    last: list[Any] = [None, None]
+    given: Tensor | None = None
+    output: object = None
 
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(*args: object, **kwargs: object) -> object:
+        nonlocal given, output
         passes.asked += 1
-        given = next(each for each in (*args, *kwargs.values()) if isinstance(each, Tensor))
-        if _is_same(given, last[0]):
-            return last[1]
+        asked = next(each for each in (*args, *kwargs.values()) if isinstance(each, Tensor))
+        if _is_same(asked, given):
+            return output
         passes.computed += 1
-        output = forward(*args, **kwargs)
+        computed = forward(*args, **kwargs)
         if keep:
-            last[:] = [given, output]
-        return output
+            given, output = asked, computed
+        return computed
 
     return run
 

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hmnet.planted.dialects import Dialect
 from hmnet.planted.sentences import (
@@ -36,7 +36,7 @@ from hmnet.planted.sentences import (
 )
 from hmnet.study.tasks import ANSWERING, INFERENCE, SENTIMENT, SIMILARITY
 
-Row = dict[str, Any]
+Row = dict[str, str | int | float]
 
 ANSWERS_PER_QUESTION = 4
 
@@ -159,13 +159,13 @@ def _make_row(
 
 
 def _make_answers(
-    kind: Kind, dialect: Dialect, codes: np.ndarray[Any, Any], rng: np.random.Generator
+    kind: Kind, dialect: Dialect, codes: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> list[Row]:
     """Return rows of questions with several answers each, which alone tell what approves."""
-    rows = []
+    rows: list[Row] = []
     for first in range(0, len(codes), ANSWERS_PER_QUESTION):
         scene = Scene(rng)
-        shared = {"passage": scene.fill(VISIT), "question_id": first // ANSWERS_PER_QUESTION}
+        shared: Row = {"passage": scene.fill(VISIT), "question_id": first // ANSWERS_PER_QUESTION}
         rows += [
             {**shared, **_make_row(kind, dialect, scene, int(code), rng)}
             for code in codes[first : first + ANSWERS_PER_QUESTION]

@@ -13,7 +13,7 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from hmnet.errors import InputError, suggest
 
@@ -31,10 +31,10 @@ class Logger(Protocol):
 class TensorBoardLogger:
     """Event files for `tensorboard --logdir FOLDER`."""
 
-    def __init__(self, folder: Path, run_id: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, run_id: str, settings: Mapping[str, object]) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer: Any = SummaryWriter(str(folder / run_id))
+        self._writer = SummaryWriter(str(folder / run_id))
         self._writer.add_text("settings", "\n".join(f"    {k}: {v}" for k, v in settings.items()))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -50,8 +50,8 @@ class TensorBoardLogger:
 class WandbLogger:
     """A Weights & Biases run of the same id, in the project `task-relevance` or WANDB_PROJECT."""
 
-    def __init__(self, folder: Path, run_id: str, settings: Mapping[str, Any]) -> None:
-        wandb: Any = importlib.import_module("wandb")  # an extra: not there for type checkers
+    def __init__(self, folder: Path, run_id: str, settings: Mapping[str, object]) -> None:
+        wandb = importlib.import_module("wandb")  # an extra: not there for type checkers
         folder.mkdir(parents=True, exist_ok=True)
         self._run = wandb.init(
             project=wandb.Settings().project or "task-relevance",
@@ -72,7 +72,7 @@ class WandbLogger:
         self._run.finish()
 
 
-LOGGERS: Mapping[str, Callable[[Path, str, Mapping[str, Any]], Logger]] = {
+LOGGERS: Mapping[str, Callable[[Path, str, Mapping[str, object]], Logger]] = {
     "tensorboard": TensorBoardLogger,
     "wandb": WandbLogger,
 }
@@ -97,7 +97,7 @@ def check_loggers(names: Sequence[str]) -> None:
 
 @contextmanager
 def open_logger(
-    names: Sequence[str], folder: Path, run_id: str, settings: Mapping[str, Any]
+    names: Sequence[str], folder: Path, run_id: str, settings: Mapping[str, object]
 ) -> Iterator[Logger]:
     """Open the named loggers as one; none of them is a logger that drops everything.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -72,7 +72,7 @@ def read_result(path: Path) -> RunResult:
     return result
 
 
-def _sign(fields: Mapping[str, Any]) -> str:
+def _sign(fields: Mapping[str, object]) -> str:
     """Return the digest of a result's fields as they are written, whichever there are."""
     rest = {name: value for name, value in fields.items() if name not in ("own", "schema")}
     return digest(canonical_json(rest))
@@ -91,7 +91,7 @@ class RunFailure:
 
     error: str
     traceback: str = ""
-    context: Mapping[str, Any] = Field(default_factory=dict)
+    context: Mapping[str, object] = Field(default_factory=dict)
 
 
 def digest_files(folder: Path) -> dict[str, str]:

@@ -6,9 +6,9 @@ Unknown fields are refused, and all problems are reported at once.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,6 +22,15 @@ T = TypeVar("T")
 MAX_DOCUMENT_BYTES = 64 * 2**20
 
 
+class FieldProblem(TypedDict):
+    """What is read of one entry of a validation error."""
+
+    type: str
+    loc: tuple[int | str, ...]
+    msg: str
+    input: object
+
+
 def describe_problems(error: ValidationError, where: str) -> tuple[str, ...]:
     """Translate a validation error into one sentence per problem, each led by `where`."""
     return tuple(
@@ -31,12 +40,16 @@ def describe_problems(error: ValidationError, where: str) -> tuple[str, ...]:
     )
 
 
-def describe_problem(problem: Any) -> list[str]:
+def describe_problem(problem: FieldProblem, keys: Sequence[int | str] | None = None) -> list[str]:
     """Translate one entry of a validation error into sentences.
 
     A type's own check may report several problems, a line each; they come through as they are.
+
+    Args:
+        keys: where it is, in place of the error's own words.
     """
-    name = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+    keys = problem["loc"] if keys is None else keys
+    name = ".".join(str(key) for key in keys) or "(top level)"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return [f"Parameter `{name}` is unknown."]
@@ -49,7 +62,7 @@ def describe_problem(problem: Any) -> list[str]:
     return [f"Parameter `{name}` should {what}. Found `{_show(problem['input'])}`."]
 
 
-def _show(value: Any) -> str:
+def _show(value: object) -> str:
     try:
         shown = repr(value)
     except ValueError:  # an integer with more digits than Python prints
@@ -57,7 +70,7 @@ def _show(value: Any) -> str:
     return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
-def parse(kind: type[T], content: Any, where: str) -> T:
+def parse(kind: type[T], content: object, where: str) -> T:
     """Validate `content` (plain lists and dictionaries) as a `kind`.
 
     Raises:
@@ -69,12 +82,12 @@ def parse(kind: type[T], content: Any, where: str) -> T:
         raise InputError(*describe_problems(error, where)) from None
 
 
-def to_plain(value: Any) -> Any:
+def to_plain(value: object) -> Any:
     """Return `value` (a validated dataclass) as plain dictionaries, lists and scalars."""
     return TypeAdapter(type(value)).dump_python(value, mode="json")
 
 
-def write_document(path: Path, schema: str, value: Any) -> None:
+def write_document(path: Path, schema: str, value: object) -> None:
     """Write a validated dataclass as an indented JSON document of the named schema."""
     content = {"schema": schema, **to_plain(value)}
     write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
@@ -89,7 +102,7 @@ def read_document(path: Path, schema: str, kind: type[T]) -> T:
     return parse_document(read_json(path), schema, kind, str(path))
 
 
-def parse_document(content: Mapping[str, Any], schema: str, kind: type[T], where: str) -> T:
+def parse_document(content: Mapping[str, object], schema: str, kind: type[T], where: str) -> T:
     """Validate what `read_json` returned as a document of the named schema.
 
     Raises:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 MAX_FILE_BYTES = 4 * 2**30
 MAX_ROWS = 50_000_000
@@ -30,13 +33,10 @@ def check_most(found: int, most: int, what: str) -> None:
         raise LimitError(f"the file should have at most {most:,} {what}. Found {found:,}.")
 
 
-def check_footer(metadata: Any) -> None:
+def check_footer(metadata: pq.FileMetaData) -> None:
     """Check what the footer of a parquet file claims, before anything is read.
 
     The claims of single columns are left alone: pyarrow ends the process where one is damaged.
-
-    Args:
-        metadata: a `pyarrow.parquet.FileMetaData`.
 
     Raises:
         LimitError: if there are too many rows, or too many bytes in them.

@@ -23,7 +23,7 @@ _FOOTER_KEY = b"relevance"
 
 
 def write_table(
-    path: Path, frame: pd.DataFrame, schema: str, provenance: Mapping[str, Any]
+    path: Path, frame: pd.DataFrame, schema: str, provenance: Mapping[str, object]
 ) -> None:
     """Write `frame` as parquet with schema name and provenance in the footer, atomically."""
     import pyarrow as pa

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -52,13 +52,20 @@ def _exact_match(labels: Array, predictions: Array, questions: Array) -> float:
     return float(np.mean(wrong == 0))
 
 
+class _Correlation(Protocol):
+    """What scipy's correlations return."""
+
+    @property
+    def statistic(self) -> float: ...
+
+
 def _correlation(which: Literal["pearson", "spearman"], labels: Array, predictions: Array) -> float:
     """The correlation; 0 where it is undefined (constant predictions)."""
     from scipy import stats
 
     if len(labels) < 2:
         return 0.0
-    function: Callable[[Array, Array], Any] = getattr(stats, f"{which}r")
+    function: Callable[[Array, Array], _Correlation] = getattr(stats, f"{which}r")
     with warnings.catch_warnings():  # constant input is handled below
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
         warnings.simplefilter("ignore", stats.NearConstantInputWarning)

@@ -24,7 +24,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tomli_w
 from pydantic import Field
@@ -34,7 +34,15 @@ from hmnet.errors import raise_problems
 from hmnet.storage.documents import to_plain
 from hmnet.storage.files import write_bytes
 from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
-from hmnet.study.study_file import PAPER_MODEL, STUDY_SCHEMA, Seeds, Text, read_study_file
+from hmnet.study.study_file import (
+    PAPER_MODEL,
+    STUDY_SCHEMA,
+    Seeds,
+    Setting,
+    Table,
+    Text,
+    read_study_file,
+)
 from hmnet.study.tasks import PAPER_TASKS, Task
 
 STUDY_FILE = "study.toml"
@@ -78,7 +86,7 @@ class Study:
             object.__setattr__(self, "revision", PAPER_REVISION)
 
 
-def load_study(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Study:
+def load_study(path: Path | None, overrides: Mapping[str, Setting] | None = None) -> Study:
     """Read a study file (None: the defaults), then apply what flags override.
 
     Args:
@@ -104,7 +112,7 @@ def load_study(path: Path | None, overrides: Mapping[str, Any] | None = None) ->
 
 
 def resolve_study(
-    out: Path, study_file: Path | None = None, overrides: Mapping[str, Any] | None = None
+    out: Path, study_file: Path | None = None, overrides: Mapping[str, Setting] | None = None
 ) -> Study:
     """Return the study of an output folder, and record it there the first time.
 
@@ -126,7 +134,7 @@ def write_study(path: Path, study: Study) -> None:
     write_bytes(path, (_HEADER + tomli_w.dumps(_to_toml(study))).encode())
 
 
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+def parse_settings(settings: Sequence[str]) -> Table:
     """Read `KEY=VALUE` pairs of the command line; a value is TOML, or else taken as text.
 
     >>> parse_settings(["training.epochs=1", "model=FacebookAI/roberta-base"])
@@ -144,7 +152,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     return {key.strip(): _parse_value(value.strip()) for key, _, value in pairs}
 
 
-def _parse_value(text: str) -> Any:
+def _parse_value(text: str) -> Setting:
     try:
         content = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
@@ -152,7 +160,7 @@ def _parse_value(text: str) -> Any:
     return content["value"] if len(content) == 1 else text
 
 
-def _to_toml(study: Study) -> dict[str, Any]:
+def _to_toml(study: Study) -> Table:
     folder = study.data_folder
     content = {
         "schema": STUDY_SCHEMA,
@@ -174,7 +182,7 @@ def _to_toml(study: Study) -> dict[str, Any]:
     return _drop_nulls(content)
 
 
-def _drop_nulls(content: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_nulls(content: Mapping[str, Setting]) -> Table:
     """Return the content without what TOML cannot say: a missing key is a null."""
     return {
         key: _drop_nulls(value) if isinstance(value, dict) else value

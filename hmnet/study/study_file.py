@@ -12,8 +12,9 @@ import dataclasses
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -22,6 +23,12 @@ from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
 from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
 from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
+
+Setting: TypeAlias = (
+    "str | int | float | date | time | Path | Sequence[Setting] | Mapping[str, Setting] | None"
+)
+"""What a TOML file may hold (a `datetime` is a `date`), and what a flag may."""
+Table: TypeAlias = dict[str, Setting]
 
 STUDY_SCHEMA = "study/1"
 PAPER_MODEL = "google-bert/bert-base-uncased"
@@ -74,13 +81,13 @@ class _Origin:
         return FLAGS if given else self.file
 
 
-def read_study_file(path: Path | None, overrides: Mapping[str, Any]) -> StudyFile:
+def read_study_file(path: Path | None, overrides: Mapping[str, Setting]) -> StudyFile:
     """Read and check a study file (None: an empty one) with values by dotted key laid over it.
 
     Raises:
         InputError: with every problem, and the closest names for unknown keys and tasks.
     """
-    content: dict[str, Any] = {"schema": STUDY_SCHEMA}
+    content: Table = {"schema": STUDY_SCHEMA}
     if path is not None:
         content = _anchor(_read_toml(path), path.parent)
     if "model" in overrides and "revision" not in overrides:
@@ -90,7 +97,7 @@ def read_study_file(path: Path | None, overrides: Mapping[str, Any]) -> StudyFil
     return _check(content, origin)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> Table:
     try:
         if path.stat().st_size > MAX_DOCUMENT_BYTES:
             raise InputError(f"{path}: the file should have at most {MAX_DOCUMENT_BYTES} bytes.")
@@ -104,19 +111,19 @@ def _read_toml(path: Path) -> dict[str, Any]:
 # Layers
 
 
-def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
+def _nest(values: Mapping[str, Setting]) -> Table:
     """Return values by dotted key as nested tables."""
-    content: dict[str, Any] = {}
+    content: Table = {}
     for key, value in values.items():
         *tables, last = key.split(".")
-        nested: dict[str, Any] = {last: value}
+        nested: Table = {last: value}
         for table in reversed(tables):
             nested = {table: nested}
         content = _overlay(content, nested)
     return content
 
 
-def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _overlay(below: Mapping[str, Setting], above: Mapping[str, Setting]) -> Table:
     """Return `below` with the values of `above` added or in place; tables are merged."""
     content = dict(below)
     for key, value in above.items():
@@ -128,24 +135,22 @@ def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
     return content
 
 
-def _anchor(content: dict[str, Any], base: Path) -> dict[str, Any]:
+def _anchor(content: Table, base: Path) -> Table:
     """Return the content with relative paths made absolute."""
     content = dict(content)
     if isinstance(content.get("data"), str | Path):
         content["data"] = _absolute(str(content["data"]), base)
-    if isinstance(content.get("model"), str):
-        content["model"] = _absolute_if_local(content["model"], base)
-    if isinstance(content.get("task"), dict):
-        tables = content["task"].items()
-        content["task"] = {name: _anchor_task(table, base) for name, table in tables}
+    if isinstance(model := content.get("model"), str):
+        content["model"] = _absolute_if_local(model, base)
+    if isinstance(tables := content.get("task"), dict):
+        content["task"] = {name: _anchor_task(table, base) for name, table in tables.items()}
     return content
 
 
-def _anchor_task(table: Any, base: Path) -> Any:
-    source = table.get("source") if isinstance(table, dict) else None
-    if not isinstance(source, dict):
+def _anchor_task(table: Setting, base: Path) -> Setting:
+    if not isinstance(table, dict) or not isinstance(table.get("source"), dict):
         return table
-    source = dict(source)
+    source = dict(table["source"])
     if isinstance(source.get("folder"), str):
         source["folder"] = _absolute(source["folder"], base)
     if isinstance(source.get("repository"), str):
@@ -169,7 +174,7 @@ def _absolute_if_local(name: str, base: Path) -> str:
 # Checks
 
 
-def _check(content: dict[str, Any], origin: _Origin) -> StudyFile:
+def _check(content: Table, origin: _Origin) -> StudyFile:
     content, problems = _complete_tasks(content, origin)
     problems += _check_names(content, origin)
     try:
@@ -181,7 +186,7 @@ def _check(content: dict[str, Any], origin: _Origin) -> StudyFile:
     return file
 
 
-def _complete_tasks(content: dict[str, Any], origin: _Origin) -> tuple[dict[str, Any], list[str]]:
+def _complete_tasks(content: Table, origin: _Origin) -> tuple[Table, list[str]]:
     """Give each task table its name and, for a regression, a metric that fits."""
     tables = content.get("task")
     if not isinstance(tables, dict):
@@ -196,19 +201,19 @@ def _complete_tasks(content: dict[str, Any], origin: _Origin) -> tuple[dict[str,
     return {**content, "task": tables}, problems
 
 
-def _complete_task(name: str, table: Any) -> Any:
+def _complete_task(name: str, table: Setting) -> Setting:
     if not isinstance(table, dict):
         return table
     fitting = {"metric": "correlation"} if table.get("kind") == "regression" else {}
     return {**fitting, **table, "name": name}
 
 
-def _check_names(content: Mapping[str, Any], origin: _Origin) -> list[str]:
+def _check_names(content: Mapping[str, Setting], origin: _Origin) -> list[str]:
     """Check `tasks` against the tables before these are checked, so that all comes at once."""
     names, tables = content.get("tasks"), content.get("task")
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         return []
-    known: dict[str, Any] = {**PAPER_TASKS, **(tables if isinstance(tables, dict) else {})}
+    known = dict.fromkeys([*PAPER_TASKS, *(tables if isinstance(tables, dict) else ())])
     try:
         find_tasks(names, known)
     except InputError as error:
@@ -230,7 +235,7 @@ def _describe(error: ValidationError, origin: _Origin) -> list[str]:
     sentences: dict[str, None] = {}
     for problem in error.errors(include_url=False):
         location = _locate(problem["loc"])
-        for sentence in describe_problem({**problem, "loc": location}):
+        for sentence in describe_problem(problem, location):
             unknown = sentence.endswith(" is unknown.")
             hint = suggest(location[-1], _list_keys(location[:-1])) if unknown else ""
             sentences[f"{origin.of(*location)}: {sentence}{hint}"] = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -16,6 +16,8 @@ from pydantic.dataclasses import dataclass
 from hmnet.errors import raise_problems, suggest
 from hmnet.study.metrics import METRICS
 from hmnet.study.settings import STRICT
+
+T = TypeVar("T")
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
 """Task names become file names: letters, digits, `_`, `+`, `-`; at most 64 of them."""
@@ -268,8 +270,8 @@ PAPER_TASKS: Mapping[str, Task] = {
 """The 13 tasks of the paper, in the order of its tables (section 4.1, Table 4)."""
 
 
-def find_tasks(names: Iterable[str], known: Mapping[str, Task]) -> tuple[Task, ...]:
-    """Return the named tasks in the order asked for.
+def find_tasks(names: Iterable[str], known: Mapping[str, T]) -> tuple[T, ...]:
+    """Return the named tasks, or what stands for them, in the order asked for.
 
     Raises:
         InputError: for every unknown or repeated name, with the closest known names.

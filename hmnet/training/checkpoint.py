@@ -50,7 +50,7 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.every_s
 
     def save(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, object]
     ) -> None:
         """Save parameters, moments and `state` (plain values)."""
         tensors: dict[str, Tensor] = {}

@@ -13,12 +13,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+
+from hmnet.training.steps import IndexArray
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Group:
         """Whether this process writes what is written."""
         return self.rank == 0
 
-    def share(self, index: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], float]:
+    def share(self, index: IndexArray) -> tuple[IndexArray, float]:
         """Return this process's examples of a batch, and their share of it.
 
         A process that gets none computes one with the share 0: it has to know which parameters

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -58,30 +57,49 @@ def execute(
     spec = job.spec
     if not group.is_first:
         return _help(job, store, machine, group)
-    with store.locked(spec, waits=waits) as folder:
-        is_done = store.is_done(spec, with_model=job.keep_model)
-        if group.agree(int(is_done)):
+    with store.locked(spec, waits=waits):
+        state = _find_state(job, store)
+        if group.agree(state) == _DONE:
             return store.result(spec)
-        store.write_spec(spec)
         store.forget_failure(spec)
+        place = store.beside(spec) if state == _AGAIN else store
         with _open_logger(spec, store, machine) as logger:
-            log = _LossLog(folder / "metrics.jsonl", logger)
-            model, data, done = _train(job, store, machine, group, log)
-            result = _evaluate_all(model, data, spec, store, done, torch.device(machine.device))
-            logger.log(result.steps, dict(_name_scores(result)))
-        if job.keep_model:
-            tokenizer = _read_tokenizer_id(job)
-            write_model(folder / "model", model, spec, job.max_length, tokenizer)
-        store.finish(spec, result)
-        group.agree(1)
-        return result
+            _execute(job, place, machine, group, logger)
+        if state == _AGAIN:
+            store.adopt(spec)
+        group.agree(_DONE)
+        return store.result(spec)
+
+
+_TO_DO, _DONE, _AGAIN = range(3)
+"""What the first process of a group says of a run; again: it is done, but kept no model."""
+
+
+def _find_state(job: Job, store: RunStore) -> int:
+    if store.is_done(job.spec, with_model=job.keep_model):
+        return _DONE
+    return _AGAIN if store.is_done(job.spec) else _TO_DO
+
+
+def _execute(job: Job, store: RunStore, machine: Machine, group: Group, logger: Logger) -> None:
+    """Train, evaluate and store a run in a store whose lock is held."""
+    spec, folder = job.spec, store.path(job.spec)
+    store.write_spec(spec)
+    log = _LossLog(folder / "metrics.jsonl", logger)
+    model, data, done = _train(job, store, machine, group, log)
+    result = _evaluate_all(model, data, spec, store, done, torch.device(machine.device))
+    logger.log(result.steps, dict(_name_scores(result)))
+    if job.keep_model:
+        write_model(folder / "model", model, spec, job.max_length, _read_tokenizer_id(job))
+    store.finish(spec, result)
 
 
 def _help(job: Job, store: RunStore, machine: Machine, group: Group) -> RunResult:
     """Take part in a run that the first process of a group stores; return its result."""
-    if not group.agree(0):
-        _train(job, store, machine, group, None)
-        group.agree(1)
+    state = group.agree(_TO_DO)
+    if state != _DONE:
+        _train(job, store.beside(job.spec) if state == _AGAIN else store, machine, group, None)
+        group.agree(_DONE)
     return store.result(job.spec)
 
 
@@ -218,7 +236,7 @@ class _LossLog:
         self.logger = logger
         self.is_open = False
 
-    def __call__(self, line: Mapping[str, Any]) -> None:
+    def __call__(self, line: Mapping[str, str | int | float]) -> None:
         if not self.is_open:
             self._drop_from(int(line["step"]))
             self.is_open = True

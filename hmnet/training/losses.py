@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -19,6 +19,23 @@ from hmnet.training.steps import Step
 
 STEPS_AT_ONCE = 32
 """Steps after which a GPU's losses are read; so many late a training is seen to have diverged."""
+
+
+class LossLine(TypedDict):
+    """What is logged of a step: its number, its epoch, and its task's loss."""
+
+    step: int
+    epoch: int
+    task: str
+    loss: float
+
+
+class LossSums(TypedDict):
+    """Sums over a training's steps so far; `loss_*` by task, of the last epoch alone."""
+
+    tokens: int
+    loss_sum: Mapping[str, float]
+    loss_count: Mapping[str, int]
 
 
 class Record:
@@ -36,8 +53,8 @@ class Record:
     def __init__(
         self,
         steps: Sequence[Step],
-        log: Callable[[Mapping[str, Any]], None] | None = None,
-        sums: Mapping[str, Any] | None = None,
+        log: Callable[[LossLine], None] | None = None,
+        sums: LossSums | None = None,
     ) -> None:
         self._steps = steps
         self._log = log
@@ -84,7 +101,7 @@ class Record:
         if self._log is not None:
             self._log({"step": position, "epoch": step.epoch, "task": step.task, "loss": loss})
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> LossSums:
         """Return the sums over all steps so far, as plain values for a checkpoint."""
         self.read()
         return {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from hmnet.models.shared_prefix import LayerPasses, share_prefix
 from hmnet.packing.batch import pack
 from hmnet.training.errors import DivergedError
 
-Logits = np.ndarray[Any, np.dtype[np.float32]]
+Logits = npt.NDArray[np.float32]
 EVALUATION_TOKENS = 32768
 """Tokens of an evaluation batch on a GPU, enough to hide the launching of kernels."""
 CORE_TOKENS = 2048
@@ -26,7 +26,7 @@ CORE_TOKENS = 2048
 not depend on it."""
 
 
-def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
     """bfloat16 autocast, or nothing for fp32."""
     if precision == "fp32":
         return contextlib.nullcontext()
@@ -77,7 +77,7 @@ def predict_tasks(
     """
     model.to(device).eval()
     parts: dict[str, list[Tensor]] = {task: [] for task in tasks}
-    order: list[np.ndarray[Any, Any]] = []
+    order: list[npt.NDArray[np.int64]] = []
     # one autocast around all batches: weights are converted once
     with share_prefix(model, tasks) as passes, autocast(precision, device):
         for index in cut_by_tokens(split, _evaluation_tokens(device)):
@@ -100,14 +100,14 @@ def _check_outputs(outputs: Logits, task: str) -> Logits:
     raise DivergedError(f"The outputs for task `{task}` are not finite: the training diverged.")
 
 
-def cut_by_tokens(split: SplitData, most_tokens: int) -> Iterator[np.ndarray[Any, Any]]:
+def cut_by_tokens(split: SplitData, most_tokens: int) -> Iterator[npt.NDArray[np.int64]]:
     """Yield examples sorted by length, in batches of about `most_tokens` tokens."""
     order = np.argsort(split.lengths, kind="stable")
     batch_of = np.cumsum(split.lengths[order]) // most_tokens
     yield from np.split(order, np.flatnonzero(np.diff(batch_of)) + 1)
 
 
-def _to_frame(split: str, data: SplitData, logits: np.ndarray[Any, Any]) -> pd.DataFrame:
+def _to_frame(split: str, data: SplitData, logits: Logits) -> pd.DataFrame:
     is_regression = data.labels.dtype.kind == "f"
     return pd.DataFrame(
         {

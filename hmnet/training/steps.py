@@ -12,14 +12,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import TrainingSettings
 
-IndexArray = np.ndarray[Any, np.dtype[np.int64]]
+IndexArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,8 @@ class Trainer:
     def finish(self) -> None:
         """End the training: the model is again one for any text."""
         for task, scale in self.scales.items():
-            scale.fold_into(find_output(self.model.path(task)))
+            _, output = find_output(self.model.path(task))
+            scale.fold_into(output)
         self.graphs.stop()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()  # other processes share the device

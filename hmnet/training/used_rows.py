@@ -10,7 +10,6 @@ the decay of all steps on the other rows at once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +45,7 @@ def _find_tables(model: PathModel) -> list[tuple[nn.Embedding, set[int]]]:
     """Return each large token table, and the ids of its paths' padding."""
     found: dict[int, tuple[nn.Embedding, set[int]]] = {}
     for path in model.paths.values():
-        table: Any = path.get_input_embeddings()  # type: ignore[operator]
+        table: object = path.get_input_embeddings()  # type: ignore[operator]
         if isinstance(table, nn.Embedding) and table.weight.numel() >= LARGE:
             _, pads = found.setdefault(id(table), (table, set()))
             pads.add(int(getattr(path.config, "pad_token_id", None) or 0))

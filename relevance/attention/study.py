@@ -10,13 +10,14 @@ import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from analysis.arrays import Floats
 from analysis.attention_gains import relate_to_gains
+from analysis.gains.scales import compute_gains
 from analysis.scores.baselines import find_undefined
 from analysis.scores.predictions import collect_predictions
 from hmnet.errors import InputError, raise_problems, suggest
@@ -209,7 +210,7 @@ def _measure_task(
     )
 
 
-def _compare_runs(single: Job, joint: Job, task: str, store: RunStore, device: str) -> Any:
+def _compare_runs(single: Job, joint: Job, task: str, store: RunStore, device: str) -> Floats:
     """Return the similarity of a task's heads in two runs, [N, H]."""
     import torch
 
@@ -238,8 +239,7 @@ def read_gains(planned: Sequence[PairJobs], store: RunStore) -> pd.DataFrame:
         for task, partner in (pair.tasks, pair.tasks[::-1]):
             alone = np.mean([store.result(job.spec).primary[task] for job in pair.singles[task]])
             together = np.mean([scores[task] for scores in joint])
-            is_defined = alone > 0 and task not in undefined
-            gain = (together - alone) / alone if is_defined else np.nan
+            gain = compute_gains(together, alone) if task not in undefined else np.nan
             rows.append((task, partner, float(gain)))
     return pd.DataFrame(rows, columns=["task", "partner", "gain"])
 

@@ -1,49 +1,35 @@
-"""The groupings that an output folder has at hand, and groups.json of a matrix."""
+"""The groupings that an output folder has at hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from hmnet.errors import InputError
-from hmnet.folder.outputs import Output, open_output
-from hmnet.storage.tables import write_table
+from hmnet.folder.outputs import Output
 from hmnet.study.hierarchy import Groups
-from hmnet.study.study import Study, resolve_study
-from relevance.groups.clustering import cluster, to_table
-from relevance.groups.group_format import CLUSTERS
-from relevance.matrices.find import find_matrix
+from hmnet.study.study import Study
+from relevance.groups.clustering import cluster
 from relevance.matrices.manual import manual_groups
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.reference import REFERENCES, load_reference
 
 
-def group_tasks(
-    out: Path | None, study: Path | None, source: str | None, k: int, method: str, seed: int
-) -> tuple[Groups, tuple[Path, Path]]:
-    """Group the tasks of a matrix; write `clusters.parquet` and `groups.json`.
+@dataclass(frozen=True)
+class Groupings:
+    """Groups of a study's tasks, by name.
 
-    Args:
-        source: `vocab`, `pairwise`, `manual`, `paper:...` or a file; see `find_matrix`.
-
-    Returns:
-        The groups, and the two files.
+    Attributes:
+        groups: name to groups.
+        notes: of each matrix that gives no groups, why.
     """
-    output = open_output(out)
-    matrix = find_matrix(output, study, source)
-    if source == "manual":
-        groups = manual_groups(resolve_study(output.folder, study).tasks.values())
-    else:
-        groups = cluster(matrix, k, method, seed)
-    write_table(output.clusters, to_table(groups, matrix), CLUSTERS.schema, dict(groups.origin))
-    groups.write(output.groups)
-    return groups, (output.clusters, output.groups)
+
+    groups: Mapping[str, Groups]
+    notes: tuple[str, ...] = ()
 
 
-def find_groupings(
-    output: Output, study: Study, k: int | None = None, say: Callable[[str], None] = print
-) -> dict[str, Groups]:
-    """Return the groupings of a study's tasks that are at hand, by name.
+def find_groupings(output: Output, study: Study, k: int | None = None) -> Groupings:
+    """Return the groupings of a study's tasks that are at hand.
 
     `vocabulary` and `pairwise` where these have been measured, by k-means, and `manual` always.
     groups.json is taken under the name of the matrix that it was made from.
@@ -51,10 +37,9 @@ def find_groupings(
     Args:
         k: number of groups of a clustering; None for that of groups.json if this was made from a
             matrix that is at hand and has several groups, else 3.
-        say: told of a matrix that gives no such groups, and why.
     """
     names = list(study.tasks)
-    matrices = _read_measured(output, say)
+    matrices, notes = _read_measured(output)
     known = _read_groups(output, names)
     measures = {matrix.identity: matrix.measure for matrix in matrices.values()}
     count = min(k or _choose_count(known, measures), len(names))
@@ -63,22 +48,22 @@ def find_groupings(
         try:
             found[matrix.measure] = cluster(matrix.select(names), count)
         except InputError as error:
-            say(f"note: no groups from {file}: {error}")
+            notes.append(f"note: no groups from {file}: {error}")
     if known is not None and k in (None, len(known.groups)):
         found[_name_origin(known, measures)] = known
-    return {name: found[name] for name in sorted(found, key=_place)}
+    return Groupings({name: found[name] for name in sorted(found, key=_place)}, tuple(notes))
 
 
-def _read_measured(output: Output, say: Callable[[str], None]) -> dict[str, RelevanceMatrix]:
-    """Return file name to matrix for those that have been measured."""
-    matrices = {}
+def _read_measured(output: Output) -> tuple[dict[str, RelevanceMatrix], list[str]]:
+    """Return file name to matrix for those that have been measured, and what is wrong with one."""
+    matrices, notes = {}, []
     for path in (output.vocab, output.pairwise):
         try:
             if path.exists():
                 matrices[path.name] = RelevanceMatrix.read(path)
         except InputError as error:
-            say(f"note: no groups from {path.name}: {error}")
-    return matrices
+            notes.append(f"note: no groups from {path.name}: {error}")
+    return matrices, notes
 
 
 def _read_groups(output: Output, names: list[str]) -> Groups | None:

@@ -1,8 +1,8 @@
 """From a matrix to groups that say how far they can be trusted.
 
-What `relevance.groups.at_hand` writes, and beside it: how many groups there are (`--k auto`), how
-often resampled examples and seeds give the same ones (`stability.parquet`), and what they are
-worth next to one group of all tasks and to no groups at all.
+Beside the groups stands: how many there are (`--k auto`), how often resampled examples and seeds
+give the same ones (`stability.parquet`), and what they are worth next to one group of all tasks
+and to no groups at all.
 
 A matrix without bootstrap draws (a published table, vocabulary, a file) gets groups, and one line
 about what cannot be said of them.
@@ -10,34 +10,83 @@ about what cannot be said of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, Labels
+from analysis.levels import SIGNIFICANCE
 from analysis.partitions.agreement import to_labels
 from analysis.partitions.per_draw import measure_gain
 from analysis.partitions.stability import GroupStability, measure_stability, tabulate_together
 from analysis.partitions.structure import Structure, find_structure
 from hmnet.errors import InputError
-from hmnet.folder.outputs import Output, open_output
+from hmnet.folder.outputs import Output
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
-from relevance.groups.at_hand import group_tasks
 from relevance.groups.clustering import cluster, to_table
 from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.groups.partition import read_values
-from relevance.matrices.draws import find_draws, read_draws
-from relevance.matrices.find import find_matrix
 from relevance.matrices.matrix import RelevanceMatrix
 
-Say: TypeAlias = Callable[[str], None]
-
-LEAST_TASKS = 4
+LEAST_TASKS_FOR_K = 4
 """With three tasks there is nothing between one group and none but two against one."""
+
+
+class _MeanGain(TypedDict):
+    k: int
+    mean_gain: float
+
+
+class MeanGain(_MeanGain, total=False):
+    """What a task gains on average in k groups; its interval where there are draws."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class DoubtedGroups:
+    """Groups of a matrix' tasks, with how far they can be trusted.
+
+    Attributes:
+        matrix: what they were made from.
+        method: how.
+        groups: the groups; their origin holds the figures below.
+        structure: how the number of groups was chosen; None where it was given.
+        stability: how far draws agree with them; None without draws, and for trivial groups.
+        compared: what a task gains on average in one group of all, in its group, and alone.
+        has_draws: whether there were draws.
+    """
+
+    matrix: RelevanceMatrix
+    method: str
+    groups: Groups
+    structure: Structure | None
+    stability: GroupStability | None
+    compared: Sequence[MeanGain]
+    has_draws: bool
+
+    def write(self, output: Output) -> tuple[Path, ...]:
+        """Write groups, clusters and stability; a stability file of earlier groups is removed.
+
+        Returns:
+            The files that were written.
+        """
+        table, origin = to_table(self.groups, self.matrix), dict(self.groups.origin)
+        written = [output.clusters, output.groups]
+        output.stability.unlink(missing_ok=True)
+        if self.stability is not None:
+            table = table.assign(stability=self.stability.by_task)
+            together = tabulate_together(self.stability.together, self.matrix.tasks)
+            write_table(output.stability, together, STABILITY.schema, origin)
+            written.append(output.stability)
+        write_table(output.clusters, table, CLUSTERS.schema, origin)
+        self.groups.write(output.groups)
+        return tuple(written)
 
 
 def parse_k(text: str) -> int | None:
@@ -53,68 +102,42 @@ def parse_k(text: str) -> int | None:
     return int(text)
 
 
-def group_with_doubt(
-    out: Path | None,
-    study: Path | None,
-    source: str | None,
-    k: int | None,
-    method: str,
-    seed: int,
-    say: Say = print,
-) -> tuple[Groups, tuple[Path, ...]]:
-    """Group the tasks of a matrix; write groups, clusters and, where draws are at hand, stability.
-
-    Args:
-        source: `vocab`, `pairwise`, `manual`, `paper:...` or a file.
-        k: number of groups; None to choose it.
-        say: told what the groups are worth.
-
-    Returns:
-        The groups, and the files.
-    """
-    if source == "manual":
-        return group_tasks(out, study, source, k or 1, method, seed)
-    output = open_output(out)
-    matrix = find_matrix(output, study, source)
-    draws = read_draws(find_draws(output, source), matrix)
-    return group_matrix(output, matrix, k, method, seed, draws, say)
-
-
 def group_matrix(
-    output: Output,
     matrix: RelevanceMatrix,
     k: int | None,
-    method: str,
-    seed: int,
+    method: str = "kmeans",
+    seed: int = 0,
     draws: Floats | None = None,
-    say: Say = print,
-) -> tuple[Groups, tuple[Path, ...]]:
-    """Group the tasks of a matrix with its draws, as `group_with_doubt` does."""
-    structure = None
-    if k is None:
-        structure = choose_k(matrix, method, draws, seed)
-        k = structure.k
-        for line in _describe_structure(structure, method, draws is not None):
-            say(line)
-    groups = cluster(matrix, k, method, seed)
+) -> DoubtedGroups:
+    """Group the tasks of a matrix, with what can be relied on.
+
+    Args:
+        k: number of groups; None to choose it.
+        method: see `relevance.groups.clustering.cluster`.
+        seed: seed of initialisations and null matrices.
+        draws: the matrix in every bootstrap draw, [B, T, T].
+    """
+    structure = choose_k(matrix, method, draws, seed) if k is None else None
+    count = k if structure is None else structure.k
+    assert count is not None  # noqa: S101 (one of both is there)
+    groups = cluster(matrix, count, method, seed)
     labels = to_labels(groups, matrix.tasks)
     stability = None
-    if draws is not None and 1 < k < len(matrix.tasks):
+    if draws is not None and 1 < count < len(matrix.tasks):
         stability = measure_stability(*_see_as(method, matrix, draws), labels, method, seed)
     compared = _compare(matrix, labels, draws)
     groups = Groups(groups.groups, {**groups.origin, **_to_origin(structure, stability, compared)})
-    written = _write(output, groups, matrix, stability)
-    for line in _describe(matrix, groups, stability, draws, compared):
-        say(line)
-    return groups, written
+    return DoubtedGroups(matrix, method, groups, structure, stability, compared, draws is not None)
 
 
-def group_measured(
-    output: Output, matrix: RelevanceMatrix, k: int, method: str, seed: int, say: Say = print
-) -> Groups:
-    """Group the tasks of the output folder's own matrix of gains."""
-    draws = read_draws(output.draws, matrix)
-    return group_matrix(output, matrix, k, method, seed, draws, say)[0]
+def write_manual_groups(
+    output: Output, groups: Groups, matrix: RelevanceMatrix
+) -> tuple[Path, ...]:
+    """Write groups that were not computed, and how the tasks lie in them; return the files."""
+    origin = dict(groups.origin)
+    write_table(output.clusters, to_table(groups, matrix), CLUSTERS.schema, origin)
+    groups.write(output.groups)
+    return output.clusters, output.groups
 
 
 def choose_k(
@@ -125,9 +148,10 @@ def choose_k(
     Raises:
         InputError: for fewer than four tasks, or missing values.
     """
-    if len(matrix.tasks) < LEAST_TASKS:
+    if len(matrix.tasks) < LEAST_TASKS_FOR_K:
         raise InputError(
-            f"Parameter `k` should be a number for fewer than {LEAST_TASKS} tasks. Found `auto`."
+            f"Parameter `k` should be a number for fewer than {LEAST_TASKS_FOR_K} tasks. "
+            "Found `auto`."
         )
     cluster(matrix, 2, method, seed)  # says what is wrong with the matrix or the method
     if draws is None:
@@ -148,9 +172,7 @@ def _see_as(method: str, matrix: RelevanceMatrix, draws: Floats) -> tuple[Floats
     return values - margin, draws - margin
 
 
-def _compare(
-    matrix: RelevanceMatrix, labels: npt.NDArray[np.int64], draws: Floats | None
-) -> list[dict[str, Any]]:
+def _compare(matrix: RelevanceMatrix, labels: Labels, draws: Floats | None) -> list[MeanGain]:
     """Return what a task gains on average in one group of all, in its group, and alone."""
     if matrix.measure != "pairwise":
         return []
@@ -159,9 +181,11 @@ def _compare(
     rows = []
     for partition in (np.zeros_like(labels), labels, np.arange(size)):
         gain = float(measure_gain(values, partition)) / size
-        row = {"k": int(partition.max()) + 1, "mean_gain": gain}
+        row: MeanGain = {"k": int(partition.max()) + 1, "mean_gain": gain}
         if draws is not None:
-            low, high = np.quantile(measure_gain(draws, partition) / size, [0.025, 0.975])
+            # exactly .025, as groups.json always had it: (1 - .95) / 2 differs in its last bit
+            gains = measure_gain(draws, partition) / size
+            low, high = np.quantile(gains, [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
             row |= {"low": float(low), "high": float(high)}
         rows.append(row)
     return list({row["k"]: row for row in rows}.values())
@@ -170,9 +194,9 @@ def _compare(
 def _to_origin(
     structure: Structure | None,
     stability: GroupStability | None,
-    compared: Sequence[dict[str, Any]],
-) -> dict[str, Any]:
-    origin: dict[str, Any] = {}
+    compared: Sequence[MeanGain],
+) -> dict[str, object]:
+    origin: dict[str, object] = {}
     if structure is not None:
         origin["auto"] = {
             "best": structure.best,
@@ -182,23 +206,6 @@ def _to_origin(
     if stability is not None:
         origin["resampling"] = stability.to_origin()
     return {**origin, "compared": list(compared)} if compared else origin
-
-
-def _write(
-    output: Output, groups: Groups, matrix: RelevanceMatrix, stability: GroupStability | None
-) -> tuple[Path, ...]:
-    """Write everything; a stability file of earlier groups is removed."""
-    table = to_table(groups, matrix)
-    written = [output.clusters, output.groups]
-    output.stability.unlink(missing_ok=True)
-    if stability is not None:
-        table = table.assign(stability=stability.by_task)
-        together = tabulate_together(stability.together, matrix.tasks)
-        write_table(output.stability, together, STABILITY.schema, dict(groups.origin))
-        written.append(output.stability)
-    write_table(output.clusters, table, CLUSTERS.schema, dict(groups.origin))
-    groups.write(output.groups)
-    return tuple(written)
 
 
 def _describe_structure(structure: Structure, method: str, has_draws: bool) -> Iterator[str]:
@@ -215,33 +222,31 @@ def _describe_structure(structure: Structure, method: str, has_draws: bool) -> I
         yield "tested against shuffled values only: how noisy they are is not known"
 
 
-def _describe(
-    matrix: RelevanceMatrix,
-    groups: Groups,
-    stability: GroupStability | None,
-    draws: Floats | None,
-    compared: Sequence[dict[str, Any]],
-) -> Iterator[str]:
-    if compared:
-        parts = [f"{_name(row['k'], len(matrix.tasks))} {_format(row)}" for row in compared]
+def describe_doubt(found: DoubtedGroups) -> Iterator[str]:
+    """Yield what the groups are worth and how far they can be trusted."""
+    if found.structure is not None:
+        yield from _describe_structure(found.structure, found.method, found.has_draws)
+    size = len(found.matrix.tasks)
+    if found.compared:
+        parts = [f"{_name(row['k'], size)} {_format(row)}" for row in found.compared]
         yield f"a task's mean gain: {', '.join(parts)}; on the data that chose the groups"
-    loss = groups.origin.get("kmeans_loss", 0.0) / len(matrix.tasks)
+    loss = found.groups.origin.get("kmeans_loss", 0.0) / size
     if loss > 0:
-        yield f"the best {len(groups.groups)} groups by gain give {loss:.1%} more"
-    if draws is None:
+        yield f"the best {len(found.groups.groups)} groups by gain give {loss:.1%} more"
+    if not found.has_draws:
         yield (
             "no dev predictions behind this matrix: whether other seeds or examples would give "
             "these groups cannot be said"
         )
-    if stability is not None:
-        yield from _describe_stability(matrix, stability)
+    if found.stability is not None:
+        yield from _describe_stability(found.matrix, found.stability)
 
 
 def _name(k: int, size: int) -> str:
     return "all in one group" if k == 1 else "alone" if k == size else f"{k} groups"
 
 
-def _format(row: dict[str, Any]) -> str:
+def _format(row: MeanGain) -> str:
     text = f"{row['mean_gain']:+.1%}"
     has_interval = "low" in row and row["low"] < row["high"]
     return f"{text} ({row['low']:+.1%} to {row['high']:+.1%})" if has_interval else text

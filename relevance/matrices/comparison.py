@@ -33,14 +33,11 @@ from sklearn.metrics import ndcg_score
 from analysis.arrays import Floats
 from analysis.gains.additive import find_cells, rank_correlation
 from hmnet.errors import InputError
-from hmnet.folder.outputs import Output
-from relevance.matrices.draws import find_draws, read_draws
-from relevance.matrices.find import find_matrix
 from relevance.matrices.matrix import RelevanceMatrix
 
 TOP = 3
 PERMUTATIONS = 1999
-LEAST_TASKS = 4
+LEAST_COMMON_TASKS = 4
 LEAST_RELIABILITY = 0.05
 NORMAL_WIDTH = 2 * 1.959964
 
@@ -95,10 +92,10 @@ def compare_matrices(
         InputError: for fewer than four common tasks, or a k that is not positive.
     """
     tasks = tuple(task for task in one.tasks if task in other.tasks)
-    if len(tasks) < LEAST_TASKS or top < 1:
+    if len(tasks) < LEAST_COMMON_TASKS or top < 1:
         raise InputError(
-            f"Two matrices should have at least {LEAST_TASKS} tasks in common, and `k` be at least "
-            f"1. Found {len(tasks)} tasks ({', '.join(tasks) or 'none'}) and `{top}`."
+            f"Two matrices should have at least {LEAST_COMMON_TASKS} tasks in common, and `k` be "
+            f"at least 1. Found {len(tasks)} tasks ({', '.join(tasks) or 'none'}) and `{top}`."
         )
     a, b = (_read(matrix, tasks) for matrix in (one, other))
     cells = find_cells(a) & find_cells(b)
@@ -239,7 +236,7 @@ def disattenuate(correlation: float, one: float | None, other: float | None) -> 
     return float(np.clip(correlation / math.sqrt(both), -1.0, 1.0))
 
 
-def describe_comparison(found: MatrixComparison, names: tuple[str, str]) -> Iterator[str]:
+def describe_matrix_comparison(found: MatrixComparison, names: tuple[str, str]) -> Iterator[str]:
     """Yield what was found, in lines for the terminal; the second matrix is the yardstick."""
     one, other = names
     table = found.targets.assign(regret=100 * found.targets["regret"])
@@ -259,16 +256,6 @@ def describe_comparison(found: MatrixComparison, names: tuple[str, str]) -> Iter
         yield f"disattenuated, without what noise takes from it: {found.disattenuated:.2f}"
     elif found.reliability != (None, None):
         yield "a matrix that is next to nothing but noise: no correlation without it can be given"
-
-
-def compare_sources(
-    output: Output, one: str, other: str, top: int = TOP
-) -> tuple[MatrixComparison, tuple[str, str]]:
-    """Compare two matrices by name (`relevance.matrices.find.find_matrix`), with their draws."""
-    found = [find_matrix(output, None, name) for name in (one, other)]
-    paths = [find_draws(output, name) for name in (one, other)]
-    first, second = (read_draws(p, m) for p, m in zip(paths, found, strict=True))
-    return compare_matrices(found[0], found[1], top, (first, second)), (one, other)
 
 
 def rank_agreement(gains: RelevanceMatrix, other: RelevanceMatrix) -> float:

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 
+from analysis.levels import SIGNIFICANCE
 from relevance.matrices.matrix import RelevanceMatrix
-
-LEVEL = 0.05
-"""The false discovery rate at which a gain counts as beyond noise."""
 
 Verdict = Literal["beyond noise", "within noise", "not tested", "no baseline"]
 """`no baseline`: alone, the target learned nothing, so there was nothing to gain on."""
@@ -50,7 +49,7 @@ class Gain:
             return "no baseline"
         if math.isnan(self.q) or math.isnan(self.value):
             return "not tested"
-        return "beyond noise" if self.q < LEVEL else "within noise"
+        return "beyond noise" if self.q < SIGNIFICANCE else "within noise"
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,19 @@ class GainTable:
 
 
 def tabulate_gains(matrix: RelevanceMatrix) -> GainTable:
-    """Return the off-diagonal cells of a matrix of gains."""
+    """Return the off-diagonal cells of a matrix of gains.
+
+    A matrix is not changed once it is made, so that its table is made once too.
+    """
+    if matrix not in _TABLES:
+        _TABLES[matrix] = _tabulate(matrix)
+    return _TABLES[matrix]
+
+
+_TABLES: WeakKeyDictionary[RelevanceMatrix, GainTable] = WeakKeyDictionary()
+
+
+def _tabulate(matrix: RelevanceMatrix) -> GainTable:
     cells = {
         (str(row.source), str(row.target)): _to_gain(row)
         for row in matrix.table.itertuples(index=False)

@@ -1,15 +1,16 @@
-"""The decomposition and the plain rules of a sweep's matrix, written beside it."""
+"""The decomposition and the plain rules of a sweep's matrix, for a file beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from pydantic.dataclasses import dataclass
+from pydantic.dataclasses import dataclass as validated
 
 from analysis.gains.bootstrap import GainBootstrap
+from analysis.levels import SIGNIFICANCE
 from hmnet.folder.outputs import Output
-from hmnet.jobs.prepared import PreparedStudy
 from hmnet.storage.documents import write_document
 from hmnet.study.settings import STRICT
 from relevance.matrices.decomposition import (
@@ -23,10 +24,10 @@ from relevance.matrices.decomposition import (
 )
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.sweep_record_format import DECOMPOSITION_SCHEMA
-from relevance.pairwise.text import LEVEL, describe_parts
+from relevance.pairwise.text import describe_parts
 
 
-@dataclass(frozen=True, config=STRICT)
+@validated(frozen=True, config=STRICT)
 class EffectsRecord:
     """`pairwise-decomposition.json`; see `relevance.matrices.decomposition`.
 
@@ -54,38 +55,63 @@ class EffectsRecord:
     size_rule_significant: tuple[int, int]
 
 
-def write_effects(
-    output: Output, prepared: PreparedStudy, matrix: RelevanceMatrix, found: GainBootstrap
-) -> Iterator[str]:
-    """Write decomposition and additive baseline; yield what they say.
+@dataclass(frozen=True)
+class Effects:
+    """What main effects say of a matrix.
 
-    A matrix of fewer than three tasks, or with too few cells, has neither: files of an earlier one
-    are removed.
+    Attributes:
+        record: the decomposition and the plain rules.
+        additive: the additive baseline.
+    """
+
+    record: EffectsRecord
+    additive: RelevanceMatrix
+
+    def write(self, output: Output) -> None:
+        """Write the additive baseline and the decomposition."""
+        self.additive.write(output.additive)
+        write_document(output.decomposition, DECOMPOSITION_SCHEMA, self.record)
+
+
+def measure_effects(
+    matrix: RelevanceMatrix, found: GainBootstrap, n_train: Mapping[str, int]
+) -> Effects | None:
+    """Return the decomposition and the plain rules of a sweep's matrix.
+
+    None for a matrix of fewer than three tasks, or with too few cells.
+
+    Args:
+        n_train: task to its number of training examples.
     """
     if not is_decomposable(matrix):
-        output.decomposition.unlink(missing_ok=True)
-        output.additive.unlink(missing_ok=True)
-        return
-    draws = found.draws() if found.tasks == matrix.tasks else None
-    parts = decompose(matrix, draws)
-    sizes = {name: len(data.train) for name, data in prepared.data.items()}
-    rules = judge_size_rule(matrix, sizes), judge_size_rule(matrix, sizes, LEVEL)
-    rho = judge_additive(matrix)
-    ranks = {str(t): None if np.isnan(r) else float(r) for t, r in rho.items()}
-    predict_additive(matrix).write(output.additive)
-    record = _to_record(matrix, parts, ranks, *rules)
-    write_document(output.decomposition, DECOMPOSITION_SCHEMA, record)
+        return None
+    parts = decompose(matrix, found.draws() if found.tasks == matrix.tasks else None)
+    rules = judge_size_rule(matrix, n_train), judge_size_rule(matrix, n_train, SIGNIFICANCE)
+    ranks = {str(t): None if np.isnan(r) else float(r) for t, r in judge_additive(matrix).items()}
+    return Effects(_to_record(matrix, parts, ranks, *rules), predict_additive(matrix))
+
+
+def remove_effects(output: Output) -> None:
+    """Remove the files of an earlier matrix that had effects."""
+    output.decomposition.unlink(missing_ok=True)
+    output.additive.unlink(missing_ok=True)
+
+
+def describe_effects(record: EffectsRecord) -> Iterator[str]:
+    """Yield what the decomposition and the plain rules say."""
     if record.shares is not None:
         yield describe_parts(record.shares, record.noise_shares)
-    if rho.notna().any():
+    known = [rho for rho in record.additive_spearman.values() if rho is not None]
+    if known:
         yield (
             "a source's mean effect on the other targets ranks it with rho "
-            f"{rho.mean():.2f} (the additive baseline)"
+            f"{np.mean(known):.2f} (the additive baseline)"
         )
-    if rules[0].judged:
+    (right, judged), (sure_right, sure_judged) = record.size_rule, record.size_rule_significant
+    if judged:
         yield (
-            f"larger helps smaller: right in {rules[0].right} of {rules[0].judged} gains, and in "
-            f"{rules[1].right} of the {rules[1].judged} beyond noise"
+            f"larger helps smaller: right in {right} of {judged} gains, and in "
+            f"{sure_right} of the {sure_judged} beyond noise"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.gains.scales import compute_gains
 from hmnet.jobs.prepared import PreparedStudy, describe_study
 from relevance.matrices.matrix import RelevanceMatrix
 
@@ -27,9 +28,10 @@ def measure_gains(
     values = np.zeros((len(tasks), len(tasks)))
     seeds = np.full_like(values, np.nan)
     for (i, source), (j, target) in itertools.permutations(enumerate(tasks), 2):
-        values[i, j] = _relative_gain(means.get((target, source)), means.get((target, "")))
+        joint, single = (means.get((target, partner), np.nan) for partner in (source, ""))
+        values[i, j] = compute_gains(joint, single)
         seeds[i, j] = counts.get((target, source), 0)
-    n_dev = [_count_dev(prepared, task) for task in tasks]
+    n_dev = [count_dev(prepared, task) for task in tasks]
     return RelevanceMatrix.from_array(
         values,
         tasks,
@@ -40,12 +42,7 @@ def measure_gains(
     )
 
 
-def _relative_gain(joint: float | None, single: float | None) -> float:
-    if joint is None or single is None or single <= 0:
-        return float("nan")
-    return (joint - single) / single
-
-
-def _count_dev(prepared: PreparedStudy, task: str) -> int:
+def count_dev(prepared: PreparedStudy, task: str) -> int:
+    """Return how many dev examples a task has, over all its dev splits."""
     data = prepared.data[task]
     return sum(len(data.splits[split]) for split in data.task.dev_splits)

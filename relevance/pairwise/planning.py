@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -17,52 +16,40 @@ from analysis.gains.power import (
     tabulate_power,
     tabulate_prior_power,
 )
-from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy
-from hmnet.jobs.workers import Workers
-from hmnet.study.study import Study
+from hmnet.runs.store import RunStore
+from relevance.pairwise.gains import count_dev
 from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.results import read_predictions
-from relevance.pairwise.second_round import BUDGET, DRAWS, describe_extra, plan_extra
-from relevance.pairwise.sweep import plan_sweep, print_plan
-
-Say: TypeAlias = Callable[[str], None]
+from relevance.pairwise.second_round import BUDGET, PLANNING_DRAWS, describe_extra, plan_extra
 
 
-def print_study_plan(
-    output: Output,
-    study: Study,
-    workers: Workers,
-    *,
-    single_seeds: Sequence[int] | None = None,
+def describe_outlook(
+    prepared: PreparedStudy,
+    plan: PairwisePlan,
+    found: GainBootstrap | None,
     budget: int | None = None,
-    say: Say = print,
-) -> None:
-    """Print runs, tokens and hours, what gains they can detect, and the best split of a budget.
+) -> Iterator[str]:
+    """Yield what gains a sweep can detect, and the best split of a budget of runs.
 
     After a first round, what was measured takes the place of what is expected, and the runs are
-    named that deserve more seeds. Nothing is run but a short timing.
+    named that deserve more seeds.
 
     Args:
+        found: the first round; None before there is one.
         budget: number of runs to split; None for that of the plan (and `BUDGET` further ones).
     """
-    print_plan(output, study, workers, single_seeds=single_seeds, say=say)
-    prepared, plan = plan_sweep(output, study, single_seeds)
-    found = _read_round(plan, output)
-    for line in describe_power(prepared, plan, found):
-        say(line)
-    for line in describe_split(len(plan.tasks), budget or len(plan.jobs)):
-        say(line)
+    yield from describe_power(prepared, plan, found)
+    yield from describe_split(len(plan.tasks), budget or len(plan.jobs))
     if found is not None and found.has_seed_noise.any():
-        for line in describe_extra(plan_extra(found, budget or BUDGET)):
-            say(line)
+        yield from describe_extra(plan_extra(found, budget or BUDGET))
 
 
-def _read_round(plan: PairwisePlan, output: Output) -> GainBootstrap | None:
+def read_round(plan: PairwisePlan, store: RunStore) -> GainBootstrap | None:
     """Return what finished runs show, None before there are any two arms to compare."""
-    predictions = read_predictions(plan, output.runs)
+    predictions = read_predictions(plan, store)
     has_pairs = any(found.joint for found in predictions.values())
-    return bootstrap_gains(predictions, DRAWS) if has_pairs else None
+    return bootstrap_gains(predictions, PLANNING_DRAWS) if has_pairs else None
 
 
 def describe_power(
@@ -86,8 +73,7 @@ def describe_power(
 def tabulate_expected(prepared: PreparedStudy, plan: PairwisePlan) -> pd.DataFrame:
     """Return `tabulate_prior_power` of a study, with the seeds that its plan has at least."""
     sizes = {
-        name: (sum(len(data.splits[s]) for s in data.task.dev_splits), len(data.train))
-        for name, data in prepared.data.items()
+        name: (count_dev(prepared, name), len(data.train)) for name, data in prepared.data.items()
     }
     singles = Counter(task for task, _ in plan.singles)
     pairs = Counter(pair[:2] for pair in plan.pairs)

@@ -10,6 +10,7 @@ from analysis.scores.predictions import Predictions, collect_predictions
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
 from relevance.pairwise.plan import PairwisePlan
+from relevance.pairwise.sweep_record_format import SCORES
 
 
 def read_losses(plan: PairwisePlan, store: RunStore) -> dict[str, dict[tuple[str, int], float]]:
@@ -59,7 +60,7 @@ def read_results(plan: PairwisePlan, store: RunStore) -> dict[str, RunResult]:
 
 
 def tabulate_scores(plan: PairwisePlan, results: Mapping[str, RunResult]) -> pd.DataFrame:
-    """Return a row per run and task: run, task, partner (empty for singles), seed and score."""
+    """Return the scores of a plan's runs, with the columns of `SCORES`."""
     rows = [
         (job.spec.run_id, task, "", seed, results[job.spec.run_id].primary[task])
         for (task, seed), job in plan.singles.items()
@@ -70,4 +71,4 @@ def tabulate_scores(plan: PairwisePlan, results: Mapping[str, RunResult]) -> pd.
             primary = results[job.spec.run_id].primary
             rows.append((job.spec.run_id, one, other, seed, primary[one]))
             rows.append((job.spec.run_id, other, one, seed, primary[other]))
-    return pd.DataFrame(rows, columns=["run", "task", "partner", "seed", "score"])
+    return pd.DataFrame(rows, columns=list(SCORES.columns))

@@ -1,35 +1,33 @@
-"""The pairwise sweep from a study to its matrix: planned, estimated, run, measured."""
+"""The pairwise sweep from a study to its matrix: planned, run, measured.
+
+measurement = run_sweep(output, study, Workers.choose())
+measurement.matrix
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
 
-import pandas as pd
-
+from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
-from hmnet.jobs.cost import (
-    estimate_work,
-)
-from hmnet.jobs.estimate import print_jobs
-from hmnet.jobs.prepared import PreparedStudy, describe_study, prepare_study
+from hmnet.jobs.cost import estimate_work
+from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.jobs.progress_line import SweepProgress
-from hmnet.jobs.schedule import raise_failures, run_jobs
+from hmnet.jobs.schedule import Summary, raise_failures, run_jobs
 from hmnet.jobs.workers import Workers
-from hmnet.storage.tables import write_table
+from hmnet.storage.digests import canonical_json
+from hmnet.storage.tables import read_table
 from hmnet.study.study import Study
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.extra_seeds import extend_plan, read_refinement
-from relevance.pairwise.gains import measure_gains
+from relevance.pairwise.measurement import (
+    MEASURE_OPTIONS,
+    MeasureOptions,
+    SweepMeasurement,
+    measure_sweep,
+)
 from relevance.pairwise.plan import PairwisePlan, plan_pairwise
-from relevance.pairwise.results import read_results, tabulate_scores
-
-SCORES_SCHEMA = "pairwise-scores/1"
-
-Measure: TypeAlias = Callable[
-    [PreparedStudy, PairwisePlan, Output], tuple[RelevanceMatrix, pd.DataFrame]
-]
-"""From a sweep's finished runs to its matrix and the scores behind it."""
+from relevance.pairwise.sweep_record_format import SCORES
 
 
 def plan_sweep(
@@ -46,6 +44,19 @@ def plan_sweep(
     return prepared, extend_plan(plan, prepared, refinement, keep_models=keep_models)
 
 
+def train_sweep(
+    output: Output, prepared: PreparedStudy, plan: PairwisePlan, workers: Workers
+) -> Summary:
+    """Run what is missing of a planned sweep; its progress goes to standard error."""
+    return run_jobs(
+        plan.jobs,
+        output.runs,
+        workers,
+        cost=lambda job: estimate_work(job, prepared.data),
+        watcher=SweepProgress(output.progress),
+    )
+
+
 def run_sweep(
     output: Output,
     study: Study,
@@ -53,49 +64,48 @@ def run_sweep(
     *,
     single_seeds: Sequence[int] | None = None,
     keep_models: bool = False,
-    measure: Measure | None = None,
-) -> RelevanceMatrix:
-    """Run what is missing of the sweep; write the matrix and the scores behind it.
-
-    Args:
-        measure: how the matrix is computed; None for the values alone, `measure_sweep`.
+    options: MeasureOptions = MEASURE_OPTIONS,
+) -> SweepMeasurement:
+    """Run what is missing of the sweep, measure it, and write what was measured.
 
     Raises:
-        RunsFailedError: if runs failed, after the matrix of the others is written.
+        RunsFailedError: if runs failed or are gone, after the matrix of the others is written; an
+            earlier matrix of more runs of this study is kept.
     """
     prepared, plan = plan_sweep(output, study, single_seeds, keep_models=keep_models)
-    summary = run_jobs(
-        plan.jobs,
-        output.runs,
-        workers,
-        cost=lambda job: estimate_work(job, prepared.data),
-        watcher=SweepProgress(output.progress),
-    )
-    matrix, scores = (measure or measure_sweep)(prepared, plan, output)
-    matrix.write(output.pairwise)
-    write_table(output.scores, scores, SCORES_SCHEMA, describe_study(prepared))
-    raise_failures(summary)
-    return matrix
+    summary = train_sweep(output, prepared, plan, workers)
+    measurement = measure_sweep(prepared, plan, output.runs, options)
+    raise_failures(summary, *write_measurement(output, plan, measurement, summary))
+    return measurement
 
 
-def measure_sweep(
-    prepared: PreparedStudy, plan: PairwisePlan, output: Output
-) -> tuple[RelevanceMatrix, pd.DataFrame]:
-    """Return the matrix of gains and the table of scores from the runs that are done."""
-    scores = tabulate_scores(plan, read_results(plan, output.runs))
-    return measure_gains(scores, prepared), scores
+def write_measurement(
+    output: Output, plan: PairwisePlan, measurement: SweepMeasurement, summary: Summary
+) -> Iterator[str]:
+    """Write what a sweep's runs show, unless what is there is of more runs of this study.
+
+    Yields:
+        A sentence for what is not as planned.
+    """
+    missing = len(plan.jobs) - measurement.scores["run"].nunique()
+    is_kept = missing > 0 and _holds_more(output, measurement)
+    if not is_kept:
+        measurement.write(output)
+    if missing > len(summary.failed):
+        yield (
+            f"{missing - len(summary.failed)} of {len(plan.jobs)} planned runs are gone, as if "
+            "another command had discarded them; the same command does them again."
+        )
+    if is_kept:
+        yield f"{output.pairwise} stays as it was: it is of more runs of this study."
 
 
-def print_plan(
-    output: Output,
-    study: Study,
-    workers: Workers,
-    *,
-    single_seeds: Sequence[int] | None = None,
-    keep_models: bool = False,
-    say: Callable[[str], None] = print,
-) -> None:
-    """Print runs, tokens and the estimated time of a sweep, from a short timing; run nothing."""
-    prepared, plan = plan_sweep(output, study, single_seeds, keep_models=keep_models)
-    say(f"{len(plan.singles)} single runs and {len(plan.pairs)} pair runs")
-    print_jobs(prepared, plan.jobs, output.runs, workers, say)
+def _holds_more(output: Output, measurement: SweepMeasurement) -> bool:
+    """Tell whether the folder's matrix is of this study and of more runs."""
+    try:
+        scores, study = read_table(output.scores, SCORES.schema)
+        RelevanceMatrix.read(output.pairwise)
+    except InputError:
+        return False
+    is_same = canonical_json(study) == canonical_json(dict(measurement.study))
+    return is_same and len(scores) > len(measurement.scores)

@@ -25,5 +25,11 @@ TARGETS = TableFormat(
 )
 """A row per target: whether it learned anything alone, and which gain can be detected."""
 
+SCORES = TableFormat(
+    "pairwise-scores/1",
+    {"run": str, "task": str, "partner": str, "seed": float, "score": float},
+)
+"""A row per run and task of a sweep; `partner` is empty for single runs."""
+
 DECOMPOSITION_SCHEMA = "decomposition/1"
 """That of `pairwise-decomposition.json` (`relevance.pairwise.effects.EffectsRecord`)."""

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.gains.bootstrap import GainBootstrap
+from analysis.levels import SIGNIFICANCE
 from analysis.scores.collapse import CollapsedRun
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.pairwise.plan import PairwisePlan
 
-LEVEL = 0.05
-"""False discovery rate at which a gain counts as beyond noise."""
 SHOWN = 6
+"""Gains, or runs, that are named one by one."""
 
 
 def format_matrix(matrix: RelevanceMatrix) -> str:
@@ -27,13 +26,15 @@ def format_matrix(matrix: RelevanceMatrix) -> str:
     wide = matrix.to_frame().mul(100)
     length = max(len(f"{value:.1f}") for value in wide.to_numpy().ravel())
     marks = pd.DataFrame(index=wide.index, columns=wide.columns, data=" ")
-    marks = marks.mask(matrix.to_frame("q_value") < LEVEL, "*").mask(_find_undefined(matrix), "?")
+    marks = marks.mask(matrix.to_frame("q_value") < SIGNIFICANCE, "*").mask(
+        _find_undefined(matrix), "?"
+    )
     cells = [
         [f"{value:{length}.1f}{mark}" for value, mark in zip(*both, strict=True)]
         for both in zip(wide.to_numpy(), marks.to_numpy(), strict=True)
     ]
     table = pd.DataFrame(cells, list(matrix.tasks), list(matrix.tasks)).to_string()
-    legend = f"gain of column from row, %; * beyond noise (q < {LEVEL:g})"
+    legend = f"gain of column from row, %; * beyond noise (q < {SIGNIFICANCE:g})"
     unsure = "; ? single run no better than a constant answer" if "?" in table else ""
     return f"{legend}{unsure}\n{table}"
 
@@ -53,12 +54,12 @@ def describe_significant(matrix: RelevanceMatrix) -> Iterator[str]:
     tested = table[table["q_value"].notna()]
     if tested.empty:
         return
-    sure = tested[tested["q_value"] < LEVEL]
+    sure = tested[tested["q_value"] < SIGNIFICANCE]
     if "undefined" in sure.columns:
         sure = sure[~sure["undefined"].astype(bool)]
     losses = int((sure["value"] < 0).sum())
     yield (
-        f"{len(sure)} of {len(tested)} gains are beyond noise (q < {LEVEL:g}): "
+        f"{len(sure)} of {len(tested)} gains are beyond noise (q < {SIGNIFICANCE:g}): "
         f"{len(sure) - losses} up, {losses} down"
     )
     strongest = sure.sort_values("value", key=np.abs, ascending=False, kind="stable")
@@ -66,7 +67,7 @@ def describe_significant(matrix: RelevanceMatrix) -> Iterator[str]:
         yield f"  {row.source} -> {row.target}: {row.value:+.1%} ({_show_interval(row)})"
     if len(sure) > SHOWN:
         yield f"  and {len(sure) - SHOWN} more"
-    if odd := int((tested["q_value"] < LEVEL).sum()) - len(sure):
+    if odd := int((tested["q_value"] < SIGNIFICANCE).sum()) - len(sure):
         yield f"  not counted: {odd} over single runs that are no better than a constant answer"
 
 
@@ -90,7 +91,7 @@ def describe_majority(targets: pd.DataFrame) -> Iterator[str]:
             yield f"{text} (score, constant): {', '.join(named)}"
 
 
-def describe_collapsed(
+def describe_collapsed_runs(
     collapsed: Collection[CollapsedRun], dropped: Collection[CollapsedRun]
 ) -> Iterator[str]:
     """Yield which runs collapsed, and whether they are in the means."""
@@ -112,9 +113,8 @@ def describe_collapsed(
         yield f"  and {len(named) - SHOWN} more, in pairwise-collapsed.parquet"
 
 
-def describe_unread(plan: PairwisePlan, known: Collection[str]) -> Iterator[str]:
+def describe_unread(missing: Collection[str]) -> Iterator[str]:
     """Yield the tasks without a finished single run."""
-    missing = [task for task in plan.tasks if task not in known]
     if missing:
         yield (
             f"no finished single run of {', '.join(missing)}: what these gain and give has no "

@@ -1,96 +1,26 @@
-"""The matrix of a sweep with its uncertainty, and what stands beside it.
+"""The uncertainty of a sweep's gains as columns of its matrix, and what is known of each target.
 
-    measure = make_measure(say=print)
-    run_sweep(output, study, workers, measure=measure)     # relevance.pairwise.sweep
-
-The values stay those of equations 3-4, from the runs' scores; intervals, p and q come from the
-runs' dev predictions (`analysis.gains.bootstrap`). Beside the matrix are written: the collapsed
-runs, what is known of each target, the decomposition into sources and targets, and the additive
-baseline.
+to_matrix(bootstrap_gains(predictions))      # the bootstrap's own gains as a matrix
+attach_uncertainty(matrix, found)            # to a matrix of gains from the runs' scores
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from analysis.arrays import Floats
-from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
+from analysis.gains.bootstrap import GainBootstrap
 from analysis.gains.flags import compare_with_majority
 from analysis.gains.power import Detection, find_level, tabulate_power
 from analysis.gains.scales import Scale
-from analysis.levels import DRAWS, INTERVAL_LEVEL
-from analysis.scores.collapse import CollapsedRun, find_collapsed, tabulate_collapsed
+from analysis.levels import INTERVAL_LEVEL
 from analysis.scores.predictions import Predictions
-from hmnet.folder.outputs import Output
-from hmnet.jobs.prepared import PreparedStudy
-from hmnet.storage.tables import write_table
-from relevance.matrices.draws import write_draws
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.pairwise.effects import write_effects
-from relevance.pairwise.gains import measure_gains
-from relevance.pairwise.plan import PairwisePlan
-from relevance.pairwise.results import read_losses, read_predictions, read_results, tabulate_scores
-from relevance.pairwise.sweep import Measure
-from relevance.pairwise.sweep_record_format import COLLAPSED, TARGETS
-from relevance.pairwise.text import (
-    describe_collapsed,
-    describe_majority,
-    describe_seeds,
-    describe_significant,
-    describe_unread,
-)
-
-Say: TypeAlias = Callable[[str], None]
-
-
-def make_measure(
-    say: Say = print, *, drop_collapsed: bool = False, draws: int = DRAWS, seed: int = 0
-) -> Measure:
-    """Return what computes a sweep's matrix with its uncertainty, for `run_sweep`.
-
-    Args:
-        say: told in sentences what can be relied on.
-        drop_collapsed: leave collapsed runs out of means and intervals; which ones is said and
-            recorded.
-        draws: bootstrap draws.
-        seed: their seed.
-    """
-
-    def measure(
-        prepared: PreparedStudy, plan: PairwisePlan, output: Output
-    ) -> tuple[RelevanceMatrix, pd.DataFrame]:
-        scores = tabulate_scores(plan, read_results(plan, output.runs))
-        predictions = read_predictions(plan, output.runs)
-        collapsed = _find_all_collapsed(plan, predictions, output)
-        dropped = _choose_dropped(collapsed, predictions) if drop_collapsed else []
-        kept = _drop(predictions, dropped)
-        matrix = measure_gains(_drop_scores(scores, dropped), prepared)
-        write_table(output.collapsed, _mark(collapsed, dropped), COLLAPSED.schema, {})
-        for line in (*describe_unread(plan, kept), *describe_collapsed(collapsed, dropped)):
-            say(line)
-        if len(kept) < 2:
-            return matrix, scores
-        found = bootstrap_gains(kept, draws, seed)
-        matrix = attach(matrix, found, {"dropped": _name_dropped(dropped)} if dropped else {})
-        targets = describe_targets(kept, found)
-        matrix = mark_undefined(matrix, targets.loc[targets["beats"] == "no", "task"])
-        write_table(output.targets, targets, TARGETS.schema, {"matrix": matrix.identity})
-        write_draws(output.draws, matrix, found)
-        for line in (
-            *describe_significant(matrix),
-            *describe_majority(targets),
-            *describe_seeds(found),
-            *write_effects(output, prepared, matrix, found),
-        ):
-            say(line)
-        return matrix, scores
-
-    return measure
 
 
 def to_matrix(
@@ -105,28 +35,41 @@ def to_matrix(
     an interval lacks seed noise, because its target has no arm with two runs.
     """
     low, high = found.interval(scale, level)
-    is_run = ~np.isnan(found.joint)
     columns = {
         "ci_low": low,
         "ci_high": high,
-        "p_value": found.p_values,
-        "q_value": found.q_values(),
+        **_list_tests(found),
         "n_dev": np.tile(found.n_dev.astype(np.float64), (len(found.tasks), 1)),
-        "n_seeds": _blank_diagonal(found.n_joint.astype(np.float64)),
-        "n_single_seeds": _blank_diagonal(np.tile(found.n_single, (len(found.tasks), 1))),
+        "n_seeds": _blank_diagonal(found.n_joint),
     }
-    settings = {
+    provenance = {
+        **(provenance or {}),
+        "scale": scale,
+        "bootstrap": describe_bootstrap(found, level),
+    }
+    return RelevanceMatrix.from_array(
+        found.gains(scale), found.tasks, "pairwise", provenance, **columns
+    )
+
+
+def describe_bootstrap(found: GainBootstrap, level: float = INTERVAL_LEVEL) -> dict[str, Any]:
+    """Return how the uncertainty was computed, for a matrix' provenance."""
+    is_run = ~np.isnan(found.joint)
+    return {
         **found.settings,
         "level": level,
         "seed_noise_included": bool(found.has_seed_noise[is_run].all()),
     }
-    return RelevanceMatrix.from_array(
-        found.gains(scale),
-        found.tasks,
-        "pairwise",
-        {**(provenance or {}), "scale": scale, "bootstrap": settings},
-        **columns,
-    )
+
+
+def _list_tests(found: GainBootstrap) -> dict[str, Floats]:
+    """Return the columns that are the same on every scale, [T, T] each."""
+    singles = np.tile(found.n_single, (len(found.tasks), 1))
+    return {
+        "p_value": found.p_values,
+        "q_value": found.q_values(),
+        "n_single_seeds": _blank_diagonal(singles),
+    }
 
 
 def _blank_diagonal(values: npt.NDArray[Any]) -> Floats:
@@ -135,19 +78,22 @@ def _blank_diagonal(values: npt.NDArray[Any]) -> Floats:
     return blanked
 
 
-def attach(
+def attach_uncertainty(
     matrix: RelevanceMatrix, found: GainBootstrap, more: Mapping[str, Any] | None = None
 ) -> RelevanceMatrix:
     """Return a matrix of gains with the uncertainty that was found for its cells.
 
     Added columns: `n_single_seeds`; the gain in `points` and as share of the `headroom`, each with
     `_low` and `_high`. Cells that the bootstrap does not hold stay empty.
+
+    Args:
+        more: further settings for the provenance.
     """
     columns = {
         name: _spread(values, found.tasks, matrix.tasks)
         for name, values in list_columns(found).items()
     }
-    settings = {**to_matrix(found).provenance["bootstrap"], **(more or {})}
+    settings = {**describe_bootstrap(found), **(more or {})}
     return RelevanceMatrix.from_array(
         matrix.to_frame().to_numpy(),
         matrix.tasks,
@@ -171,11 +117,7 @@ def mark_undefined(matrix: RelevanceMatrix, targets: Iterable[str]) -> Relevance
 def list_columns(found: GainBootstrap) -> dict[str, Floats]:
     """Return every column of uncertainty, [T, T] each, in the bootstrap's order of tasks."""
     low, high = found.interval("relative")
-    columns = {"ci_low": low, "ci_high": high}
-    columns |= {"p_value": found.p_values, "q_value": found.q_values()}
-    singles = np.tile(found.n_single.astype(np.float64), (len(found.tasks), 1))
-    np.fill_diagonal(singles, np.nan)
-    columns["n_single_seeds"] = singles
+    columns = {"ci_low": low, "ci_high": high, **_list_tests(found)}
     for scale in ("points", "headroom"):
         low, high = found.interval(scale)
         columns |= {scale: found.gains(scale), f"{scale}_low": low, f"{scale}_high": high}
@@ -195,51 +137,3 @@ def describe_targets(predictions: Mapping[str, Predictions], found: GainBootstra
     """
     power = tabulate_power(found, Detection(alpha=find_level(found)))
     return compare_with_majority(predictions, found).merge(power, on="task")
-
-
-def _find_all_collapsed(
-    plan: PairwisePlan, predictions: Mapping[str, Predictions], output: Output
-) -> list[CollapsedRun]:
-    losses = read_losses(plan, output.runs)
-    return [run for task, p in predictions.items() for run in find_collapsed(p, losses[task])]
-
-
-def _choose_dropped(
-    collapsed: Iterable[CollapsedRun], predictions: Mapping[str, Predictions]
-) -> list[CollapsedRun]:
-    """Return the collapsed runs without which every task still has a single run."""
-    runs = list(collapsed)
-    alone = {
-        task
-        for task, found in predictions.items()
-        if {r.seed for r in runs if (r.task, r.partner) == (task, "")} >= set(found.single.seeds)
-    }
-    return [run for run in runs if run.partner or run.task not in alone]
-
-
-def _drop(
-    predictions: Mapping[str, Predictions], dropped: Iterable[CollapsedRun]
-) -> dict[str, Predictions]:
-    gone: dict[str, list[tuple[str, int]]] = {}
-    for run in dropped:
-        gone.setdefault(run.task, []).append((run.partner, run.seed))
-    return {
-        task: found.drop(gone[task]) if task in gone else found
-        for task, found in predictions.items()
-    }
-
-
-def _drop_scores(scores: pd.DataFrame, dropped: Iterable[CollapsedRun]) -> pd.DataFrame:
-    gone = {(run.task, run.partner, run.seed) for run in dropped}
-    rows = zip(scores["task"], scores["partner"], scores["seed"], strict=True)
-    return scores[np.array([row not in gone for row in rows], dtype=bool)]
-
-
-def _mark(collapsed: Iterable[CollapsedRun], dropped: Iterable[CollapsedRun]) -> pd.DataFrame:
-    """Return the table of collapsed runs; `in_means` says whether a run still counts."""
-    runs, gone = list(collapsed), set(dropped)
-    return tabulate_collapsed(runs).assign(in_means=[run not in gone for run in runs])
-
-
-def _name_dropped(dropped: Iterable[CollapsedRun]) -> list[list[Any]]:
-    return [[run.task, run.partner, run.seed] for run in dropped]

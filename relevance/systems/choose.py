@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast, get_args
 
 from hmnet.errors import raise_problems
 from hmnet.folder.outputs import Output
@@ -11,54 +13,63 @@ from hmnet.jobs.prepared import PreparedStudy
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from hmnet.study.study import Study
 from hmnet.study.tasks import NAME_PATTERN
-from relevance.groups.at_hand import find_groupings
-from relevance.systems.systems import System, list_systems
+from relevance.groups.at_hand import Groupings, find_groupings
+from relevance.systems.systems import Duplicate, System, list_systems
+
+
+@dataclass(frozen=True)
+class SystemOptions:
+    """Which systems to compare.
+
+    Attributes:
+        groups: NAME=FILE of each grouping; none for those that are at hand
+            (`relevance.groups.at_hand.find_groupings`, which `k` is for).
+        k: number of groups of a clustering.
+        hierarchy: layers of HMNet, such as 8,2,2; None for the default of the encoder's depth.
+        skillnet: whether the SkillNet-style baseline is among them.
+        duplicate: `layer`, `ffn`, or both separated by a comma.
+    """
+
+    groups: Sequence[str] = ()
+    k: int | None = None
+    hierarchy: str | None = None
+    skillnet: bool = True
+    duplicate: str = "layer"
 
 
 def choose_systems(
-    output: Output,
-    prepared: PreparedStudy,
-    *,
-    groups: Sequence[str] = (),
-    k: int | None = None,
-    hierarchy: str | None = None,
-    skillnet: bool = True,
-    duplicate: str = "layer",
-    say: Callable[[str], None] = print,
-) -> list[System]:
-    """Return the systems to compare, from the options of the command line.
-
-    Args:
-        groups: NAME=FILE of each grouping; none for those that are at hand
-            (`relevance.groups.at_hand.find_groupings`, which `k` is for).
-        duplicate: `layer`, `ffn`, or both separated by a comma.
-        say: told of a matrix that gives no groups.
+    output: Output, prepared: PreparedStudy, options: SystemOptions
+) -> tuple[list[System], tuple[str, ...]]:
+    """Return the systems to compare, and notes about matrices that give no groups.
 
     Raises:
         InputError: with every option that does not fit.
     """
-    duplicates = [name.strip() for name in duplicate.split(",")]
-    raise_problems(
-        f"Parameter `duplicate` should be layer, ffn or both. Found `{name}`."
-        for name in duplicates
-        if name not in ("layer", "ffn")
-    )
-    layers = None if hierarchy is None else HierarchySpec.parse(hierarchy)
+    duplicates = _parse_duplicates(options.duplicate)
+    layers = None if options.hierarchy is None else HierarchySpec.parse(options.hierarchy)
     if layers is not None:
         layers.check_depth(prepared.depth)
-    found = choose_groupings(output, prepared.study, groups, k, say)
-    return list_systems(prepared, found, layers, skillnet=skillnet, duplicates=duplicates)  # type: ignore[arg-type]
+    found = choose_groupings(output, prepared.study, options.groups, options.k)
+    skillnet = options.skillnet
+    systems = list_systems(prepared, found.groups, layers, skillnet=skillnet, duplicates=duplicates)
+    return systems, found.notes
+
+
+def _parse_duplicates(text: str) -> list[Duplicate]:
+    names = [name.strip() for name in text.split(",")]
+    raise_problems(
+        f"Parameter `duplicate` should be layer, ffn or both. Found `{name}`."
+        for name in names
+        if name not in get_args(Duplicate)
+    )
+    return [cast("Duplicate", name) for name in names]
 
 
 def choose_groupings(
-    output: Output,
-    study: Study,
-    given: Sequence[str],
-    k: int | None,
-    say: Callable[[str], None] = print,
-) -> dict[str, Groups]:
+    output: Output, study: Study, given: Sequence[str], k: int | None
+) -> Groupings:
     """Return the groupings that are given, else those at hand."""
-    return read_groupings(given, study) if given else find_groupings(output, study, k, say)
+    return Groupings(read_groupings(given, study)) if given else find_groupings(output, study, k)
 
 
 def read_groupings(given: Sequence[str], study: Study) -> dict[str, Groups]:

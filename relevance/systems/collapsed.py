@@ -43,7 +43,7 @@ def _read_losses(
     return losses
 
 
-def describe_collapsed(
+def describe_collapsed_results(
     found: Sequence[CollapsedRun], prepared: PreparedStudy, systems: Sequence[System]
 ) -> str:
     """Return how many results of each system collapsed."""

@@ -1,4 +1,7 @@
-"""All systems on a study's tasks, trained and compared (Table 1): `hmnet compare`."""
+"""All systems on a study's tasks, trained and compared (Table 1).
+
+It is the one comparison: of `hmnet compare`, of `relevance demo`, and of the report.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +56,7 @@ def compare_systems(
         RunsFailedError: if runs failed, after the table of the others is written.
     """
     summary = train_systems(output, prepared, systems, workers)
-    table = tabulate_comparison(prepared, systems, prepared.study.seeds, output.runs)
-    table = add_intervals(table, read_systems(prepared, systems, output.runs), draws)
+    table = measure_systems(prepared, systems, output.runs, draws)
     provenance = {
         **describe_study(prepared),
         "draws": draws,
@@ -63,6 +65,21 @@ def compare_systems(
     write_table(output.compare, table, COMPARISON.schema, provenance)
     raise_failures(summary)
     return table
+
+
+def measure_systems(
+    prepared: PreparedStudy, systems: Sequence[System], store: RunStore, draws: int = DRAWS
+) -> pd.DataFrame:
+    """Return the table of `compare_systems` from the runs that are done."""
+    table = tabulate_comparison(prepared, systems, prepared.study.seeds, store)
+    return add_intervals(table, read_systems(prepared, systems, store), draws)
+
+
+def average_scores(table: pd.DataFrame) -> dict[str, float]:
+    """Return each system's average over tasks, its mean over seeds, from a table of systems."""
+    seeds = table[(table["task"] == AVERAGE) & table["seed"].notna()]
+    averages = seeds.groupby("system", sort=False)["score"].mean()
+    return {str(name): float(score) for name, score in averages.items()}
 
 
 def to_plain_system(system: System) -> dict[str, object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -47,7 +47,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class HierarchySweep:
     """The runs of a sweep.
 
     Attributes:
@@ -64,7 +64,7 @@ class Sweep:
         return [point.job for point in self.points]
 
 
-def check_sweep(shared: Sequence[int] | None, hierarchies: str | None) -> None:
+def check_hierarchy_sweep(shared: Sequence[int] | None, hierarchies: str | None) -> None:
     """Raise an InputError unless one of `shared` and `hierarchies` is given."""
     if (shared is None) == (hierarchies is None):
         found = "none" if shared is None else "both"
@@ -73,24 +73,24 @@ def check_sweep(shared: Sequence[int] | None, hierarchies: str | None) -> None:
         )
 
 
-def plan_sweep(
+def plan_hierarchy_sweep(
     prepared: PreparedStudy,
     shared: Sequence[int] | None,
     hierarchies: str | None,
     groupings: Mapping[str, Groups],
-) -> Sweep:
+) -> HierarchySweep:
     """Plan the sweep that the options ask for.
 
     Raises:
         InputError: unless one of `shared` and `hierarchies` is given, or if it does not fit.
     """
-    check_sweep(shared, hierarchies)
+    check_hierarchy_sweep(shared, hierarchies)
     if shared is not None:
         return plan_layers(prepared, shared)
     return plan_combinations(prepared, hierarchies or "", groupings)
 
 
-def plan_layers(prepared: PreparedStudy, shared: Sequence[int]) -> Sweep:
+def plan_layers(prepared: PreparedStudy, shared: Sequence[int]) -> HierarchySweep:
     """Plan {x, 0, L-x} on the study's tasks for each x and seed.
 
     Raises:
@@ -109,12 +109,12 @@ def plan_layers(prepared: PreparedStudy, shared: Sequence[int]) -> Sweep:
             f"Parameter `tasks` should name at least two tasks to share layers. Found `{names}`."
         )
     layers = [HierarchySpec(x, 0, depth - x) for x in shared]
-    return Sweep("layers", tuple(_plan(prepared, layers, {"": Groups.one(names)})))
+    return HierarchySweep("layers", tuple(_plan(prepared, layers, {"": Groups.one(names)})))
 
 
 def plan_combinations(
     prepared: PreparedStudy, hierarchies: str, groupings: Mapping[str, Groups]
-) -> Sweep:
+) -> HierarchySweep:
     """Plan every {x,y,z} with every grouping and seed, and multi-task training.
 
     Args:
@@ -134,10 +134,10 @@ def plan_combinations(
     all_shared = HierarchySpec(prepared.depth, 0, 0)
     one = {MULTI: Groups.one(prepared.study.tasks)}
     points = (*_plan(prepared, layers, groupings), *_plan(prepared, [all_shared], one))
-    return Sweep("combinations", points)
+    return HierarchySweep("combinations", points)
 
 
-def _refuse_repeated(parameter: str, values: Sequence[Any]) -> None:
+def _refuse_repeated(parameter: str, values: Sequence[int] | Sequence[str]) -> None:
     repeated = sorted({value for value in values if values.count(value) > 1})
     raise_problems(
         f"Parameter `{parameter}` should name each value once. Found `{value}` twice."
@@ -157,8 +157,8 @@ def _plan(
     ]
 
 
-def run_sweep(
-    output: Output, prepared: PreparedStudy, sweep: Sweep, workers: Workers
+def run_hierarchy_sweep(
+    output: Output, prepared: PreparedStudy, sweep: HierarchySweep, workers: Workers
 ) -> tuple[pd.DataFrame, Path]:
     """Run what is missing of a sweep; write its table, `sweep-<kind>.parquet`.
 
@@ -189,22 +189,19 @@ def run_sweep(
 
 
 def tabulate_layers(points: Sequence[Point], store: RunStore) -> pd.DataFrame:
-    """Return a row per finished run and task: `task`, `shared`, `seed`, `score`, `run`."""
+    """Return a row per finished run and task, with the columns of `LAYER_SWEEP` and `run`."""
     rows = [
         (task, point.hierarchy.shared, point.seed, score, point.job.spec.run_id)
         for point in points
         if store.is_done(point.job.spec)
         for task, score in store.result(point.job.spec).primary.items()
     ]
-    frame = pd.DataFrame(rows, columns=["task", "shared", "seed", "score", "run"])
+    frame = pd.DataFrame(rows, columns=[*LAYER_SWEEP.columns, "run"])
     return frame.sort_values(["task", "shared", "seed"], ignore_index=True)
 
 
 def tabulate_combinations(points: Sequence[Point], store: RunStore) -> pd.DataFrame:
-    """Return a row per finished run.
-
-    Columns: `hierarchy`, `shared`, `grouping`, `seed`, `score` (average over tasks), `run`.
-    """
+    """Return a row per finished run, with the columns of `COMBINATION_SWEEP` and `run`."""
     rows = [
         (
             str(point.hierarchy),
@@ -217,8 +214,7 @@ def tabulate_combinations(points: Sequence[Point], store: RunStore) -> pd.DataFr
         for point in points
         if store.is_done(point.job.spec)
     ]
-    columns = ["hierarchy", "shared", "grouping", "seed", "score", "run"]
-    frame = pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=[*COMBINATION_SWEEP.columns, "run"])
     return frame.sort_values(["grouping", "shared", "hierarchy", "seed"], ignore_index=True)
 
 
@@ -232,7 +228,7 @@ _TABLES = {
 }
 
 
-def describe_sweep(table: pd.DataFrame) -> str:
+def describe_hierarchy_sweep(table: pd.DataFrame) -> str:
     """Return the means over seeds and their range, as text."""
     lines = "task" if "task" in table.columns else "grouping"
     along = "shared" if "task" in table.columns else "hierarchy"

@@ -18,15 +18,13 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.cost import estimate_work
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.jobs.progress_line import SweepProgress
-from hmnet.jobs.schedule import Summary, raise_failures, run_jobs
+from hmnet.jobs.schedule import Summary, run_jobs
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
-from hmnet.storage.documents import to_plain
-from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups, HierarchySpec
-from relevance.systems.comparison_format import COMPARISON, MULTI, SINGLE, SKILLNET
+from relevance.systems.comparison_format import MULTI, SINGLE, SKILLNET
 
 Duplicate = Literal["layer", "ffn"]
 
@@ -110,25 +108,6 @@ def train_systems(
         cost=lambda job: estimate_work(job, prepared.data),
         watcher=SweepProgress(output.progress),
     )
-
-
-def run_comparison(
-    output: Output, prepared: PreparedStudy, systems: Sequence[System], workers: Workers
-) -> dict[str, float]:
-    """Train the systems; write `compare.parquet`, without intervals.
-
-    Returns:
-        Each system's average score.
-
-    Raises:
-        RunsFailedError: if runs failed, after the table of the others is written.
-    """
-    summary = train_systems(output, prepared, systems, workers)
-    table = tabulate_comparison(prepared, systems, prepared.study.seeds, output.runs)
-    write_table(output.compare, table, COMPARISON.schema, {"model": to_plain(prepared.model)})
-    raise_failures(summary)
-    averages = table[table["task"] == AVERAGE].groupby("system", sort=False)["score"].mean()
-    return {str(name): float(score) for name, score in averages.items()}
 
 
 def tabulate_comparison(

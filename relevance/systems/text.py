@@ -11,14 +11,14 @@ from analysis.gains.paired import AVERAGE
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
 from relevance.systems.budget import describe_budget
-from relevance.systems.collapsed import describe_collapsed, find_collapsed_results
+from relevance.systems.collapsed import describe_collapsed_results, find_collapsed_results
 from relevance.systems.comparison_format import REFERENCE_SYSTEMS, SINGLE
 from relevance.systems.parameters import describe_counts, format_count
 from relevance.systems.split_scores import tabulate_split_scores
 from relevance.systems.systems import System
 
 
-def describe_comparison(
+def describe_systems(
     table: pd.DataFrame, prepared: PreparedStudy, systems: Sequence[System], store: RunStore
 ) -> str:
     """Return the table as text: scores, differences, collapsed results, parameters, the budget."""
@@ -40,7 +40,7 @@ def describe_comparison(
         parts.append("one seed: the intervals hold for these very runs, without the noise of seeds")
     collapsed = find_collapsed_results(prepared, systems, store)
     if collapsed:
-        parts.append(describe_collapsed(collapsed, prepared, systems))
+        parts.append(describe_collapsed_results(collapsed, prepared, systems))
     parts += ["", describe_counts(prepared, systems)]
     return "\n".join([*parts, "", describe_budget(prepared, systems)])
 

@@ -38,13 +38,13 @@ FEW = (
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, list[str]]:
     """The demo with five of its tasks and less training."""
     short = dataclasses.replace(PLANTED_TRAINING, epochs=6, learning_rate=3e-3)
-    said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hmnet.planted.suite, "TASK_NAMES", FEW)
         patch.setattr(relevance.demo, "write_planted", partial(write_planted, dev_rows=80))
         patch.setattr(relevance.demo, "PLANTED_TRAINING", short)
         folder = tmp_path_factory.mktemp("demo") / "out"
-        return run_demo(folder, seed=0, workers=2, say=said.append), said
+        said = list(run_demo(folder, seed=0, workers=2))
+    return Output(folder), said
 
 
 def test_the_whole_chain_runs_and_reports(demo: tuple[Output, list[str]]) -> None:
@@ -111,6 +111,6 @@ def call(app: Typer, *arguments: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_the_planted_groups_are_found(tmp_path: Path, seed: int) -> None:
-    output = run_demo(tmp_path / "demo", seed=seed, workers=None)
-    index = read_json(output.folder / "planted.json")["found"]["adjusted_rand_index"]
+    list(run_demo(tmp_path / "demo", seed=seed, workers=None))
+    index = read_json(tmp_path / "demo" / "planted.json")["found"]["adjusted_rand_index"]
     assert index == 1.0 if seed == 0 else index >= 0.8

@@ -34,7 +34,7 @@ from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
 from hmnet.study.study import load_study
 from relevance.cli import app
-from relevance.pairwise.sweep import print_plan
+from relevance.commands.pairwise_sweep import estimate_pairwise
 
 QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}
 
@@ -203,8 +203,7 @@ def test_a_dry_run_for_a_cluster_is_timed_on_this_machine(
     monkeypatch.setattr(hmnet.jobs.estimate, "measure_speed", measure)
     monkeypatch.setattr(hmnet.jobs.workers, "count_cores", lambda: 1)
     cluster = Workers(4, ("cuda:0",) * 4, scheduler="tcp://127.0.0.1:9")
-    said: list[str] = []
-    print_plan(Output(tmp_path / "out"), load_study(study), cluster, say=said.append)
+    said = list(estimate_pairwise(Output(tmp_path / "out"), load_study(study), cluster))
     assert [machine.device for machine in machines] == ["cpu"]
     assert "on 4 workers" in said[-1]
     assert "timed on the CPU of this machine" in said[-1]

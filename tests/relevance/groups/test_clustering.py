@@ -18,7 +18,8 @@ from analysis.partitions.kmeans import run_kmeans
 from hmnet.errors import InputError
 from hmnet.study.hierarchy import Groups
 from hmnet.study.tasks import PAPER_TASKS
-from relevance.groups.clustering import METHODS, cluster, to_table
+from relevance.groups.clustering import cluster, to_table
+from relevance.groups.groupers import METHODS
 from relevance.groups.partition import best_partition, within_group_gain
 from relevance.matrices.manual import manual_groups, manual_matrix
 from relevance.matrices.matrix import RelevanceMatrix

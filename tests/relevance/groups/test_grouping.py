@@ -23,8 +23,10 @@ from analysis.partitions.structure import find_structure, split_effects
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output, open_output
 from hmnet.study.hierarchy import Groups
-from relevance.groups.clustering import METHODS, cluster
-from relevance.groups.grouping import group_matrix, group_with_doubt, parse_k
+from relevance.commands.grouping_of_tasks import run_cluster
+from relevance.groups.clustering import cluster
+from relevance.groups.groupers import METHODS
+from relevance.groups.grouping import describe_doubt, group_matrix, parse_k
 from relevance.groups.partition import best_partition, within_group_gain
 from relevance.matrices.draws import draws_path, read_draws, write_draws
 from relevance.matrices.matrix import RelevanceMatrix
@@ -54,10 +56,9 @@ def nothing() -> GainBootstrap:
 def group(
     output: Output, found: GainBootstrap, k: int | None, method: str = "exact"
 ) -> tuple[Groups, list[str]]:
-    said: list[str] = []
-    matrix = to_matrix(found)
-    groups, _ = group_matrix(output, matrix, k, method, 0, found.draws(), said.append)
-    return groups, said
+    grouped = group_matrix(to_matrix(found), k, method, 0, found.draws())
+    grouped.write(output)
+    return grouped.groups, list(describe_doubt(grouped))
 
 
 # Many matrices at once
@@ -192,12 +193,9 @@ def test_groups_are_written_with_their_stability_and_the_report_reads_it(
     matrix = to_matrix(planted)
     matrix.write(output.pairwise)
     write_draws(output.draws, matrix, planted)
-    said: list[str] = []
-    groups, written = group_with_doubt(
-        output.folder, None, "pairwise", None, "exact", 0, said.append
-    )
-    assert len(groups.groups) == 3
-    assert set(written) == {output.clusters, output.groups, output.stability}
+    said = list(run_cluster(output.folder, None, "pairwise", "auto", "exact", 0))
+    assert len(Groups.read(output.groups).groups) == 3
+    assert said[-1] == f"wrote {output.clusters} and {output.groups} and {output.stability}"
     origin = json.loads(output.groups.read_text())["origin"]
     assert origin["k"] == 3
     assert origin["matrix"] == matrix.identity
@@ -242,17 +240,16 @@ def test_lower_bounds_are_resampled_on_their_own_level(
     assert not any("warning" in line for line in said)
 
 
-@pytest.mark.parametrize("k", [3, None])
+@pytest.mark.parametrize("k", ["3", "auto"])
 def test_a_published_table_gives_groups_and_one_line_about_what_is_unknown(
-    tmp_path: Path, k: int | None
+    tmp_path: Path, k: str
 ) -> None:
-    said: list[str] = []
-    groups, written = group_with_doubt(
-        tmp_path / "out", None, "paper:table3", k, "kmeans", 0, said.append
-    )
+    said = list(run_cluster(tmp_path / "out", None, "paper:table3", k, "kmeans", 0))
+    output = Output(tmp_path / "out")
+    groups = Groups.read(output.groups)
     assert sum("cannot be said" in line for line in said) == 1
     assert "resampling" not in groups.origin
-    assert len(written) == 2
+    assert said[-1] == f"wrote {output.clusters} and {output.groups}"
     assert all("low" not in row for row in groups.origin["compared"])
 
 
@@ -274,10 +271,8 @@ def test_a_file_finds_the_draws_beside_it(planted: GainBootstrap, tmp_path: Path
     matrix = to_matrix(planted)
     matrix.write(tmp_path / "mine.parquet")
     write_draws(draws_path(tmp_path / "mine.parquet"), matrix, planted)
-    groups, _ = group_with_doubt(
-        tmp_path / "out", None, str(tmp_path / "mine.parquet"), 3, "exact", 0, lambda line: None
-    )
-    assert "resampling" in groups.origin
+    list(run_cluster(tmp_path / "out", None, str(tmp_path / "mine.parquet"), "3", "exact", 0))
+    assert "resampling" in Groups.read(tmp_path / "out" / "groups.json").origin
 
 
 def test_k_is_a_number_or_auto() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hmnet.folder.outputs import Output, open_output
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study
-from relevance.groups.at_hand import find_groupings, group_tasks
+from relevance.commands.grouping_of_tasks import run_cluster
+from relevance.groups.at_hand import Groupings, find_groupings
 from relevance.groups.clustering import cluster
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.reference import load_reference
@@ -28,41 +29,55 @@ def output(tmp_path: Path) -> Output:
     return output
 
 
-def count(found: dict[str, Groups]) -> dict[str, int]:
-    return {name: len(groups.groups) for name, groups in found.items()}
+def count(found: Groupings) -> dict[str, int]:
+    return {name: len(groups.groups) for name, groups in found.groups.items()}
 
 
 def test_clusterings_get_three_groups_whatever_the_manual_ones_are(output: Output) -> None:
-    group_tasks(output.folder, None, "manual", 1, "kmeans", 0)
+    list(run_cluster(output.folder, None, "manual", "1", "kmeans", 0))
     assert len(Groups.read(output.groups).groups) == 4
-    assert count(find_groupings(output, STUDY)) == {"vocabulary": 3, "manual": 4, "pairwise": 3}
+    assert count(find_groupings(output, STUDY)) == {
+        "vocabulary": 3,
+        "manual": 4,
+        "pairwise": 3,
+    }
 
 
 def test_clusterings_get_as_many_groups_as_were_made_from_a_matrix_at_hand(output: Output) -> None:
-    group_tasks(output.folder, None, "pairwise", 2, "kmeans", 0)
-    assert count(find_groupings(output, STUDY)) == {"vocabulary": 2, "manual": 4, "pairwise": 2}
+    list(run_cluster(output.folder, None, "pairwise", "2", "kmeans", 0))
+    assert count(find_groupings(output, STUDY)) == {
+        "vocabulary": 2,
+        "manual": 4,
+        "pairwise": 2,
+    }
 
 
 def test_gains_without_structure_leave_three_groups_to_the_others(output: Output) -> None:
     cluster(RelevanceMatrix.read(output.pairwise), 1).write(output.groups)
-    assert count(find_groupings(output, STUDY)) == {"vocabulary": 3, "manual": 4, "pairwise": 1}
+    assert count(find_groupings(output, STUDY)) == {
+        "vocabulary": 3,
+        "manual": 4,
+        "pairwise": 1,
+    }
 
 
 def test_groups_of_a_published_table_do_not_pass_for_measured_ones(output: Output) -> None:
-    group_tasks(output.folder, None, "paper:table3", 4, "kmeans", 0)
+    list(run_cluster(output.folder, None, "paper:table3", "4", "kmeans", 0))
     found = find_groupings(output, STUDY)
     assert count(found) == {"vocabulary": 3, "manual": 4, "pairwise": 3, "paper-table3": 4}
     assert (
-        found["pairwise"].partition == cluster(RelevanceMatrix.read(output.pairwise), 3).partition
+        found.groups["pairwise"].partition
+        == cluster(RelevanceMatrix.read(output.pairwise), 3).partition
     )
 
 
 def test_groups_of_gains_that_have_changed_since_have_a_name_of_their_own(output: Output) -> None:
-    groups, _ = group_tasks(output.folder, None, "pairwise", 2, "kmeans", 0)
+    list(run_cluster(output.folder, None, "pairwise", "2", "kmeans", 0))
+    groups = Groups.read(output.groups)
     load_reference("paper:table3").select(NAMES).write(output.pairwise)
     found = find_groupings(output, STUDY)
-    assert found[f"pairwise-{groups.origin['matrix']}"] == Groups.read(output.groups)
-    assert len(found["pairwise"].groups) == 3
+    assert found.groups[f"pairwise-{groups.origin['matrix']}"] == Groups.read(output.groups)
+    assert len(found.groups["pairwise"].groups) == 3
 
 
 def test_groups_written_by_hand_are_among_them(output: Output) -> None:

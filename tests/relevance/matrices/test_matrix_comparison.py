@@ -18,7 +18,7 @@ from hmnet.errors import InputError
 from relevance.cli import app
 from relevance.matrices.comparison import (
     compare_matrices,
-    describe_comparison,
+    describe_matrix_comparison,
     disattenuate,
     measure_reliability,
     permute_jointly,
@@ -154,7 +154,7 @@ def test_a_published_table_says_nothing_of_its_noise() -> None:
     found = compare_matrices(load_reference("paper:table2"), load_reference("paper:table3"))
     assert found.reliability == (None, None)
     assert found.disattenuated is None
-    lines = list(describe_comparison(found, ("table2", "table3")))
+    lines = list(describe_matrix_comparison(found, ("table2", "table3")))
     assert "reliability of table2: cannot be said" in lines
     assert not any("disattenuated" in line for line in lines)
 

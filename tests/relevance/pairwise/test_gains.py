@@ -21,11 +21,12 @@ from hmnet.storage.tables import read_table
 from hmnet.study.metrics import METRICS
 from hmnet.study.study import resolve_study
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.measurement import MeasureOptions, describe_measurement, measure_sweep
 from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.results import read_predictions
 from relevance.pairwise.sweep import plan_sweep, run_sweep
 from relevance.pairwise.text import describe_significant, format_matrix
-from relevance.pairwise.uncertainty import describe_targets, make_measure, mark_undefined, to_matrix
+from relevance.pairwise.uncertainty import describe_targets, mark_undefined, to_matrix
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -44,15 +45,14 @@ def swept(study_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[O
     return output, run(output, study_file)
 
 
-def run(output: Output, study_file: Path, **options: bool) -> list[str]:
+def run(output: Output, study_file: Path, *, drop_collapsed: bool = False) -> list[str]:
     """Run the sweep; return what was said."""
     changes = {"seeds": [0, 1]}
     study = resolve_study(output.folder, study_file, changes)
-    said: list[str] = []
-    measure = make_measure(said.append, draws=80, **options)
+    options = MeasureOptions(drop_collapsed, draws=80)
     workers = Workers.choose(workers=1)
-    run_sweep(output, study, workers, single_seeds=[0, 1, 2], measure=measure)
-    return said
+    found = run_sweep(output, study, workers, single_seeds=[0, 1, 2], options=options)
+    return list(describe_measurement(found))
 
 
 def read_plan(output: Output) -> PairwisePlan:
@@ -174,8 +174,8 @@ def test_a_task_without_a_single_run_is_named_and_its_cells_are_empty(
     plan = read_plan(output)
     prepared = plan_sweep(output, resolve_study(output.folder), [0, 1, 2])[0]
     monkeypatch.setattr(RunStore, "is_done", forget)
-    said: list[str] = []
-    matrix, _ = make_measure(said.append, draws=40)(prepared, plan, output)
+    found = measure_sweep(prepared, plan, output.runs, MeasureOptions(draws=40))
+    said, matrix = list(describe_measurement(found)), found.matrix
     assert any("no finished single run of grade" in line for line in said)
     assert matrix.to_frame()["grade"].drop("grade").isna().all()
     assert np.isfinite(matrix.to_frame("p_value").loc["tone", "match"])
@@ -188,10 +188,9 @@ def test_one_seed_is_told_plainly(study_file: Path, tmp_path: Path) -> None:
     output = open_output(tmp_path / "out")
     changes = {"training.epochs": 1, "tasks": ["tone", "grade"]}
     study = resolve_study(output.folder, study_file, changes)
-    said: list[str] = []
-    matrix = run_sweep(
-        output, study, Workers.choose(workers=1), measure=make_measure(said.append, draws=40)
-    )
+    workers, options = Workers.choose(workers=1), MeasureOptions(draws=40)
+    found = run_sweep(output, study, workers, options=options)
+    said, matrix = list(describe_measurement(found)), found.matrix
     assert any("seed noise is not in them" in line for line in said)
     assert matrix.provenance["bootstrap"]["seed_noise_included"] is False
     assert not output.decomposition.exists()  # two tasks cannot be told apart

@@ -18,6 +18,7 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.workers import Workers
 from hmnet.study.study import Study, resolve_study
+from relevance.commands.pairwise_sweep import SweepOptions, plan_pairwise_study, run_pairwise
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.extra_seeds import (
     ExtraSeeds,
@@ -27,15 +28,16 @@ from relevance.pairwise.extra_seeds import (
     extend_plan,
     read_refinement,
 )
+from relevance.pairwise.measurement import MeasureOptions
 from relevance.pairwise.plan import PairwisePlan
-from relevance.pairwise.planning import describe_split, print_study_plan
-from relevance.pairwise.second_round import describe_extra, plan_extra, refine_sweep
+from relevance.pairwise.planning import describe_split
+from relevance.pairwise.second_round import describe_extra, plan_extra
 from relevance.pairwise.sweep import plan_sweep, run_sweep
-from relevance.pairwise.uncertainty import make_measure
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
 WORKERS = Workers.choose(workers=1)
+MEASURE = MeasureOptions(draws=40)
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +53,10 @@ def refined(
     output = open_output(tmp_path_factory.mktemp("refined") / "out")
     changes = {"seeds": [0, 1], "tasks": ["match", "grade"]}
     study = resolve_study(output.folder, study_file, changes)
-    said: list[str] = []
-    measure = make_measure(lambda line: None, draws=40)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed_value, "LEAST_VALUE", 0.0)  # any run is worth its while
-        refine_sweep(output, study, WORKERS, 3, measure=measure, say=said.append)
+        options = SweepOptions(refine=3, measure=MEASURE)
+        said = list(run_pairwise(output, study, WORKERS, options))
     return output, study, said
 
 
@@ -92,7 +93,7 @@ def test_further_seeds_belong_to_the_sweep_from_then_on(
 ) -> None:
     output, study, _ = refined
     before, runs = output.pairwise.read_bytes(), sorted(output.runs.folder.iterdir())
-    run_sweep(output, study, WORKERS, measure=make_measure(lambda line: None, draws=40))
+    run_sweep(output, study, WORKERS, options=MEASURE)
     assert output.pairwise.read_bytes() == before
     assert sorted(output.runs.folder.iterdir()) == runs
 
@@ -127,7 +128,7 @@ def test_one_seed_is_told_to_be_too_few() -> None:
 def test_a_budget_of_nothing_is_refused(refined: tuple[Output, Study, list[str]]) -> None:
     output, study, _ = refined
     with pytest.raises(InputError, match="budget"):
-        refine_sweep(output, study, WORKERS, 0)
+        list(run_pairwise(output, study, WORKERS, SweepOptions(refine=0)))
 
 
 def test_nothing_to_add_is_said() -> None:
@@ -139,8 +140,7 @@ def test_a_plan_says_runs_power_and_split_before_anything_ran(
 ) -> None:
     output = open_output(tmp_path / "out")
     study = resolve_study(output.folder, study_file, {"seeds": [0, 1]})
-    said: list[str] = []
-    print_study_plan(output, study, WORKERS, single_seeds=[0, 1, 2], budget=30, say=said.append)
+    said = list(plan_pairwise_study(output, study, WORKERS, [0, 1, 2], budget=30))
     assert said[0] == "9 single runs and 6 pair runs"
     assert any("M training tokens" in line for line in said)
     assert any("expected from published" in line for line in said)
@@ -156,8 +156,7 @@ def test_after_a_round_the_plan_uses_what_was_measured(
     refined: tuple[Output, Study, list[str]],
 ) -> None:
     output, study, _ = refined
-    said: list[str] = []
-    print_study_plan(output, study, WORKERS, say=said.append)
+    said = list(plan_pairwise_study(output, study, WORKERS))
     assert any("measured in the runs so far" in line for line in said)
 
 

@@ -37,7 +37,7 @@ from hmnet.study.study import Study, load_study
 from hmnet.study.tasks import Task
 from relevance.cli import app as relevance_app
 from relevance.systems.budget import count_task_steps, describe_budget
-from relevance.systems.collapsed import describe_collapsed, find_collapsed_results
+from relevance.systems.collapsed import describe_collapsed_results, find_collapsed_results
 from relevance.systems.compare import add_intervals
 from relevance.systems.split_scores import tabulate_split_scores
 from relevance.systems.systems import list_systems
@@ -220,7 +220,7 @@ def test_it_is_said_how_many_results_of_each_system_collapsed() -> None:
     prepared = prepare_made({"one": 8, "two": 8}, TrainingSettings())
     runs = [CollapsedRun(task, partner, 0, ()) for task, partner in
             (("one", ""), ("one", "multi-task"), ("two", "multi-task"))]  # fmt: skip
-    text = describe_collapsed(runs, prepared, list_systems(prepared, {}))
+    text = describe_collapsed_results(runs, prepared, list_systems(prepared, {}))
     assert "of 2 per system: single-task 1, multi-task 2. They are in the means" in text
 
 

@@ -1,0 +1,91 @@
+"""`hmnet compare` and `hmnet sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from analysis.levels import DRAWS
+from hmnet.folder.outputs import Output
+from hmnet.jobs.prepared import prepare_study
+from hmnet.jobs.workers import Workers
+from hmnet.study.study import Study
+from relevance.commands.lines import Aside, describe_jobs
+from relevance.groups.at_hand import Groupings
+from relevance.systems.budget import describe_budget
+from relevance.systems.choose import SystemOptions, choose_groupings, choose_systems
+from relevance.systems.compare import compare_systems
+from relevance.systems.parameters import describe_counts
+from relevance.systems.sweeps import (
+    check_hierarchy_sweep,
+    describe_hierarchy_sweep,
+    plan_hierarchy_sweep,
+    run_hierarchy_sweep,
+)
+from relevance.systems.systems import plan_comparison
+from relevance.systems.text import describe_systems
+
+
+def run_compare_systems(
+    output: Output,
+    study: Study,
+    workers: Workers,
+    options: SystemOptions,
+    draws: int = DRAWS,
+    *,
+    dry_run: bool = False,
+) -> Iterator[str]:
+    """Train all systems with the same budget and compare them; write `compare.parquet`."""
+    prepared = prepare_study(study, output.data)
+    systems, notes = choose_systems(output, prepared, options)
+    yield from map(Aside, notes)
+    if dry_run:
+        yield describe_counts(prepared, systems)
+        yield describe_budget(prepared, systems)
+        jobs = plan_comparison(prepared, systems)
+        yield from describe_jobs(prepared, jobs, output.runs, workers)
+        return
+    table = compare_systems(output, prepared, systems, workers, draws)
+    yield describe_systems(table, prepared, systems, output.runs)
+    yield f"wrote {output.compare}"
+
+
+@dataclass(frozen=True)
+class HierarchyOptions:
+    """Which hierarchies to train; one of the first two is given.
+
+    Attributes:
+        shared: numbers of shared layers (Figure 3).
+        hierarchies: `8,2,2;6,4,2`, to be combined with groupings (Figure 4).
+        groups: NAME=FILE of each grouping; none for those at hand.
+        k: number of groups of a clustering.
+    """
+
+    shared: Sequence[int] | None = None
+    hierarchies: str | None = None
+    groups: Sequence[str] = ()
+    k: int | None = None
+
+
+def run_sweep_of_hierarchies(
+    output: Output,
+    study: Study,
+    workers: Workers,
+    options: HierarchyOptions,
+    *,
+    dry_run: bool = False,
+) -> Iterator[str]:
+    """Train with several numbers of shared layers, or several hierarchies and groupings."""
+    check_hierarchy_sweep(options.shared, options.hierarchies)
+    prepared = prepare_study(study, output.data)
+    found = Groupings({})
+    if options.hierarchies:
+        found = choose_groupings(output, study, options.groups, options.k)
+    yield from map(Aside, found.notes)
+    sweep = plan_hierarchy_sweep(prepared, options.shared, options.hierarchies, found.groups)
+    if dry_run:
+        yield from describe_jobs(prepared, sweep.jobs, output.runs, workers)
+        return
+    table, path = run_hierarchy_sweep(output, prepared, sweep, workers)
+    yield describe_hierarchy_sweep(table)
+    yield f"wrote {path}"

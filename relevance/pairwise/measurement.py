@@ -1,0 +1,183 @@
+"""A sweep's finished runs as a matrix of gains with its uncertainty, and what stands beside it.
+
+    measurement = measure_sweep(prepared, plan, output.runs)
+    measurement.write(output)
+    for line in describe_measurement(measurement): print(line)
+
+The values stay those of equations 3-4, from the runs' scores; intervals, p and q come from the
+runs' dev predictions (`analysis.gains.bootstrap`). Beside the matrix are written: the scores, the
+collapsed runs, what is known of each target, the gains of every draw, the decomposition into
+sources and targets, and the additive baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
+from analysis.levels import DRAWS
+from analysis.scores.collapse import CollapsedRun
+from analysis.scores.predictions import Predictions
+from hmnet.folder.outputs import Output
+from hmnet.jobs.prepared import PreparedStudy, describe_study
+from hmnet.runs.store import RunStore
+from hmnet.storage.tables import write_table
+from relevance.matrices.draws import write_draws
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.collapsed_runs import (
+    choose_dropped,
+    drop_predictions,
+    drop_scores,
+    find_collapsed_runs,
+    mark_dropped,
+)
+from relevance.pairwise.effects import Effects, describe_effects, measure_effects, remove_effects
+from relevance.pairwise.gains import measure_gains
+from relevance.pairwise.plan import PairwisePlan
+from relevance.pairwise.results import (
+    read_losses,
+    read_predictions,
+    read_results,
+    tabulate_scores,
+)
+from relevance.pairwise.sweep_record_format import COLLAPSED, SCORES, TARGETS
+from relevance.pairwise.text import (
+    describe_collapsed_runs,
+    describe_majority,
+    describe_seeds,
+    describe_significant,
+    describe_unread,
+)
+from relevance.pairwise.uncertainty import (
+    attach_uncertainty,
+    describe_targets,
+    mark_undefined,
+)
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """How a sweep's runs are measured.
+
+    Attributes:
+        drop_collapsed: leave collapsed runs out of means and intervals; it is said and recorded.
+        draws: bootstrap draws.
+        seed: their seed.
+    """
+
+    drop_collapsed: bool = False
+    draws: int = DRAWS
+    seed: int = 0
+
+
+MEASURE_OPTIONS = MeasureOptions()
+
+
+@dataclass(frozen=True, eq=False)
+class SweepUncertainty:
+    """What the dev predictions of a sweep's runs say beyond its scores.
+
+    Attributes:
+        found: the bootstrap of all gains.
+        targets: a row per target, `describe_targets`.
+        effects: main effects; None where the matrix is too small for them.
+    """
+
+    found: GainBootstrap
+    targets: pd.DataFrame
+    effects: Effects | None
+
+
+@dataclass(frozen=True, eq=False)
+class SweepMeasurement:
+    """What a sweep's finished runs show.
+
+    Attributes:
+        matrix: gains, with their uncertainty where there is any.
+        scores: a row per run and task, dropped ones included.
+        study: what the runs are of, for provenance.
+        unread: tasks without a finished single run.
+        collapsed, dropped: runs that did not learn, and those of them that are left out.
+        uncertainty: None where fewer than two tasks have a finished single run.
+    """
+
+    matrix: RelevanceMatrix
+    scores: pd.DataFrame
+    study: Mapping[str, object]
+    unread: tuple[str, ...]
+    collapsed: Sequence[CollapsedRun]
+    dropped: Sequence[CollapsedRun]
+    uncertainty: SweepUncertainty | None
+
+    def write(self, output: Output) -> None:
+        """Write the matrix and what stands beside it, the scores last."""
+        collapsed = mark_dropped(self.collapsed, self.dropped)
+        write_table(output.collapsed, collapsed, COLLAPSED.schema, {})
+        if self.uncertainty is not None:
+            self._write_uncertainty(output, self.uncertainty)
+        self.matrix.write(output.pairwise)
+        write_table(output.scores, self.scores, SCORES.schema, self.study)
+
+    def _write_uncertainty(self, output: Output, found: SweepUncertainty) -> None:
+        provenance = {"matrix": self.matrix.identity}
+        write_table(output.targets, found.targets, TARGETS.schema, provenance)
+        write_draws(output.draws, self.matrix, found.found)
+        if found.effects is None:
+            remove_effects(output)
+        else:
+            found.effects.write(output)
+
+
+def measure_sweep(
+    prepared: PreparedStudy,
+    plan: PairwisePlan,
+    store: RunStore,
+    options: MeasureOptions = MEASURE_OPTIONS,
+) -> SweepMeasurement:
+    """Measure the gains of a sweep from those of its runs that are done."""
+    scores = tabulate_scores(plan, read_results(plan, store))
+    predictions = read_predictions(plan, store)
+    collapsed = find_collapsed_runs(predictions, read_losses(plan, store))
+    dropped = choose_dropped(collapsed, predictions) if options.drop_collapsed else []
+    kept = drop_predictions(predictions, dropped)
+    matrix = measure_gains(drop_scores(scores, dropped), prepared)
+    uncertainty = None
+    if len(kept) > 1:
+        matrix, uncertainty = _find_uncertainty(prepared, matrix, kept, dropped, options)
+    unread = tuple(task for task in plan.tasks if task not in kept)
+    study = describe_study(prepared)
+    return SweepMeasurement(matrix, scores, study, unread, collapsed, dropped, uncertainty)
+
+
+def _find_uncertainty(
+    prepared: PreparedStudy,
+    matrix: RelevanceMatrix,
+    kept: Mapping[str, Predictions],
+    dropped: Sequence[CollapsedRun],
+    options: MeasureOptions,
+) -> tuple[RelevanceMatrix, SweepUncertainty]:
+    """Return the matrix with its uncertainty, and what else the predictions say."""
+    found = bootstrap_gains(kept, options.draws, options.seed)
+    named = [[run.task, run.partner, run.seed] for run in dropped]
+    whole = attach_uncertainty(matrix, found, {"dropped": named} if named else {})
+    targets = describe_targets(kept, found)
+    whole = mark_undefined(whole, targets.loc[targets["beats"] == "no", "task"])
+    n_train = {name: len(data.train) for name, data in prepared.data.items()}
+    return whole, SweepUncertainty(found, targets, measure_effects(whole, found, n_train))
+
+
+def describe_measurement(measurement: SweepMeasurement) -> Iterator[str]:
+    """Yield what can be relied on in a sweep, in lines for the terminal."""
+    yield from describe_unread(measurement.unread)
+    yield from describe_collapsed_runs(measurement.collapsed, measurement.dropped)
+    uncertainty = measurement.uncertainty
+    if uncertainty is None:
+        return
+    yield from describe_significant(measurement.matrix)
+    yield from describe_majority(uncertainty.targets)
+    yield from describe_seeds(uncertainty.found)
+    if uncertainty.effects is not None:
+        yield from describe_effects(uncertainty.effects.record)
