@@ -83,7 +83,10 @@ def load_encoder(
         with quiet():
             model, info = _load_model(files, config)
     missing = frozenset(info["missing_keys"])
-    layers = find_layers(model)
+    try:
+        layers = find_layers(model)
+    except InputError as error:
+        raise InputError(f"{error} It is in `{folder}`.") from None
     if any(name_in_layers(key, model, layers) for key in missing):
         raise InputError(
             f"Parameter `model` should hold weights for every layer. `{folder}` lacks "
@@ -157,13 +160,8 @@ def _open_weights(files: ModelFiles, stack: ExitStack) -> dict[str, Any]:
     """Return the name of each tensor with what reads it; nothing is read yet."""
     tensors: dict[str, Any] = {}
     for path in files.loaded:
-        try:
-            file = stack.enter_context(safe_open(path, framework="pt"))
-            names = list(file.keys())
-        except Exception as error:  # noqa: BLE001 (a damaged file raises nearly anything)
-            raise InputError(
-                f"{path}: the file should be safetensors. Found: {describe_refusal(error)}"
-            ) from None
+        file = stack.enter_context(safe_open(path, framework="pt"))
+        names = list(file.keys())
         if twice := sorted(tensors.keys() & set(names)):
             raise InputError(f"{path}: its tensors should stand in one part. Found `{twice[0]}`.")
         tensors |= {name: file.get_slice(name) for name in names}

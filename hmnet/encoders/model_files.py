@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hmnet.errors import InputError, raise_problems
+from safetensors import safe_open
+
+from hmnet.errors import InputError, first_line, raise_problems, shorten
 from hmnet.storage.digests import digest, digest_file
 from hmnet.storage.documents import read_json
 from hmnet.storage.regular import NotRegularError, check_regular
@@ -72,7 +74,17 @@ def list_model_files(folder: Path) -> ModelFiles:
             f"Parameter `model` should be a folder with configuration and safetensors weights. "
             f"`{folder}` lacks {' and '.join(missing)}."
         )
+    raise_problems(problem for path in weights if (problem := _check_header(path)))
     return ModelFiles(folder, weights, _choose_loaded(folder))
+
+
+def _check_header(path: Path) -> str | None:
+    """Return what is wrong with a safetensors file whose header does not fit its size."""
+    try:
+        with safe_open(path, framework="pt"):
+            return None
+    except Exception as error:  # noqa: BLE001 (a damaged file raises nearly anything)
+        return f"{path}: the file should be safetensors. Found: {shorten(first_line(error))}"
 
 
 def check_folder(folder: Path) -> None:
