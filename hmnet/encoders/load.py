@@ -84,15 +84,17 @@ def load_encoder(
             model, info = _load_model(files, config)
     missing = frozenset(info["missing_keys"])
     try:
-        layers = find_layers(model)
-    except InputError as error:
-        raise InputError(f"{error} It is in `{folder}`.") from None
-    if any(name_in_layers(key, model, layers) for key in missing):
+        encoder = as_encoder(model, missing)  # runs it once: odd values may show here
+    except Exception as error:
+        raise InputError(
+            f"{describe_refusal(error)} The architecture is that of `{folder}`."
+        ) from error
+    if any(name_in_layers(key, model, encoder.layers) for key in missing):
         raise InputError(
             f"Parameter `model` should hold weights for every layer. `{folder}` lacks "
             f"{len(missing)} tensors, among them `{min(missing)}`."
         )
-    return replace(as_encoder(model, missing), config=original)
+    return replace(encoder, config=original)
 
 
 @contextmanager
