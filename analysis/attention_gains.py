@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
-from scipy import stats
+
+from analysis.gains.additive import rank_correlation
 
 
 def relate_to_gains(similarities: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
@@ -25,15 +24,15 @@ def relate_to_gains(similarities: pd.DataFrame, gains: pd.DataFrame) -> pd.DataF
     keys = ["task", "partner"]
     means = similarities.groupby([*keys, "layer"], sort=False)["similarity"].mean().reset_index()
     both = means.merge(gains, on=keys)
-    return pd.DataFrame([_relate_layer(layer, rows) for layer, rows in both.groupby("layer")])
+    return pd.DataFrame([_relate_layer(rows) for _, rows in both.groupby("layer")])
 
 
-def _relate_layer(layer: Any, pairs: pd.DataFrame) -> dict[str, float]:
+def _relate_layer(pairs: pd.DataFrame) -> dict[str, float]:
     rows = pairs.dropna(subset="gain")
     similarity, gain = rows["similarity"], rows["gain"]
     within = [_correlate(of_task) for _, of_task in rows.groupby("task")]
     return {
-        "layer": int(layer),
+        "layer": int(pairs["layer"].iloc[0]),
         "similarity": float(pairs["similarity"].mean()),
         "with_gain": float(similarity[gain > 0].mean()),
         "with_loss": float(similarity[gain < 0].mean()),
@@ -45,7 +44,4 @@ def _relate_layer(layer: Any, pairs: pd.DataFrame) -> dict[str, float]:
 
 def _correlate(rows: pd.DataFrame) -> float:
     """Return the rank correlation of similarity and gain; NaN for fewer than three, or ties."""
-    has_ranks = len(rows) > 2 and rows["similarity"].nunique() > 1 and rows["gain"].nunique() > 1
-    if not has_ranks:
-        return float("nan")
-    return float(stats.spearmanr(rows["similarity"], rows["gain"]).statistic)
+    return rank_correlation(rows["similarity"].to_numpy(), rows["gain"].to_numpy())

@@ -21,7 +21,7 @@ from analysis.arrays import Floats
 from hmnet.data.tokens import SplitData
 from hmnet.encoders.watching import Heads, list_spans, observe, watch
 from hmnet.packing.batch import Batch, Packing, pack
-from hmnet.training.predict import cut_by_tokens
+from hmnet.training.evaluation import cut_by_tokens
 
 BATCH_TOKENS = 2048
 """Tokens whose queries and keys are kept of every layer: 150 MB for bert-base."""

@@ -18,7 +18,7 @@ from benchmarks.entries import Entry
 from benchmarks.rows import Material, find_material
 from benchmarks.timing import peak_mib, time_pair
 from hmnet.data.tokens import SplitData
-from hmnet.encoders.layers import quiet
+from hmnet.encoders.quiet import quiet
 from hmnet.study.settings import DataSettings
 
 BATCH = 16

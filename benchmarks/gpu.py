@@ -30,8 +30,8 @@ from benchmarks.timing import count_operations, measure_peak, time_pair
 from benchmarks.training import prepare
 from hmnet.data.task_data import TaskData
 from hmnet.data.tokens import SplitData
-from hmnet.encoders.layers import quiet
 from hmnet.encoders.locate import load_tokenizer
+from hmnet.encoders.quiet import quiet
 from hmnet.jobs.gpu_memory import estimate_job_bytes
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.jobs.schedule import run_jobs
@@ -39,7 +39,7 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.store import RunStore
 from hmnet.study.settings import DataSettings, TrainingSettings
-from hmnet.training.execute import build_model
+from hmnet.training.execution import build_model
 from hmnet.training.losses import Record
 from hmnet.training.train import Trainer
 from relevance.pairwise.plan import plan_pairwise

@@ -39,7 +39,7 @@ from hmnet.runs.store import RunStore
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import DataSettings, TrainingSettings
 from hmnet.study.study import Study, write_study
-from hmnet.training.execute import find_versions, primary_score, score_splits
+from hmnet.training.execution import find_versions, primary_score, score_splits
 from relevance.cli import app
 from relevance.pairwise.measurement import MeasureOptions, measure_sweep
 from relevance.pairwise.plan import plan_pairwise

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from hmnet.data.tokens import SplitData
-from hmnet.encoders.layers import quiet
+from hmnet.encoders.quiet import quiet
 from hmnet.study.settings import TrainingSettings
 from hmnet.study.tasks import Task
 

@@ -27,7 +27,7 @@ from hmnet.runs.job import Job, Machine
 from hmnet.runs.store import RunStore
 from hmnet.study.settings import DataSettings, TrainingSettings
 from hmnet.study.tasks import PAPER_TASKS, Task
-from hmnet.training.execute import execute
+from hmnet.training.execution import execute
 from relevance.pairwise.plan import plan_pairwise
 
 SWEPT = ("rte", "mrpc", "cb", "stsb", "sst2", "qnli")

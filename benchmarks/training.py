@@ -18,8 +18,8 @@ from hmnet.planted import planted_tasks
 from hmnet.study.settings import DataSettings, TrainingSettings
 from hmnet.study.study import Study
 from hmnet.study.tasks import PAPER_TASKS, Task
-from hmnet.training.execute import build_model
-from hmnet.training.predict import predict
+from hmnet.training.evaluation import predict
+from hmnet.training.execution import build_model
 from hmnet.training.train import train
 
 GROUPED = 50

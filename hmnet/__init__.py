@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from hmnet.study.settings import DataSettings, TrainingSettings
     from hmnet.study.study import Study, load_study
     from hmnet.study.tasks import PAPER_TASKS, Source, Task
-    from hmnet.training.execute import execute
-    from hmnet.training.predict import evaluate, predict
+    from hmnet.training.evaluation import evaluate, predict
+    from hmnet.training.execution import execute
     from hmnet.training.train import train
 else:
     from hmnet.lazy import import_on_demand

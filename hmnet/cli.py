@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,21 +50,62 @@ CountOption = Annotated[
 RunArgument = Annotated[str, typer.Argument(help="A run: its id, the start of it, or its folder.")]
 
 
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which HMNet is trained."""
+
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="groups.json. [default: the one in the output folder]"),
+    ] = None
+    hierarchy: HierarchyOption = None
+    duplicate: Annotated[Duplicate, typer.Option(help=DUPLICATE_HELP)] = "layer"
+    seed: Annotated[int | None, typer.Option(help="Seed. [default: the study's first]")] = None
+
+
+@dataclass(frozen=True)
+class SystemOptions:
+    """Which systems are compared."""
+
+    groups: GroupingsOption = None
+    k: CountOption = None
+    hierarchy: HierarchyOption = None
+    skillnet: Annotated[bool, typer.Option(help="With the SkillNet-style baseline.")] = True
+    duplicate: Annotated[str, typer.Option(help=f"{DUPLICATE_HELP} Or layer,ffn.")] = "layer"
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """Which hierarchies are tried, with which groupings."""
+
+    shared: Annotated[
+        str | None, typer.Option(help="Shared layers x of {x,0,L-x}, such as 0,2,4 (Figure 3).")
+    ] = None
+    hierarchies: Annotated[
+        str | None, typer.Option(help='{x,y,z} to combine, such as "8,2,2;6,4,2" (Figure 4).')
+    ] = None
+    groups: GroupingsOption = None
+    k: CountOption = None
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """How many jobs there are, and what is done with them."""
+
+    seeds: SeedsOption = None
+    log: LogOption = None
+    dry_run: DryRunOption = False
+
+
 @app.command()
 @unfold
 def train(
     *,
-    groups: Annotated[
-        Path | None,
-        typer.Option(help="groups.json. [default: the one in the output folder]"),
-    ] = None,
-    hierarchy: HierarchyOption = None,
-    seed: Annotated[int | None, typer.Option(help="Seed. [default: the study's first]")] = None,
+    model: ModelOptions,
     gpus: GpusOption = None,
     threads: Annotated[
         int | None, typer.Option(help="CPU threads. [default: one per core]")
     ] = None,
-    duplicate: Annotated[Duplicate, typer.Option(help=DUPLICATE_HELP)] = "layer",
     log: LogOption = None,
     rows: RowOptions,
     study: StudyOptions,
@@ -72,18 +114,11 @@ def train(
     output, plan = study.open(rows)
     chosen = parse_integers(gpus, "gpus")
     from hmnet.commands.stored_run import describe_run
-    from hmnet.commands.train import train_hierarchy
+    from hmnet.commands.train import Design, train_hierarchy
 
+    design = Design(model.groups, model.hierarchy, model.duplicate, model.seed)
     run_id, result = train_hierarchy(
-        output,
-        plan,
-        groups,
-        hierarchy,
-        seed,
-        chosen,
-        threads,
-        duplicate,
-        split_names(log) or (),
+        output, plan, design, gpus=chosen, threads=threads, loggers=split_names(log) or ()
     )
     if int(os.environ.get("RANK", "0")) == 0:  # of the processes that torchrun starts
         typer.echo(describe_run(run_id, result))
@@ -93,61 +128,48 @@ def train(
 @unfold
 def compare(
     *,
-    groups: GroupingsOption = None,
-    k: CountOption = None,
-    hierarchy: HierarchyOption = None,
-    skillnet: Annotated[bool, typer.Option(help="With the SkillNet-style baseline.")] = True,
-    duplicate: Annotated[str, typer.Option(help=f"{DUPLICATE_HELP} Or layer,ffn.")] = "layer",
-    seeds: SeedsOption = None,
+    systems: SystemOptions,
     draws: Annotated[int, typer.Option(help="Bootstrap draws.", min=2)] = 1000,
-    log: LogOption = None,
-    dry_run: DryRunOption = False,
+    jobs: JobOptions,
     workers: WorkerOptions,
     rows: RowOptions,
     study: StudyOptions,
 ) -> None:
     """Train all systems with the same budget and compare them (Table 1)."""
-    output, plan = study.open(rows, seeds)
-    chosen = workers.choose(log)
+    output, plan = study.open(rows, jobs.seeds)
+    chosen = workers.choose(jobs.log)
     from relevance.commands.comparison_of_systems import run_compare_systems
     from relevance.commands.lines import speak
-    from relevance.systems.choose import SystemOptions
+    from relevance.systems.choose import SystemOptions as Chosen
 
-    options = SystemOptions(groups or (), k, hierarchy, skillnet, duplicate)
-    speak(run_compare_systems(output, plan, chosen, options, draws, dry_run=dry_run))
+    options = Chosen(
+        systems.groups or (), systems.k, systems.hierarchy, systems.skillnet, systems.duplicate
+    )
+    speak(run_compare_systems(output, plan, chosen, options, draws, dry_run=jobs.dry_run))
 
 
 @app.command()
 @unfold
 def sweep(
     *,
-    shared: Annotated[
-        str | None, typer.Option(help="Shared layers x of {x,0,L-x}, such as 0,2,4 (Figure 3).")
-    ] = None,
-    hierarchies: Annotated[
-        str | None, typer.Option(help='{x,y,z} to combine, such as "8,2,2;6,4,2" (Figure 4).')
-    ] = None,
-    groups: GroupingsOption = None,
-    k: CountOption = None,
-    seeds: SeedsOption = None,
-    log: LogOption = None,
-    dry_run: DryRunOption = False,
+    tried: SweepOptions,
+    jobs: JobOptions,
     workers: WorkerOptions,
     rows: RowOptions,
     study: StudyOptions,
 ) -> None:
     """Train with several numbers of shared layers, or several hierarchies and groupings."""
-    output, plan = study.open(rows, seeds)
-    counts = parse_integers(shared, "shared")
-    chosen = workers.choose(log)
+    output, plan = study.open(rows, jobs.seeds)
+    counts = parse_integers(tried.shared, "shared")
+    chosen = workers.choose(jobs.log)
     from relevance.commands.comparison_of_systems import (
         HierarchyOptions,
         run_sweep_of_hierarchies,
     )
     from relevance.commands.lines import speak
 
-    options = HierarchyOptions(counts, hierarchies, groups or (), k)
-    speak(run_sweep_of_hierarchies(output, plan, chosen, options, dry_run=dry_run))
+    options = HierarchyOptions(counts, tried.hierarchies, tried.groups or (), tried.k)
+    speak(run_sweep_of_hierarchies(output, plan, chosen, options, dry_run=jobs.dry_run))
 
 
 @app.command("eval")

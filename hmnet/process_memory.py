@@ -4,9 +4,9 @@ A training step frees tens of megabytes that the next one asks for again. The C 
 back to the system in between, which then hands them out page by page, zeroed: a tenth of the time
 of a step over short rows.
 
-Each training step makes thousands of objects, so the collector looks through all there are again
-and again: libraries above all, some hundredths of a small encoder's training time. It does so while
-the libraries are imported as well, and once more when the process ends.
+Each training step makes thousands of objects, so the garbage collector walks over all objects again
+and again, most of them of libraries: some hundredths of a small encoder's training time. It also
+does so while the libraries are imported, and once more when the process ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _THRESHOLD = 100_000
 
 
 def spare_collector() -> None:
-    """Have the collector run seldom in this process, and not at its end.
+    """Let the garbage collector run rarely in this process, and not at its end.
 
     A process that imports torch and transformers takes 6 s without this, and 4 s with it.
     """
@@ -58,7 +58,7 @@ def _find_glibc() -> ctypes.CDLL | None:
 
 @contextmanager
 def frozen_heap() -> Iterator[None]:
-    """Keep the collector from all objects that there are now, unless somebody froze some before."""
+    """Hide all objects of now from the garbage collector, unless some are hidden already."""
     was_frozen = gc.get_freeze_count() > 0
     gc.freeze()
     try:

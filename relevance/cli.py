@@ -148,8 +148,13 @@ def cluster(
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option(help="kmeans (the paper's), exact, exact-lower-bound or spectral.")
-    ] = "kmeans",
+        str | None,
+        typer.Option(
+            help="kmeans (the paper's), exact, exact-lower-bound, spectral; with --k auto also "
+            "expected, the highest gain to be expected. [default: kmeans; expected for --k auto on "
+            "gains]"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initialisations.")] = 0,
     study: StudyFileOption = None,
     out: OutOption = None,
@@ -208,9 +213,9 @@ def verify(
 ) -> None:
     """Check every file of the output folder; the exit code is not zero if one is damaged."""
     from hmnet.errors import InputError
+    from hmnet.folder.integrity import redo as redo_runs
+    from hmnet.folder.integrity import verify as find_problems
     from hmnet.folder.outputs import open_output
-    from hmnet.folder.verify import redo as redo_runs
-    from hmnet.folder.verify import verify as find_problems
 
     problems = list(find_problems(open_output(out, create=False)))
     if redo and (again := redo_runs(problems)):
@@ -230,7 +235,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML report of every stage that has been run."""
     from hmnet.folder.outputs import open_output
-    from reports.html import write_report
+    from reports import write_report
 
     path = write_report(open_output(out, create=False).folder, focus=focus)
     typer.echo(f"wrote {path}")
@@ -252,7 +257,7 @@ def figures(
 ) -> None:
     """Write each figure alone, for papers: fonts embedded, one and two columns wide."""
     from hmnet.folder.outputs import open_output
-    from reports.export import write_figures
+    from reports import write_figures
 
     source = open_output(store, create=False).folder
     paths = write_figures(
@@ -273,7 +278,7 @@ def demo(
 ) -> None:
     """Run the whole chain on planted tasks, without a network, and write its report."""
     from relevance.demo import run_demo
-    from reports.html import write_report
+    from reports import write_report
 
     _print(run_demo(out, seed, workers))
     typer.echo(f"open {write_report(out)}")

@@ -15,7 +15,7 @@ from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study, write_study
 from relevance.commands.pairwise_sweep import measure_round
 from relevance.groups.clustering import cluster
-from relevance.groups.grouping import describe_doubt, group_matrix
+from relevance.groups.doubt import describe_doubt, group_matrix
 from relevance.matrices.draws import read_draws
 from relevance.matrices.manual import manual_groups
 from relevance.matrices.matrix import RelevanceMatrix
@@ -39,7 +39,7 @@ def run_demo(out: Path, seed: int, workers: int | None) -> Iterator[str]:
     yield "planting 13 synthetic tasks"
     planted = write_planted(output.folder / "planted", seed)
     study = _make_study(planted, seed)
-    write_study(output.study_file, study)
+    write_study(output.study_file, study, output.folder)
     chosen = Workers.choose(workers=workers)
     yield "measuring vocabulary relevance"
     vocabulary = measure_study_vocabulary(study, None, "wordpiece", 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+
 from pydantic.dataclasses import dataclass
 
 from hmnet.study.settings import STRICT
@@ -21,7 +23,7 @@ class Recovery:
 
     adjusted_rand_index: float
     k: int
-    by_method: dict[str, float]
+    by_method: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -15,7 +15,6 @@ import math
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -25,9 +24,9 @@ from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
 from hmnet.version import VERSION
 from relevance.matrices.comparison import rank_agreement
-from relevance.matrices.gain_table import Gain, GainTable, tabulate_gains
+from relevance.matrices.gain_table import Gain, GainTable, PairGains
 from relevance.matrices.matrix import RelevanceMatrix
-from reports.inputs.collect import ReportInputs, collect
+from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.page.downloads import link_csv
 from reports.page.plots import (
     plot_attention,
@@ -41,15 +40,14 @@ from reports.page.plots import (
 from reports.style.formatting import clean, format_number, format_percent
 from reports.style.palette import write_cell_rules, write_variables
 from reports.tables.collapsed_rows import count_collapses, list_collapses
-from reports.tables.designs import describe_budget, list_designs, recall_origin
+from reports.tables.designs import list_designs, recall_origin, tell_budget
 from reports.tables.influence_bars import build_influences, choose_focus
 from reports.tables.matrix_table import build_heat
 from reports.tables.score_rows import build_scores
-from reports.tables.score_table import tabulate_comparison
 from reports.tables.target_rows import describe_shares, list_targets
 from reports.tables.task_order import order_tasks
 from reports.tables.task_rows import list_tasks
-from reports.words.findings import summarise
+from reports.words.answer import summarise_report
 from reports.words.next_steps import STAGES, in_folder
 from reports.words.origin import list_commands, list_data, list_documents, list_facts, sum_costs
 
@@ -67,7 +65,7 @@ def write_report(out: Path, focus: str | None = None) -> Path:
         OutputFolderError: if there is no such folder.
         InputError: if `focus` is not a task of the study, or has no gains in its matrix.
     """
-    inputs = collect(out)
+    inputs = read_inputs(out)
     if focus is not None:
         _check_focus(focus, inputs)
     path = Output(out).report
@@ -147,11 +145,11 @@ def _write_style() -> str:
     )
 
 
-def _build_context(inputs: ReportInputs) -> dict[str, Any]:
+def _build_context(inputs: ReportInputs) -> dict[str, object]:
     commands = {stage: in_folder(command, inputs.name) for stage, command in STAGES.items()}
     return {
         "inputs": inputs,
-        "summary": summarise(inputs),
+        "summary": summarise_report(inputs),
         "commands": commands,
         **_build_groups(inputs),
         **_build_gains(inputs),
@@ -166,17 +164,17 @@ def _build_context(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
-def _build_groups(inputs: ReportInputs) -> dict[str, Any]:
+def _build_groups(inputs: ReportInputs) -> dict[str, object]:
     order = order_tasks(inputs.groups.tasks, inputs.groups) if inputs.groups is not None else None
     return {"group_order": order, "group_plot": plot_groups(inputs)}
 
 
-def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
-    if inputs.pairwise is None:
+def _build_gains(inputs: ReportInputs) -> dict[str, object]:
+    table = inputs.gains
+    if inputs.pairwise is None or table is None:
         return {"gain_heat": None, "gains": None, "influences": [], "focus": None}
-    table = tabulate_gains(inputs.pairwise)
     return {
-        "gain_heat": build_heat(inputs.pairwise, inputs.groups),
+        "gain_heat": build_heat(inputs.pairwise, inputs.groups, table),
         "gains": table,
         "influences": build_influences(table, inputs.pairwise.tasks),
         "focus": inputs.focus or choose_focus(table),
@@ -186,7 +184,7 @@ def _build_gains(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
-def _list_pairs(table: GainTable) -> tuple[list[Any], list[Any]]:
+def _list_pairs(table: GainTable) -> tuple[list[PairGains], list[PairGains]]:
     """Return the pairs that hurt each other most, and those that help each other most."""
     pairs = table.sound_pairs
     losing = [pair for pair in pairs if pair.mean < 0][:MOST_LISTED_PAIRS]
@@ -194,7 +192,7 @@ def _list_pairs(table: GainTable) -> tuple[list[Any], list[Any]]:
     return losing, winning
 
 
-def _build_vocabulary(inputs: ReportInputs) -> dict[str, Any]:
+def _build_vocabulary(inputs: ReportInputs) -> dict[str, object]:
     if inputs.vocabulary is None:
         return {"share_heat": None, "agreement": ""}
     return {
@@ -210,22 +208,22 @@ def _tell_agreement(pairwise: RelevanceMatrix | None, other: RelevanceMatrix) ->
     return "" if math.isnan(value) else format_number(value, 2)
 
 
-def _build_comparison(inputs: ReportInputs) -> dict[str, Any]:
-    if inputs.comparison is None:
+def _build_comparison(inputs: ReportInputs) -> dict[str, object]:
+    table = inputs.scores
+    if inputs.comparison is None or table is None:
         return {"scores": None}
-    table = tabulate_comparison(inputs.comparison)
     origin = inputs.comparison_origin
     if "systems" not in origin:
         origin = recall_origin(inputs.comparison, inputs.runs)
     return {
         "scores": build_scores(table),
         "score_plot": plot_scores(table, inputs.comparison),
-        "budget": describe_budget(origin),
+        "budget": tell_budget(origin),
         "designs": list_designs(origin),
     }
 
 
-def _build_training(inputs: ReportInputs) -> dict[str, Any]:
+def _build_training(inputs: ReportInputs) -> dict[str, object]:
     collapses = list_collapses(inputs)
     return {
         "costs": sum_costs(inputs.runs),

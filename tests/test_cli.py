@@ -276,9 +276,8 @@ def test_wrong_options_are_told_before_anything_is_fetched(
     def fetch(*args: object) -> None:
         pytest.fail("the rows were asked for")
 
-    # last where it is defined: a module that is first imported now would keep what it finds there
-    for module in ("relevance.pairwise.sweep", "hmnet.commands.train", "hmnet.jobs.prepared"):
-        monkeypatch.setattr(f"{module}.prepare_study", fetch)
+    # what `prepare_study` looks for first: whoever imports it has the whole of it
+    monkeypatch.setattr("hmnet.jobs.prepared.identify", fetch)
     app = {"relevance": relevance_app, "hmnet": hmnet_app}[words[0]]
     with pytest.raises(RelevanceError, match=said):
         app([*words[1:], "--out", str(tmp_path / "out")], standalone_mode=False)

@@ -21,7 +21,7 @@ from hmnet.folder.outputs import open_output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.runs.job import Machine
 from hmnet.study.study import load_study
-from hmnet.training.execute import execute
+from hmnet.training.execution import execute
 from relevance.matrices.matrix import RelevanceMatrix
 
 PACKAGES = ("hmnet", "analysis", "relevance", "reports")

@@ -14,7 +14,11 @@ import pytest
 from places import ROOT
 
 PACKAGES = ("hmnet", "analysis", "relevance", "reports")
-LIGHT = ("hmnet", "hmnet.storage", "hmnet.study", "hmnet.runs", "hmnet.lazy")
+LIGHT = (
+    *("hmnet", "hmnet.storage", "hmnet.study", "hmnet.runs", "hmnet.lazy"),
+    *("analysis", "analysis.scores", "analysis.gains", "analysis.partitions"),
+    *("relevance", "relevance.matrices", "relevance.groups"),
+)
 """Imported, they bring no torch."""
 
 
@@ -53,9 +57,10 @@ def test_no_name_that_a_room_offers_is_one_of_its_modules(room: str) -> None:
     assert not {path.stem for path in files} & set(module.__all__)
 
 
-def test_every_room_of_hmnet_says_what_it_offers() -> None:
-    rooms = {f"hmnet.{p.parent.name}" for p in (ROOT / "hmnet").glob("*/__init__.py")}
-    assert {"hmnet", *rooms} <= set(list_rooms())
+@pytest.mark.parametrize("package", ["hmnet", "analysis", "relevance"])
+def test_every_room_says_what_it_offers(package: str) -> None:
+    rooms = {f"{package}.{p.parent.name}" for p in (ROOT / package).glob("*/__init__.py")}
+    assert {package, *rooms} <= set(list_rooms())
 
 
 @pytest.mark.parametrize("name", ["no_such_name", "HmNet", "ast", "__wrapped__"])
@@ -111,3 +116,9 @@ def test_what_is_private_to_a_room_is_imported_by_no_other(package: str) -> None
 )
 def test_a_planted_private_import_is_judged(line: str, is_private: bool) -> None:
     assert bool(list(list_private_imports(line, "hmnet.runs"))) == is_private
+
+
+def test_a_matrix_is_grouped_in_a_notebook_without_torch() -> None:
+    asked = "from relevance import KMeansGrouper, RelevanceMatrix, group_matrix, load_reference"
+    used = "KMeansGrouper(k=2).fit(load_reference('paper:table3'))"
+    assert run_python(f"{asked}\n{used}\nimport sys; print('torch' in sys.modules)") == "False"

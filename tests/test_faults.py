@@ -16,8 +16,8 @@ import pytest
 from tiny_study import list_pairwise, runs_in_this_process, write_study
 
 from hmnet.errors import WriteError
+from hmnet.folder.integrity import verify
 from hmnet.folder.outputs import Output
-from hmnet.folder.verify import verify
 from hmnet.jobs.prepared import prepare_study
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.store import RunStore
@@ -25,7 +25,7 @@ from hmnet.storage import files
 from hmnet.storage.files import write_bytes
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.study import load_study
-from hmnet.training.execute import execute
+from hmnet.training.execution import execute
 from relevance.cli import app
 
 CALLS = ("mkstemp", "write", "fsync", "replace")

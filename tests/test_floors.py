@@ -48,7 +48,7 @@ ROOMS = {
 
 A file in a package's own folder stands below all of the package's rooms, but for `ENTRIES` and for
 its face, `__init__.py`, which offers names of all rooms to other packages and to people."""
-ENTRIES = ("relevance/demo.py", "reports/export.py", "reports/html.py")
+ENTRIES = ("relevance/demo.py", "reports/figure_files.py", "reports/html.py")
 """Files in a package's own folder that use its rooms; they stand above them."""
 FLOORS = list(ROOMS)
 MODULES = {package: {path.stem for path in (ROOT / package).glob("*.py")} for package in ROOMS}
@@ -56,6 +56,7 @@ HEAVY = ("torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib", 
 TORCH_FREE = ("hmnet/storage", "hmnet/study", "hmnet/runs")
 HELP_LIMIT_S = 0.7
 DISTRIBUTIONS = {
+    "charset_normalizer": "charset-normalizer",
     "dask": "distributed",  # which requires its own release of it
     "huggingface_hub": "huggingface-hub",
     "sklearn": "scikit-learn",
@@ -175,7 +176,7 @@ def test_every_room_has_its_charter(root: Path, package: str) -> None:
             False,
         ),
         ("relevance/matrices/planted.py", "import hmnet.planted.suite", False),
-        ("relevance/demo.py", "import relevance.attention.study", False),
+        ("relevance/demo.py", "import relevance.attention.pair_maps", False),
         ("hmnet/__init__.py", "from hmnet.training.train import train", False),
         ("hmnet/__init__.py", "from relevance.matrices.matrix import RelevanceMatrix", True),
         ("hmnet/runs/planted.py", "from hmnet import train", True),

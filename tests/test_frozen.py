@@ -35,7 +35,7 @@ from relevance.pairwise.extra_seeds import REFINEMENT_SCHEMA, Refinement, read_r
 from relevance.pairwise.sweep_record_format import DECOMPOSITION_SCHEMA
 
 SAMPLES = sorted((Path(__file__).parent / "frozen").iterdir())
-NOT_SAMPLED = {"attention-layers/1", "planted/1"}  # of all pairs; of the demo
+NOT_SAMPLED = {"attention-layers/1", "planted/1", "data-notes/1"}  # of all pairs; of the demo; new
 DOCUMENTS: dict[str, Any] = {
     SPEC_SCHEMA: RunSpec,
     RESULT_SCHEMA: RunResult,

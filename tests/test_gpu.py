@@ -30,8 +30,8 @@ from hmnet.models.paths import HMNet
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.checkpoint import Checkpoint
-from hmnet.training.errors import DivergedError
-from hmnet.training.predict import evaluate, predict, predict_tasks
+from hmnet.training.divergence import DivergedError
+from hmnet.training.evaluation import evaluate, predict, predict_tasks
 from hmnet.training.step_graphs import StepGraphs
 from hmnet.training.train import Trainer, train
 

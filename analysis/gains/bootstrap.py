@@ -33,7 +33,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -92,7 +91,7 @@ class GainBootstrap:
     single_noise: Floats
     joint_noise: Floats
     noise_df: Floats
-    settings: Mapping[str, Any]
+    settings: Mapping[str, float]
 
     def gains(self, scale: Scale = "relative") -> Floats:
         """Return the gains as measured, [T, T]; the diagonal is 0."""
@@ -328,7 +327,7 @@ def _assemble(
     scored: Sequence[_Target],
     noise: Sequence[SeedNoise],
     seed_noise: Sequence[Floats],
-    settings: Mapping[str, Any],
+    settings: Mapping[str, float],
 ) -> GainBootstrap:
     tasks = tuple(predictions)
     size, draws = len(tasks), len(seed_noise[0])

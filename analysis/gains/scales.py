@@ -1,7 +1,7 @@
 """A gain of joint over single fine-tuning from two scores, on each scale (equation 4).
 
->>> float(compute_gains(0.84, 0.8))     # (0.84 - 0.8) / 0.8
-0.04999999999999993
+>>> float(compute_gains(0.84, 0.8).round(6))     # (0.84 - 0.8) / 0.8
+0.05
 >>> float(compute_gains(0.84, 0.8, "headroom").round(6))     # of the 0.2 that were left to gain
 0.2
 >>> float(compute_gains(0.1, 0.0))     # nothing to be relative to

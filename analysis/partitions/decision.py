@@ -72,11 +72,17 @@ class Decision:
         return "all" if count == 1 else "alone" if count == len(self.chosen.labels) else "groups"
 
 
-def decide(posterior: GainPosterior, candidates: Mapping[str, Labels] | None = None) -> Decision:
+def decide(
+    posterior: GainPosterior,
+    candidates: Mapping[str, Labels] | None = None,
+    *,
+    searches: bool = True,
+) -> Decision:
     """Return the partition with the highest expected gain.
 
     Args:
         candidates: further partitions to compare with, by name, [T] each.
+        searches: look at all partitions; else at one group of all, at none, and at candidates.
     """
     size = len(posterior.mean)
     given = {
@@ -85,9 +91,11 @@ def decide(posterior: GainPosterior, candidates: Mapping[str, Labels] | None = N
         **(candidates or {}),
     }
     others = {name: expect(posterior, labels) for name, labels in given.items()}
-    best = search(posterior.mean, given.values())
+    found = list(others.values())
+    if searches:
+        found.append(expect(posterior, search(posterior.mean, given.values())))
     # of those that gain the same, the simplest: `all` and `alone` come first
-    chosen = max(*others.values(), expect(posterior, best), key=lambda each: round(each.gain, 9))
+    chosen = max(found, key=lambda each: round(each.gain, 9))
     compared = {n: _compare(posterior, chosen.labels, each.labels) for n, each in others.items()}
     return Decision(
         chosen,

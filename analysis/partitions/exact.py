@@ -13,7 +13,7 @@ Legend: T tasks.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from analysis.arrays import Floats
 
 Integers = npt.NDArray[np.int64]
+Number = TypeVar("Number", np.float64, np.int64)
 
 
 def value_sets(gains: Floats) -> Floats:
@@ -77,7 +78,7 @@ def _list_subsets(tasks: int) -> Integers:
     return _sum_subsets(np.array(bits, dtype=np.int64))
 
 
-def _sum_subsets(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _sum_subsets(weights: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """Return the sum of every subset of n weights, shape [2^n], in the order of bit masks."""
     sums = np.zeros(1, dtype=weights.dtype)
     for weight in weights:

@@ -14,7 +14,6 @@ Legend: B draws, T tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +55,7 @@ class GroupStability:
         """Whether the groups are more stable than those of noise."""
         return np.isnan(self.chance) or self.mean > self.chance
 
-    def to_origin(self) -> dict[str, Any]:
+    def to_origin(self) -> dict[str, float | None]:
         """Return the figures for the origin of groups."""
         return {
             "draws": self.draws,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +94,5 @@ def measure_chance_loss(predictions: Predictions) -> float:
 
 def tabulate_collapsed(runs: Iterable[CollapsedRun]) -> pd.DataFrame:
     """Return a row per collapsed run with the columns `COLLAPSED_COLUMNS`."""
-    rows: list[tuple[Any, ...]] = [
-        (run.task, run.partner, run.seed, "; ".join(run.reasons)) for run in runs
-    ]
+    rows = [(run.task, run.partner, run.seed, "; ".join(run.reasons)) for run in runs]
     return pd.DataFrame(rows, columns=list(COLLAPSED_COLUMNS))

@@ -9,7 +9,7 @@ Legend: B draws, N examples of a split, R runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +89,9 @@ def _prepare_exact_match(labels: Array, values: Array, units: Array) -> Scorer:
     return score
 
 
-def _prepare_class(labels: Array, values: Array, code: Any) -> Callable[[Weights], Any]:
+def _prepare_class(
+    labels: Array, values: Array, code: float
+) -> Callable[[Weights], tuple[Floats, Floats]]:
     """Return a function to (hits, predicted plus true examples) of a class, each [B, R]."""
     is_class = labels == code
     hits, named = _columns((values == code) & is_class), _columns(values == code)

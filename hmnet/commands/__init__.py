@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hmnet.commands.export import export_task
     from hmnet.commands.predict import ALL, Predictions, predict_file, to_lines
     from hmnet.commands.stored_run import describe_run, find_task, read_run
-    from hmnet.commands.train import train_hierarchy
+    from hmnet.commands.train import Design, train_hierarchy
 else:
     from hmnet.lazy import import_on_demand
 
@@ -24,6 +24,7 @@ else:
 
 __all__ = [
     "ALL",
+    "Design",
     "Predictions",
     "describe_run",
     "export_task",

@@ -15,7 +15,7 @@ import torch
 from scipy.special import softmax
 
 from hmnet.commands.stored_run import find_task
-from hmnet.data.raw import list_columns, load_texts
+from hmnet.data.raw import load_texts, read_input
 from hmnet.data.tokens import tokenise
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.folder.outputs import Output
@@ -23,12 +23,12 @@ from hmnet.models.saved import load_model, read_saved
 from hmnet.models.shared_prefix import LayerPasses
 from hmnet.runs.spec import RunSpec
 from hmnet.study.tasks import Task
-from hmnet.training.predict import Logits, predict_tasks
+from hmnet.training.evaluation import Logits, predict_tasks
 
 ALL = "all"
 """In place of a task's name: every task whose texts the file holds."""
 ANY_TASK = ("text", "text_pair")
-"""Columns that any task of one or two texts reads where the file lacks the task's own."""
+"""Columns that a task of one or two texts reads if the file lacks the task's own."""
 
 
 Prediction: TypeAlias = Mapping[str, "str | int | float | Mapping[str, float]"]
@@ -75,7 +75,8 @@ def predict_file(output: Output, run: str, task: str, source: Path) -> Predictio
     """
     folder, spec = output.runs.find(run)
     wanted = _choose_tasks(spec, task)
-    by_columns, left_out = _match_columns(wanted, list_columns(source, wanted[0]))
+    asked = [column for each in wanted for column in (*each.text, *ANY_TASK)]
+    by_columns, left_out = _match_columns(wanted, read_input(source, asked).names)
     if not by_columns:
         by_columns = {wanted[0].text: [wanted[0]]}  # whose columns are then said to be missing
     model = load_model(folder / "model", spec)

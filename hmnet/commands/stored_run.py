@@ -10,7 +10,7 @@ from hmnet.jobs.progress_line import describe_micro_batches
 from hmnet.runs.result import RunResult, read_result
 from hmnet.runs.spec import RunSpec
 from hmnet.study.tasks import Task
-from hmnet.training.execute import describe_parameters
+from hmnet.training.execution import describe_parameters
 
 
 def read_run(output: Output, run: str) -> tuple[str, RunResult]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,23 +11,38 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
-from hmnet.runs.job import Machine
+from hmnet.runs.job import Job, Machine
 from hmnet.runs.result import RunResult
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from hmnet.study.study import Study
 from hmnet.training.distributed import Group, join_group, leave_group
-from hmnet.training.execute import execute
+from hmnet.training.execution import execute
+
+
+@dataclass(frozen=True)
+class Design:
+    """Which HMNet is trained.
+
+    Attributes:
+        groups_file: a `groups.json`; None for the output folder's.
+        hierarchy: {x, y, z} as text; None for the default of the encoder's depth.
+        duplicate: what groups and tasks own copies of (`hmnet.models.paths.HMNet`).
+        seed: None for the study's first.
+    """
+
+    groups_file: Path | None = None
+    hierarchy: str | None = None
+    duplicate: Literal["layer", "ffn"] = "layer"
+    seed: int | None = None
 
 
 def train_hierarchy(
     output: Output,
     study: Study,
-    groups_file: Path | None,
-    hierarchy: str | None,
-    seed: int | None,
-    gpus: Sequence[int] | None,
-    threads: int | None,
-    duplicate: Literal["layer", "ffn"] = "layer",
+    design: Design,
+    *,
+    gpus: Sequence[int] | None = None,
+    threads: int | None = None,
     loggers: Sequence[str] = (),
 ) -> tuple[str, RunResult]:
     """Train HMNet on a study's tasks, in this process; return the run's id and result.
@@ -34,29 +50,37 @@ def train_hierarchy(
     Started by `torchrun`, its processes share every batch (`hmnet.training.distributed`).
 
     Args:
+        gpus: GPUs to train on, one for each process of this host; None for the CPU.
+        threads: CPU threads; None for one per core.
         loggers: see `hmnet.runs.loggers`.
 
     Raises:
         InputError: if the groups do not hold the study's tasks, or the hierarchy does not sum to
             the encoder's depth.
     """
-    groups = Groups.read(groups_file or output.groups)
-    groups.check_tasks(study.tasks, str(groups_file or output.groups))
-    prepared = prepare_study(study, output.data)
-    layers = HierarchySpec.parse(hierarchy) if hierarchy else HierarchySpec.default(prepared.depth)
-    job = prepared.make_job(
-        study.tasks,
-        layers,
-        groups.groups.values(),
-        study.seeds[0] if seed is None else seed,
-        duplicate=duplicate,
-        keep_model=True,
-    )
+    job = _plan_job(output, study, design)
     group = join_group(on_gpus=bool(gpus))
     machine = _choose_machine(gpus, threads, loggers, group)
     result = execute(job, output.runs, machine, group=group)
     leave_group()
     return job.spec.run_id, result
+
+
+def _plan_job(output: Output, study: Study, design: Design) -> Job:
+    """Return the job of the design, with the study's data and encoder at hand."""
+    file = design.groups_file or output.groups
+    groups = Groups.read(file)
+    groups.check_tasks(study.tasks, str(file))
+    prepared = prepare_study(study, output.data)
+    parts = design.hierarchy
+    return prepared.make_job(
+        study.tasks,
+        HierarchySpec.parse(parts) if parts else HierarchySpec.default(prepared.depth),
+        groups.groups.values(),
+        study.seeds[0] if design.seed is None else design.seed,
+        duplicate=design.duplicate,
+        keep_model=True,
+    )
 
 
 def _choose_machine(

@@ -1,4 +1,4 @@
-"""How both commands end: with their errors as sentences, and after an interrupt."""
+"""How both command lines end: errors are printed as sentences, interrupts say how to go on."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hmnet.data.raw import list_columns, load_text_columns, load_texts
+    from hmnet.data.raw import load_text_columns, load_texts
     from hmnet.data.task_data import TaskData, check_arrays, describe, load, prepare, verify_folder
     from hmnet.data.tokens import Ints, SplitData, tokenise
 else:
@@ -36,7 +36,6 @@ __all__ = [
     "TaskData",
     "check_arrays",
     "describe",
-    "list_columns",
     "load",
     "load_text_columns",
     "load_texts",

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hmnet.data.files import Rows
+from hmnet.data.rows import Rows
 from hmnet.errors import InputError, raise_problems, shorten, suggest
 
 _NUMBER = r"^\s*[-+]?[0-9]+([.,][0-9]+)?\s*$"
@@ -75,7 +75,8 @@ def check_filled(column: pa.ChunkedArray, rows: Rows, name: str, parameter: str)
         row = int(np.argmax(pc.is_null(column).to_numpy()))
         raise InputError(
             f"Parameter `{parameter}` should name a column without missing values. "
-            f"Found {column.null_count} in column `{name}`, the first in {rows.describe_place(row)}."
+            f"Found {column.null_count} in column `{name}`, the first in "
+            f"{rows.describe_place(row)}."
         )
 
 
@@ -88,6 +89,24 @@ def is_text(kind: pa.DataType) -> bool:
 def read_text(rows: Rows, name: str) -> list[str]:
     """Return a text column as strings."""
     return take_text(rows, name).to_pylist()
+
+
+def read_any_text(rows: Rows, name: str) -> list[str]:
+    """Return a column as strings, numbers as they are written.
+
+    Raises:
+        InputError: if the column is missing, has missing values, or holds lists or tables.
+    """
+    column = take(rows, name, "text")
+    check_filled(column, rows, name, "text")
+    if is_text(column.type):
+        return column.to_pylist()
+    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+        raise InputError(
+            f"Parameter `text` should name columns of text. Found {column.type} in column "
+            f"`{name}`, such as `{shorten(column[0].as_py())}` in {rows.describe_place(0)}."
+        )
+    return [str(value) for value in column.to_pylist()]
 
 
 def take_text(rows: Rows, name: str) -> pa.ChunkedArray:

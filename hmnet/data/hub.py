@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from hmnet.data.files import Rows, list_needed
-from hmnet.errors import SourceError, first_line
+from hmnet.data.rows import Rows, list_needed
+from hmnet.errors import InputError, SourceError, first_line
 from hmnet.study.tasks import Task
 
 _HUB_TIMEOUT_S = 10.0
@@ -60,12 +60,38 @@ def read_hub(task: Task, split: str) -> Rows:
         _raise_source_error(task, split, error, obstacle)
     if obstacle is not None:
         _check_cached_revision(task, dataset)
+    return _to_rows(dataset, task)
+
+
+def read_saved(folder: Path, task: Task, where: str) -> Rows:
+    """Read the columns that a task needs from a folder that `Dataset.save_to_disk` wrote.
+
+    Args:
+        where: how an error names the folder.
+
+    Raises:
+        InputError: if the folder is damaged.
+    """
+    import datasets
+
+    try:
+        return _to_rows(datasets.load_from_disk(str(folder)), task)
+    except Exception as error:  # datasets and arrow raise many kinds
+        raise InputError(
+            f"{where}: the folder should be one that `save_to_disk` of datasets wrote. Found: "
+            f"{first_line(error)}"
+        ) from error
+
+
+def _to_rows(dataset: Any, task: Task) -> Rows:
+    import datasets
+
     names = tuple(dataset.column_names)
     feature = dataset.features.get(task.label)
     class_names = (
         tuple(map(str, feature.names)) if isinstance(feature, datasets.ClassLabel) else None
     )
-    needed = list_needed(names, task)
+    needed = list_needed(names, (*task.text, task.label, *task.question))
     table = dataset.select_columns(needed).with_format("arrow")[:] if needed else pa.table({})
     return Rows(table, names, class_names=class_names)
 

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hmnet.data.columns import check_filled, is_text, take
-from hmnet.data.files import Rows
 from hmnet.data.label_names import (
     UNLABELLED,
     Value,
@@ -20,6 +19,7 @@ from hmnet.data.label_names import (
     describe_unknown,
     match_values,
 )
+from hmnet.data.rows import Rows
 from hmnet.errors import InputError, shorten
 from hmnet.study.tasks import Task
 

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +18,25 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hmnet.data.columns import check_rows, collect, read_questions, read_text, take_text
-from hmnet.data.files import SUFFIXES, Rows, read_file
-from hmnet.data.hub import describe_repository, find_local_repository, read_hub
+from hmnet.data.columns import (
+    check_rows,
+    collect,
+    read_any_text,
+    read_questions,
+    read_text,
+    take_text,
+)
+from hmnet.data.files import SUFFIXES, read_file, split_name
+from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved
+from hmnet.data.label_names import UNLABELLED
 from hmnet.data.labels import find_labelled, has_labels, read_labels
+from hmnet.data.rows import Rows
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.digests import canonical_json, digest, digest_file
 from hmnet.study.tasks import Task
+
+SAVED_MARK = "state.json"
+"""A file in each folder that `Dataset.save_to_disk` writes."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +48,14 @@ class RawSplit:
         labels: class codes (int64) or values (float32), [N].
         rows: row numbers in the source's split, ascending, int64 [N].
         questions: which question each answer belongs to, -1 where there is none, int64 [N].
+        notes: a sentence for each oddity of the file and for rows that were left out.
     """
 
     texts: tuple[list[str], ...]
     labels: npt.NDArray[np.int64] | npt.NDArray[np.float32]
     rows: npt.NDArray[np.int64]
     questions: npt.NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,7 +63,8 @@ class RawSplit:
     def select(self, index: npt.NDArray[np.int64]) -> RawSplit:
         """Return the examples `index`, [n], with their row numbers and questions."""
         texts = tuple([column[i] for i in index.tolist()] for column in self.texts)
-        return RawSplit(texts, self.labels[index], self.rows[index], self.questions[index])
+        kept = (self.labels[index], self.rows[index], self.questions[index])
+        return RawSplit(texts, *kept, self.notes)
 
 
 def load_split(task: Task, split: str, data_dir: Path | None = None) -> RawSplit:
@@ -93,14 +110,14 @@ def load_text_columns(
 def load_texts(task: Task, path: Path) -> RawSplit:
     """Read a task's text columns from a file, for prediction; labels are not read.
 
+    A column of numbers is read as texts: new data need not look like the training data.
+
     Raises:
         InputError: if the file is missing or of no known format, or a text column is.
     """
-    _check_input(path)
-    rows = read_file(path, task, str(path))
-    check_rows(rows, str(path))
+    rows = read_input(path, task.text)
     problems: list[str] = []
-    texts = tuple(collect(problems, read_text, rows, name) for name in task.text)
+    texts = tuple(collect(problems, read_any_text, rows, name) for name in task.text)
     raise_problems(f"{path}: {problem}" for problem in problems)
     count = len(texts[0])
     return RawSplit(
@@ -108,25 +125,27 @@ def load_texts(task: Task, path: Path) -> RawSplit:
         np.zeros(count, dtype=np.int64),
         np.arange(count, dtype=np.int64),
         np.full(count, -1, dtype=np.int64),
+        rows.notes,
     )
 
 
-def list_columns(path: Path, task: Task) -> tuple[str, ...]:
-    """Return the names of all columns of a file, which need not be those of the task.
+def read_input(path: Path, wanted: Sequence[str]) -> Rows:
+    """Read columns of a file of new rows, which need not be those of a task.
+
+    Args:
+        wanted: the columns, or fields of columns.
 
     Raises:
-        InputError: if the file is missing or of no known format.
+        InputError: if the file is missing, empty or of no known format.
     """
-    _check_input(path)
-    return read_file(path, task, str(path)).names
-
-
-def _check_input(path: Path) -> None:
-    if path.suffix not in SUFFIXES or not path.is_file():
+    if not path.is_file() or not split_name(path)[1]:
         raise InputError(
             f"Parameter `input` should be a {', '.join(s[1:] for s in SUFFIXES)} file. "
             f"Found `{path}`{'' if path.is_file() else ', which does not exist'}."
         )
+    rows = read_file(path, wanted, str(path))
+    check_rows(rows, str(path))
+    return rows
 
 
 def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
@@ -141,7 +160,9 @@ def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
     columns = [task.text, task.label, task.kind, task.labels, task.question]
     path = find_file(task, split, data_dir)
     if path is not None:
-        return digest(canonical_json(["file", path.suffix, digest_file(path), columns]))
+        content = _digest_folder(path) if path.is_dir() else digest_file(path)
+        suffix = split_name(path)[1]
+        return digest(canonical_json(["file", suffix, content, columns]))
     source = task.source
     folder = find_local_repository(task)
     where = source.repository if folder is None else _digest_folder(folder)
@@ -165,7 +186,11 @@ def _read(task: Task, split: str, data_dir: Path | None) -> tuple[Rows, str]:
     """Return a split's rows, and how an error names the split."""
     path = find_file(task, split, data_dir)
     where = f"Task `{task.name}`, split `{split}` ({path or describe_repository(task)})"
-    rows = read_hub(task, split) if path is None else read_file(path, task, where)
+    if path is None:
+        return read_hub(task, split), where
+    if path.is_dir():
+        return read_saved(path, task, where), where
+    rows = read_file(path, (*task.text, task.label, *task.question), where)
     return rows, where
 
 
@@ -187,15 +212,58 @@ def find_file(task: Task, split: str, data_dir: Path | None = None) -> Path | No
     if folder is None:
         return None
     _check_stem(task, split)
-    stems = dict.fromkeys((split, task.splits[split]))
+    stems = tuple(dict.fromkeys((split, task.splits[split])))
+    found = find_split(folder, stems) or find_split(folder, _SYNONYMS.get(stems[-1], ()))
+    if found is not None:
+        return found
     names = [f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
     raise InputError(
         f"Task `{task.name}`, split `{split}`: `{folder}` should hold one of "
         f"{', '.join(names)}. Found {_list_folder(folder)}."
     )
+
+
+_SYNONYMS = {"validation": ("dev", "valid", "val", "eval")}
+"""Other names for files of a split, where there is none of its own name."""
+
+
+def find_split(folder: Path, stems: Sequence[str]) -> Path | None:
+    """Return the file, or the folder of `save_to_disk`, with the first of some stems.
+
+    Formats come in the order of `SUFFIXES`; letter case and `.gz` do not count.
+    """
+    places: dict[tuple[str, str], Path] = {}
+    for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else ():
+        if path.is_file() and (parts := split_name(path))[1]:
+            places[parts] = path
+        elif (path / SAVED_MARK).is_file():
+            places[path.name, ""] = path
+    for stem in stems:
+        for suffix in (*SUFFIXES, ""):
+            if (stem, suffix) in places:
+                return places[stem, suffix]
+    return None
+
+
+def list_shadowed(task: Task, data_dir: Path | None = None) -> list[str]:
+    """Return a sentence for each split that has another file than the one that is read."""
+    said = []
+    for split in task.splits:
+        read = find_file(task, split, data_dir)
+        folder = None if read is None else read.parent
+        if read is None or folder is None:
+            continue
+        stems = {split, task.splits[split], *_SYNONYMS.get(task.splits[split], ())}
+        others = [
+            path.name
+            for path in sorted(folder.iterdir())
+            if path != read and split_name(path)[1] and split_name(path)[0] in stems
+        ]
+        if others:
+            said.append(
+                f"split `{split}`: {read.name} is read, not {' or '.join(others)} beside it"
+            )
+    return said
 
 
 def _check_stem(task: Task, split: str) -> None:
@@ -228,6 +296,9 @@ def _list_folder(folder: Path) -> str:
     if not folder.is_dir():
         return "no such folder"
     names = sorted(path.name for path in folder.iterdir())
+    sheets = [name for name in names if name.lower().endswith((".xlsx", ".xls", ".ods"))]
+    if sheets:
+        return f"{', '.join(sheets[:6])}: save each sheet as csv"
     return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") or "an empty folder"
 
 
@@ -242,7 +313,7 @@ def _check(rows: Rows, task: Task, where: str) -> RawSplit:
     labels = collect(problems, read_labels, rows, task)
     questions = collect(problems, read_questions, rows, task.question)
     raise_problems(f"{where}: {problem}" for problem in problems)
-    whole = RawSplit(texts, labels, np.arange(len(labels), dtype=np.int64), questions)
+    whole = RawSplit(texts, labels, np.arange(len(labels), dtype=np.int64), questions, rows.notes)
     return _drop_unlabelled(whole, task, where)
 
 
@@ -251,7 +322,12 @@ def _drop_unlabelled(whole: RawSplit, task: Task, where: str) -> RawSplit:
     if task.kind == "regression":
         return whole
     is_labelled = find_labelled(whole.labels, where)
-    return whole if is_labelled.all() else whole.select(np.flatnonzero(is_labelled))
-
-
-# Labels
+    if is_labelled.all():
+        return whole
+    count = len(whole) - int(is_labelled.sum())
+    note = (
+        f"{count:,} of {len(whole):,} rows are left out, as their label is {UNLABELLED}, which "
+        "means unlabelled"
+    )
+    kept = whole.select(np.flatnonzero(is_labelled))
+    return dataclasses.replace(kept, notes=(*whole.notes, note))

@@ -2,6 +2,7 @@
 
     <folder>/<task>-<10 hex>/
         train.tokens.npy  train.offsets.npy  train.first.npy  train.labels.npy  train.rows.npy  ...
+        train.texts.npy ...        a number per row that rows of the same texts share
         data.json                  written last: its presence means complete
 
 - `prepare` finds a task's folder by what decides its content, or builds it: in a folder beside
@@ -17,6 +18,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +41,10 @@ from hmnet.study.tasks import Task
 T = TypeVar("T")
 
 DATA_SCHEMA = "task-data/1"
+READING = 2
+"""Bumped when the same files are read as other rows or labels, so that no folder of before is
+found; a run's identity is of the arrays alone."""
+TEXTS = "texts"
 ARRAYS = ("tokens", "offsets", "first", "labels", "rows", "questions")
 
 
@@ -51,12 +57,14 @@ class TaskData:
         splits: `train` and the dev splits, by our names.
         fingerprint: hash of all arrays and of the tokenizer; part of every run's identity.
         folder: where the arrays lie; what a worker process is given in place of them.
+        notes: a sentence for each oddity that was met while the rows were read.
     """
 
     task: Task
     splits: Mapping[str, SplitData]
     fingerprint: str
     folder: Path | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def train(self) -> SplitData:
@@ -75,6 +83,7 @@ class TaskDataRecord:
         settings: the limits that the rows were cut to.
         sources: split to its `source_key`.
         splits: split to what it holds.
+        notes: see `TaskData`.
     """
 
     task: str
@@ -83,6 +92,7 @@ class TaskDataRecord:
     settings: DataSettings
     sources: Mapping[str, str]
     splits: Mapping[str, SplitSummary]
+    notes: tuple[str, ...] = ()
 
 
 def prepare(
@@ -112,12 +122,17 @@ def prepare(
     with FileLock(folder / f".{path.name}.lock"):
         if (found := _load_if_whole(path, task)) is not None:  # built while we waited
             return found
-        raw = _map_splits(task, lambda split: load_split(task, split, data_dir))
-        splits = _tokenise_task(task, raw, tokenizer, settings)
+        raw = _map_splits(task, lambda split: _load_learnable(task, split, data_dir))
+        sampled = {split: sample_rows(rows, task, split, settings) for split, rows in raw.items()}
+        splits = {s: tokenise(rows, tokenizer, settings.max_length) for s, rows in sampled.items()}
+        hashes = {split: hash_texts(rows) for split, rows in sampled.items()}
         fingerprint = _fingerprint(splits, tokenizer_id, settings.max_length)
         summaries = {split: summarise(data, task) for split, data in splits.items()}
-        record = TaskDataRecord(task.name, fingerprint, tokenizer_id, settings, sources, summaries)
-        _write(path, splits, record)
+        notes = tuple(f"split `{split}`: {n}" for split, rows in raw.items() for n in rows.notes)
+        record = TaskDataRecord(
+            task.name, fingerprint, tokenizer_id, settings, sources, summaries, notes
+        )
+        _write(path, splits, hashes, record)
     return load(path, task)
 
 
@@ -134,7 +149,7 @@ def load(path: Path, task: Task) -> TaskData:
             f"`{task.name}`. Found {list(record.splits)} of `{record.task}`."
         )
     splits = {split: _load_split_data(path, split, record.splits[split]) for split in task.splits}
-    return TaskData(task, splits, record.fingerprint, path)
+    return TaskData(task, splits, record.fingerprint, path, record.notes)
 
 
 def check_arrays(path: Path) -> None:
@@ -193,7 +208,7 @@ def _content_key(
 ) -> str:
     """Identify what a folder holds: all that decides its arrays, by where they come from."""
     definition = [task.name, task.text, task.label, task.kind, task.labels, task.question]
-    parts = [DATA_SCHEMA, definition, sources, tokenizer_id, to_plain(settings)]
+    parts = [DATA_SCHEMA, READING, definition, sources, tokenizer_id, to_plain(settings)]
     return digest(canonical_json(parts))
 
 
@@ -251,7 +266,12 @@ def _map_array(path: Path) -> npt.NDArray[Any]:
         raise InputError(f"{path}: the file should be a numpy array. Found: {error}.") from None
 
 
-def _write(path: Path, splits: Mapping[str, SplitData], record: TaskDataRecord) -> None:
+def _write(
+    path: Path,
+    splits: Mapping[str, SplitData],
+    hashes: Mapping[str, npt.NDArray[np.uint64]],
+    record: TaskDataRecord,
+) -> None:
     """Write a folder beside `path` and rename it; under the lock of `path`."""
     for stale in path.parent.glob(f".{path.name}.*.part"):  # left by a process that died
         shutil.rmtree(stale)
@@ -260,6 +280,7 @@ def _write(path: Path, splits: Mapping[str, SplitData], record: TaskDataRecord) 
         for split, data in splits.items():
             for name in ARRAYS:
                 write_bytes(part / f"{split}.{name}.npy", _to_npy(getattr(data, name)))
+            write_bytes(part / f"{split}.{TEXTS}.npy", _to_npy(hashes[split]))
         write_document(part / "data.json", DATA_SCHEMA, record)
         part.chmod(path.parent.stat().st_mode & 0o777)  # mkdtemp's own is for one user only
         shutil.rmtree(path, ignore_errors=True)  # a damaged one
@@ -278,10 +299,30 @@ def _to_npy(array: npt.NDArray[Any]) -> bytes:
 # Rows
 
 
-def _tokenise_task(
-    task: Task, raw: Mapping[str, RawSplit], tokenizer: Any, settings: DataSettings
-) -> dict[str, SplitData]:
-    sampled = {split: sample_rows(rows, task, split, settings) for split, rows in raw.items()}
-    return {
-        split: tokenise(rows, tokenizer, settings.max_length) for split, rows in sampled.items()
-    }
+def _load_learnable(task: Task, split: str, data_dir: Path | None) -> RawSplit:
+    """Read a split; a training split whose rows all have the same label is refused."""
+    rows = load_split(task, split, data_dir)
+    if split == "train" and (rows.labels == rows.labels[0]).all():
+        only = rows.labels[0] if task.kind == "regression" else task.labels[int(rows.labels[0])]
+        left_out = f" ({'; '.join(rows.notes)})" if rows.notes else ""
+        raise InputError(
+            f"Task `{task.name}`, split `train`: Parameter `label` should name a column with more "
+            f"than one label. Found `{only}` alone in the {len(rows):,} rows of column "
+            f"`{task.label}`{left_out}."
+        )
+    return rows
+
+
+def hash_texts(rows: RawSplit) -> npt.NDArray[np.uint64]:
+    """Return a number per row that rows of the same words share, case and spaces aside, [N]."""
+    found = (
+        "\0".join(" ".join(text.split()) for text in texts).casefold().encode("utf-8", "replace")
+        for texts in zip(*rows.texts, strict=True)
+    )
+    numbers = (int.from_bytes(blake2b(text, digest_size=8).digest()) for text in found)
+    return np.fromiter(numbers, np.uint64, len(rows))
+
+
+def load_text_hashes(folder: Path, split: str) -> npt.NDArray[np.uint64]:
+    """Return what `hash_texts` gave for a split of a folder that `prepare` made, [N]."""
+    return _map_array(folder / f"{split}.{TEXTS}.npy")

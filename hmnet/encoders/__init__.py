@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hmnet.encoders.config import load_config
     from hmnet.encoders.feed_forward import FeedForward, find_feed_forward, list_feed_forward
-    from hmnet.encoders.layers import find_layers, quiet
+    from hmnet.encoders.layers import find_layers
     from hmnet.encoders.load import Encoder, as_encoder, load_encoder
     from hmnet.encoders.locate import (
         find_folder,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         read_depth,
         read_max_positions,
     )
+    from hmnet.encoders.quiet import quiet
     from hmnet.encoders.watching import Heads, list_spans, observe, watch
 else:
     from hmnet.lazy import import_on_demand

@@ -1,4 +1,4 @@
-"""Autocast's conversion of an input that several linear maps read, made once.
+"""An input that several linear maps read is converted for autocast once, not by each of them.
 
 Autocast converts the input of each linear map by itself: three times where query, key and value
 read the same one, and each of their gradients back again. Outputs are the same bit for bit; the

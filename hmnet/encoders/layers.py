@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from torch import nn
-from transformers import logging as transformers_logging
 
 from hmnet.errors import InputError
 
@@ -35,16 +31,3 @@ def name_in_layers(key: str, model: nn.Module, layers: nn.ModuleList) -> bool:
     """Tell whether the parameter named `key` belongs to the Transformer layers."""
     prefix = next(name for name, module in model.named_modules() if module is layers)
     return key.startswith(prefix + ".")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence transformers' notes about new heads while a model is loaded."""
-    level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        transformers_logging.enable_progress_bar()

@@ -22,15 +22,16 @@ from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
 from hmnet.encoders.cast_once import cast_once
 from hmnet.encoders.config import describe_refusal, load_config
-from hmnet.encoders.layers import find_layers, name_in_layers, quiet
+from hmnet.encoders.layers import find_layers, name_in_layers
 from hmnet.encoders.locate import find_folder
 from hmnet.encoders.model_files import ModelFiles, list_model_files
-from hmnet.errors import InputError
+from hmnet.encoders.quiet import quiet
+from hmnet.errors import InputError, first_line
 from hmnet.packing.attention import ATTENTION
 from hmnet.packing.batch import keep_first_tokens
 from hmnet.packing.dropout import replace_dropout
-from hmnet.packing.first_token import read_first_tokens_only
-from hmnet.packing.forward import packs_exactly
+from hmnet.packing.first_token import read_every_token, read_first_tokens_only
+from hmnet.packing.forward import packs_exactly, runs_padded
 
 
 @dataclass(frozen=True)
@@ -201,20 +202,42 @@ def _set_dropout(config: PreTrainedConfig, dropout: float) -> None:
 
 
 def _with_packing(model: nn.Module, layers: nn.ModuleList, missing: frozenset[str]) -> Encoder:
-    """Prepare packed batches where the architecture allows them; check before trusting it."""
+    """Enable packed batches where the architecture allows them, checked by comparing outputs."""
     handle = layers[-1].register_forward_hook(keep_first_tokens)
     try:
         with quiet():
             model.set_attn_implementation(ATTENTION)  # type: ignore[operator]
         read_first_tokens_only(layers[-1])
         is_packable = _attention_of(model) == ATTENTION and packs_exactly(model)
-    except (ValueError, NotImplementedError, AttributeError):
+    except Exception:  # noqa: BLE001  layers of another shape or signature raise anything
         is_packable = False
     if not is_packable:
         handle.remove()
+        read_every_token(layers[-1])
         with quiet():
             model.set_attn_implementation("eager")  # type: ignore[operator]
+        _check_runs(model)
     return Encoder(model, layers, missing, is_packable, model.config)  # type: ignore[arg-type]
+
+
+def _check_runs(model: nn.Module) -> None:
+    """Refuse an architecture by name that does not take a padded batch of token ids.
+
+    Raises:
+        InputError: with what was in the way.
+    """
+    try:
+        is_usable = runs_padded(model)
+        reason = "its outputs depend on the padding, and so on the other rows of a batch"
+    except Exception as error:  # noqa: BLE001  architectures fail in ways of their own
+        is_usable, reason = False, first_line(error)
+    if not is_usable:
+        kind = model.config.model_type  # type: ignore[union-attr]
+        raise InputError(
+            f"Parameter `model` should be an encoder that classifies sequences of tokens, such as "
+            f"BERT, RoBERTa or DistilBERT. Found architecture `{kind}`, which cannot be run on "
+            f"padded batches: {reason}."
+        )
 
 
 def _attention_of(model: nn.Module) -> str:

@@ -104,7 +104,7 @@ def check_folder(folder: Path) -> None:
     raise_problems(problem for path in paths if (problem := _find_problem(path, home)))
 
 
-def check_tokenizer_files(folder: Path) -> None:
+def check_named_files(folder: Path) -> None:
     """Look at the files that a tokenizer's configuration names, which its loader would read.
 
     Paths of the machine that wrote it are common, and name nothing here.

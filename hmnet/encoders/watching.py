@@ -2,8 +2,8 @@
 
 A model that is watched runs packed batches with an attention function of its own, which hands each
 layer's queries and keys to an observer and attends as always. The last layer's are computed for
-all tokens, since its whole map is looked at (`hmnet.packing.first_token` is undone); what would
-follow them has no map, and is left out.
+all tokens, since its whole map is needed (`hmnet.packing.first_token` is undone); what follows the
+last attention has no map, and is not run.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from hmnet.encoders.layers import find_layers, quiet
+from hmnet.encoders.layers import find_layers
+from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
 from hmnet.packing.attention import ATTENTION, attend, make_window_mask
 from hmnet.packing.batch import Batch, Packing
@@ -30,7 +32,7 @@ WATCHED = "packed-watched"
 
 @dataclass(frozen=True)
 class Heads:
-    """What a layer's attention maps follow from. Legend: H heads, M tokens of a batch, D width.
+    """What attention maps are computed from. Legend: H heads, M tokens of a batch, D width.
 
     Attributes:
         query, key: shape [H, M, D].
@@ -119,24 +121,28 @@ def _observed_by(observer: Observer) -> Iterator[None]:
         _OBSERVER.reset(token)
 
 
+class _AttentionOptions(TypedDict, total=False):
+    """Options of an attention function that are read here; transformers passes others too."""
+
+    scaling: float | None
+    dropout: float
+    sliding_window: int | None
+
+
 def _attend_watched(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    sliding_window: int | None = None,
-    **kwargs: object,
+    **options: Unpack[_AttentionOptions],
 ) -> tuple[Tensor, None]:
     observer = _OBSERVER.get()
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if observer is not None:
-        observer(Heads(query[0], key[0], scale, sliding_window))
-    return attend(
-        module, query, key, value, attention_mask, scaling, dropout, sliding_window, **kwargs
-    )
+        scaling = options.get("scaling")
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        observer(Heads(query[0], key[0], scale, options.get("sliding_window")))
+    return attend(module, query, key, value, attention_mask, **options)
 
 
 AttentionInterface.register(WATCHED, _attend_watched)

@@ -14,10 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hmnet.folder.integrity import Problem, redo, verify
     from hmnet.folder.outputs import DEFAULT_FOLDER, Output, find_output_folder, open_output
     from hmnet.folder.status import describe_status
+    from hmnet.folder.task_format import TASKS
     from hmnet.folder.task_table import describe_tasks, write_tasks
-    from hmnet.folder.verify import Problem, redo
 else:
     from hmnet.lazy import import_on_demand
 
@@ -25,6 +26,7 @@ else:
 
 __all__ = [
     "DEFAULT_FOLDER",
+    "TASKS",
     "Output",
     "Problem",
     "describe_status",
@@ -32,5 +34,6 @@ __all__ = [
     "find_output_folder",
     "open_output",
     "redo",
+    "verify",
     "write_tasks",
 ]

@@ -104,7 +104,7 @@ class Output:
 
     @property
     def additive(self) -> Path:
-        """The additive baseline: `pairwise` foretold from each source's effect on other targets."""
+        """Additive baseline: `pairwise` predicted from each source's effect on other targets."""
         return self.folder / "pairwise-additive.parquet"
 
     @property

@@ -27,7 +27,7 @@ MOST_BEGUN = 8
 
 @dataclass(frozen=True)
 class RunStates:
-    """Run ids by state: finished, failed, begun by a process of now, or left unfinished."""
+    """Run ids by state: finished, failed, begun (a process is at work), or left unfinished."""
 
     done: tuple[str, ...]
     failed: tuple[str, ...]
@@ -55,7 +55,8 @@ def _find_state(path: Path) -> str:
 def describe_status(output: Output) -> Iterator[str]:
     """Yield lines: stages, runs, the sweep under way, failed runs with their reasons.
 
-    Whatever the folder's files say, no line is more than one, or a command to a terminal.
+    Text from files is shortened to one line and stripped of control characters, so that no file can
+    send commands to the terminal.
     """
     yield from map(_make_printable, _describe(output))
 
@@ -108,13 +109,13 @@ def _read_records(output: Output) -> list[tuple[ProgressRecord, float]]:
 
 
 def _find_current(records: list[tuple[ProgressRecord, float]]) -> ProgressRecord | None:
-    """Return a sweep that runs, else one that may run on another host, else the last one."""
+    """Return a sweep that is running, else one that may be on another host, else the last."""
     ranks = [(not each.is_alive(), not _may_run(each, age_s)) for each, age_s in records]
     return records[ranks.index(min(ranks))][0] if records else None
 
 
 def _may_run(record: ProgressRecord, age_s: float) -> bool:
-    """Tell whether a sweep of another host, which cannot be looked at, has written lately."""
+    """Tell whether a sweep of another host, whose processes cannot be seen, has written lately."""
     return record.is_alive() is None and age_s < SILENT_S
 
 
@@ -176,7 +177,7 @@ def _describe_sweep(record: ProgressRecord, age_s: float) -> str:
 
 
 def _describe_begun(record: ProgressRecord, begun: tuple[str, ...]) -> Iterator[str]:
-    """Yield the runs that bear a worker's mark: under way, or cut off with the sweep."""
+    """Yield the runs that a worker has marked as begun: under way, or cut off with the sweep."""
     if begun:
         word = "cut off" if record.is_alive() is False else "under way"
         more = f" and {len(begun) - MOST_BEGUN} more" if len(begun) > MOST_BEGUN else ""

@@ -58,7 +58,7 @@ def count_tokens(job: Job, data: Mapping[str, TaskData]) -> dict[str, tuple[int,
 
 
 def measure_path(task: Task, system: str) -> float:
-    """Return how much work a task's path is, next to the plain encoder's.
+    """Return the work of a task's path, as a multiple of the plain encoder's.
 
     Two thirds of a layer's parameters are its feed-forward block, of which a SkillNet-style path
     has one for each active skill.
@@ -114,8 +114,8 @@ def _time_job(job: Job, data: TaskData, machine: Machine) -> tuple[float, float,
     """Return seconds to build the model, per training token and per evaluation token."""
     import torch
 
-    from hmnet.training.execute import build_model
-    from hmnet.training.predict import predict
+    from hmnet.training.evaluation import predict
+    from hmnet.training.execution import build_model
 
     torch.set_num_threads(machine.threads)
     device = torch.device(machine.device)
@@ -155,7 +155,7 @@ def _time_each(trainer: Trainer) -> float:
 def _time_recorded(trainer: Trainer) -> float:
     """Return the mean seconds per token where steps of a shape are recorded at its second one.
 
-    The same step is taken again and again: as it is, recorded, and replayed.
+    One step is repeated: run as it is, then recorded, then replayed.
     """
     _, recorded, *replayed = [_time_step(trainer, 0) for _ in range(TIMED_STEPS + 2)]
     slow = min(2 * len(set(trainer.shapes)) / len(trainer.steps), 1.0)

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 GPU = "GPU"
 LOOK_S = 1.0
-"""Seconds between two looks at whether the scheduler is still there."""
+"""Seconds between two checks that the scheduler is still there."""
 
 
 @contextmanager
@@ -140,7 +140,7 @@ _End: TypeAlias = "BaseException | None"
 def follow(client: Client, address: str, run: Callable[[], Iterator[T]]) -> Iterator[T]:
     """Yield what `run` yields, for as long as the scheduler is there.
 
-    joblib waits for ever for results of a scheduler that is gone, so a thread waits with it.
+    joblib waits forever for results of a scheduler that is gone, so it waits in its own thread.
 
     Raises:
         ClusterError: if the scheduler cannot be reached any more.

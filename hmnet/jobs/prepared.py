@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from hmnet.data.notes import write_notes
+from hmnet.data.oddities import find_oddities
+from hmnet.data.raw import list_shadowed
 from hmnet.data.task_data import TaskData, prepare
-from hmnet.encoders.locate import identify, load_tokenizer, read_depth, read_max_positions
-from hmnet.errors import InputError
+from hmnet.encoders.fit import find_doubts, find_misfits
+from hmnet.encoders.locate import (
+    identify,
+    load_tokenizer,
+    read_depth,
+    read_max_positions,
+    read_vocab_size,
+)
+from hmnet.errors import InputError, RelevanceError, SourceError, raise_problems
 from hmnet.runs.job import Job
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import ModelRef
 from hmnet.study.study import Study
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,7 @@ class PreparedStudy:
         depth: number of its layers.
         data: task name to tokenised rows, in the study's order.
         folders: task name to the folder of these rows, for workers.
+        oddities: a sentence for each oddity of the rows (`hmnet.data.oddities`).
     """
 
     study: Study
@@ -36,6 +51,7 @@ class PreparedStudy:
     depth: int
     data: Mapping[str, TaskData]
     folders: Mapping[str, Path]
+    oddities: tuple[str, ...] = ()
 
     def make_job(
         self,
@@ -87,28 +103,74 @@ class PreparedStudy:
 def prepare_study(study: Study, folder: Path) -> PreparedStudy:
     """Identify the encoder and tokenise every task's rows once, under `folder`.
 
+    What is odd about the rows is logged as a warning, and kept in `folder`.
+
     Raises:
-        InputError, SourceError: if the encoder or a task's rows cannot be used.
+        InputError, SourceError: if the encoder or a task's rows cannot be used, with all problems.
     """
     model = identify(study.model, study.revision)
-    longest = read_max_positions(model.name, model.revision)
-    if longest is not None and study.rows.max_length > longest:
-        raise InputError(
-            f"Parameter `max_length` should be at most {longest}, the most positions of "
-            f"`{study.model}`. Found `{study.rows.max_length}`."
-        )
     tokenizer = load_tokenizer(model.name, model.revision)
-    data = {
-        name: prepare(task, tokenizer, study.rows, folder, study.data_folder)
+    data = _prepare_tasks(study, tokenizer, folder)
+    vocab_size = read_vocab_size(model.name, model.revision)
+    raise_problems(find_misfits(data, tokenizer, vocab_size, study.model))
+    doubts = find_doubts(data, tokenizer, vocab_size)
+    shadowed = [
+        f"task `{name}`, {text}"
         for name, task in study.tasks.items()
-    }
+        for text in list_shadowed(task, study.data_folder)
+    ]
+    oddities = (*doubts, *shadowed, *find_oddities(data))
+    _tell(oddities, folder)
     return PreparedStudy(
         study=study,
         model=model,
         depth=read_depth(model.name, model.revision),
         data=data,
         folders={name: d.folder for name, d in data.items() if d.folder},
+        oddities=oddities,
     )
+
+
+def _prepare_tasks(
+    study: Study, tokenizer: PreTrainedTokenizerFast, folder: Path
+) -> dict[str, TaskData]:
+    """Tokenise every task's rows; the problems of all come in one error."""
+    problems = list(_find_length_problems(study))
+    errors: list[RelevanceError] = []
+    data: dict[str, TaskData] = {}
+    for name, task in study.tasks.items():
+        try:
+            data[name] = prepare(task, tokenizer, study.rows, folder, study.data_folder)
+        except (InputError, SourceError) as error:
+            errors.append(error)
+            problems.extend(error.problems)
+    if len(errors) == 1 and len(problems) == len(errors[0].problems):
+        raise errors[0]
+    raise_problems(dict.fromkeys(problems))
+    return data
+
+
+def _find_length_problems(study: Study) -> Iterator[str]:
+    longest = read_max_positions(study.model, study.revision)
+    if longest is not None and study.rows.max_length > longest:
+        yield (
+            f"Parameter `max_length` should be at most {longest}, the most positions of "
+            f"`{study.model}`. Found `{study.rows.max_length}`; `--set rows.max_length={longest}` "
+            "sets it."
+        )
+
+
+def _tell(oddities: Sequence[str], folder: Path) -> None:
+    """Log each oddity, once in a process, and keep them beside the rows for the report."""
+    for text in oddities:
+        if (folder, text) not in _TOLD:
+            _TOLD.add((folder, text))
+            _LOG.warning("note: %s", text)
+    write_notes(folder, oddities)
+
+
+_TOLD: set[tuple[Path, str]] = set()
+_LOG = logging.getLogger(__name__)
 
 
 def describe_study(prepared: PreparedStudy) -> dict[str, object]:

@@ -8,7 +8,7 @@ import threading
 import time
 
 LOOK_S = 1.0
-"""Seconds between two looks at whether a process's parent is still there."""
+"""Seconds between two checks that a process's parent is still there."""
 
 
 def is_process_alive(pid: int) -> bool:
@@ -27,7 +27,7 @@ def is_process_alive(pid: int) -> bool:
 def end_with_parent(parent: int) -> None:
     """Let this process end soon after its parent, however that one ends.
 
-    A worker whose parent was killed would go on, and keep its memory and its GPU.
+    Otherwise a worker whose parent was killed would keep running, with its memory and its GPU.
 
     Args:
         parent: the process that started this one.

@@ -19,7 +19,7 @@ from hmnet.study.settings import STRICT
 
 PROGRESS_SCHEMA = "progress/1"
 SILENT_S = 3600.0
-"""A process of another host that has not written for so long counts as gone."""
+"""Seconds without a write after which a process of another host counts as gone."""
 
 
 @dataclass(frozen=True, config=STRICT)

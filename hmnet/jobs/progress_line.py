@@ -21,7 +21,7 @@ RECORD_EVERY_S = 1.0
 
 
 class SweepProgress(Watcher):
-    """Counts runs, tokens and cost of a sweep, and says how long it will take still.
+    """Counts runs, tokens and cost of a sweep, and estimates the time that is left.
 
     Args:
         path: where the progress is recorded as well, for `relevance status`.

@@ -7,7 +7,7 @@
   it starts its first job and keeps it.
 - With a Dask scheduler (`hmnet.jobs.dask`) its workers take the place of processes of this machine.
 - The costliest jobs go first, so that the last ones to end are short.
-- A run that another command is doing is put off to the end, and then waited for.
+- A run that another command is doing is left to the end, and then waited for.
 - A job that fails leaves `failure.json` and does not stop the others; one whose worker died is
   tried again, and fails alone.
 """
@@ -74,7 +74,7 @@ def run_jobs(
 
     Args:
         cost: a job's expected cost; costlier jobs start first.
-        execute: what does a job in a worker; None for `hmnet.training.execute.execute`.
+        execute: what does a job in a worker; None for `hmnet.training.execution.execute`.
     """
     watcher = watcher or Watcher()
     workers = workers.fill(jobs)
@@ -100,10 +100,9 @@ def run_jobs(
 
 @contextmanager
 def _silent_replacement() -> Iterator[None]:
-    """Ignore the warning of a worker that grew, and was replaced.
+    """Ignore the warning that a worker was replaced because its memory grew.
 
-    As an error it would end the thread that looks after the workers, and the sweep would wait for
-    ever.
+    Raised as an error, it would end the thread that manages the workers, and the sweep would hang.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hmnet.runs.result import RunResult
 
 Execute: TypeAlias = "Callable[..., RunResult]"
-"""Takes a job, the store and a machine, and `waits`; see `hmnet.training.execute.execute`."""
+"""Takes a job, the store and a machine, and `waits`; see `hmnet.training.execution.execute`."""
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,18 @@ def has_lost_device(error: Exception) -> bool:
 
 
 def _import_execute() -> Execute:
-    """Import what trains, in the worker alone: it takes seconds."""
+    """Import the training code, which takes seconds, in the worker alone."""
     spare_collector()
     keep_freed_memory()
-    from hmnet.training.execute import execute
+    from hmnet.training.execution import execute
 
     return execute
 
 
 def _release_memory() -> None:
-    """Give freed memory back: a worker that seems to leak would be replaced, and read all again.
+    """Give freed memory back: a worker that seems to leak would be replaced, and load all anew.
 
-    What the first job left, libraries above all, is not looked through again after later ones.
+    What the first job left, mostly libraries, is hidden from the collector after later ones.
     """
     gc.collect()
     if not _PROCESS.is_frozen:
@@ -131,8 +131,10 @@ class _Process:
 
     Attributes:
         is_watching: whether it ends with its parent.
-        is_frozen: whether the collector leaves alone what the first job left.
-        device, slots, lock: the device that is this worker's, and by what.
+        is_frozen: whether what the first job left is hidden from the garbage collector.
+        device: the device that this worker has taken.
+        slots: the folder of locks by which it was taken.
+        lock: the lock that holds it.
     """
 
     is_watching: bool = False

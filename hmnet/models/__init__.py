@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hmnet.models.build import build_paths
     from hmnet.models.parameter_counts import PAPER_COUNTS, count_parameters, count_with_config
-    from hmnet.models.paths import HMNet, PathModel
+    from hmnet.models.paths import HMNet, PathModel, find_output
     from hmnet.models.saved import export_path, load_model, read_saved, write_model
     from hmnet.models.shared_prefix import LayerPasses, share_prefix
     from hmnet.models.skillnet import SkillNet
@@ -42,6 +42,7 @@ __all__ = [
     "count_parameters",
     "count_with_config",
     "export_path",
+    "find_output",
     "load_model",
     "read_saved",
     "share_prefix",

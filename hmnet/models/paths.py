@@ -149,7 +149,7 @@ def find_embeddings(path: nn.Module, layers: nn.ModuleList) -> Iterator[nn.Modul
 
 def set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) -> None:
     """Give a path the task's output layer, and new parameters that only (seed, task) decide."""
-    name, old = find_output(path)
+    name, old = _find_last_linear(path)
     new = nn.Linear(old.in_features, task.num_outputs, bias=old.bias is not None)
     owner, _, attribute = name.rpartition(".")
     setattr(path.get_submodule(owner), attribute, new)
@@ -159,7 +159,12 @@ def set_head(path: nn.Module, task: Task, missing: frozenset[str], seed: int) ->
     _describe_labels(path, task)
 
 
-def find_output(path: nn.Module) -> tuple[str, nn.Linear]:
+def find_output(path: nn.Module) -> nn.Linear:
+    """Return the output layer of a path."""
+    return _find_last_linear(path)[1]
+
+
+def _find_last_linear(path: nn.Module) -> tuple[str, nn.Linear]:
     """Return name and module of the last linear layer outside of the encoder: the output layer."""
     prefix = f"{path.base_model_prefix}."
     found = [(name, part) for name, part in path.named_modules() if isinstance(part, nn.Linear)]

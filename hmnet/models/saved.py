@@ -18,9 +18,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 
 from hmnet.data.tokens import identify_tokenizer
 from hmnet.encoders.config import load_config
-from hmnet.encoders.layers import quiet
 from hmnet.encoders.load import as_encoder
 from hmnet.encoders.locate import load_tokenizer
+from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
 from hmnet.models.build import build_paths, load_encoder_of
 from hmnet.models.paths import PathModel

@@ -65,12 +65,12 @@ def _remember(forward: Forward, passes: LayerPasses, keep: bool) -> Forward:
     def run(*args: object, **kwargs: object) -> object:
         nonlocal given, output
         passes.asked += 1
-        asked = next(each for each in (*args, *kwargs.values()) if isinstance(each, Tensor))
-        if _is_same(asked, given):
+        asked = next((each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)), None)
+        if asked is not None and _is_same(asked, given):
             return output
         passes.computed += 1
         computed = forward(*args, **kwargs)
-        if keep:
+        if keep and asked is not None:  # RoFormer's positions are asked for by their shape
             given, output = asked, computed
         return computed
 

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hmnet.packing.attention import ATTENTION, attend, make_window_mask
     from hmnet.packing.batch import Batch, Packing, keep_first_tokens, pack, sort_by_length
+    from hmnet.packing.batch_shape import BatchShape, fit_shape, round_up
+    from hmnet.packing.device_split import ResidentSplit
     from hmnet.packing.dropout import Dropout, replace_dropout, seed_dropout
     from hmnet.packing.first_token import read_every_token, read_first_tokens_only
     from hmnet.packing.forward import compute_logits, packs_exactly
@@ -34,10 +36,13 @@ else:
 __all__ = [
     "ATTENTION",
     "Batch",
+    "BatchShape",
     "Dropout",
     "Packing",
+    "ResidentSplit",
     "attend",
     "compute_logits",
+    "fit_shape",
     "keep_first_tokens",
     "make_window_mask",
     "pack",
@@ -45,6 +50,7 @@ __all__ = [
     "read_every_token",
     "read_first_tokens_only",
     "replace_dropout",
+    "round_up",
     "seed_dropout",
     "sort_by_length",
 ]

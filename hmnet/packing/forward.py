@@ -102,6 +102,19 @@ def packs_exactly(model: nn.Module) -> bool:
     return bool(torch.allclose(together, torch.cat(apart), atol=_TOLERANCE))
 
 
+def runs_padded(model: nn.Module) -> bool:
+    """Tell whether a padded pass gives what passes of one sequence give; it may raise anything."""
+    lengths = [5, 9, 12]
+    split = _make_split(lengths, int(model.config.vocab_size))  # type: ignore[union-attr, arg-type]
+    batch = pack(split, range(len(lengths)))
+    with torch.no_grad():
+        together = _run_padded(model, batch)
+        apart = [_run_padded(model, pack(split, [int(i)])) for i in batch.index]
+    if together.shape != (len(lengths), apart[0].shape[-1]):
+        return False
+    return bool(torch.allclose(together, torch.cat(apart), atol=_TOLERANCE))
+
+
 def _window_lengths(model: nn.Module) -> list[int]:
     config: Any = model.config
     window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None)

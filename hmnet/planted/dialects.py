@@ -41,7 +41,7 @@ opposite ones and end below what each learns alone: failed runs in place of plan
 
 @dataclass(frozen=True)
 class Dialect:
-    """Made words by their hidden meaning, as many of the one as of the other.
+    """Made words by their hidden meaning, equally many of both.
 
     Attributes:
         approving, disapproving: the two halves of the dialect's words.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from hmnet.encoders.layers import quiet
+from hmnet.encoders.quiet import quiet
 from hmnet.planted.dialects import APPROVING, COAST_WORDS, DISAPPROVING, INLAND_WORDS
 from hmnet.planted.sentences import list_plain_words
 from hmnet.seeding import derive_seed

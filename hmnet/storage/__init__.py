@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         write_document,
     )
     from hmnet.storage.files import append_line, write_bytes
+    from hmnet.storage.table_format import TableFormat
     from hmnet.storage.tables import read_parquet, read_table, write_table
 else:
     from hmnet.lazy import import_on_demand
@@ -41,6 +42,7 @@ else:
 
 __all__ = [
     "MAX_DOCUMENT_BYTES",
+    "TableFormat",
     "append_line",
     "canonical_json",
     "describe_problem",

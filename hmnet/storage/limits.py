@@ -24,7 +24,7 @@ _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 class LimitError(Exception):
-    """A file beyond a limit, in one sentence that has yet to be led by its name."""
+    """A file exceeds a limit: one sentence, before which the reader puts the file's name."""
 
 
 def check_most(found: int, most: int, what: str) -> None:
@@ -36,7 +36,7 @@ def check_most(found: int, most: int, what: str) -> None:
 def check_footer(metadata: pq.FileMetaData) -> None:
     """Check what the footer of a parquet file claims, before anything is read.
 
-    The claims of single columns are left alone: pyarrow ends the process where one is damaged.
+    The claims of single columns are not read: pyarrow ends the process where one is damaged.
 
     Raises:
         LimitError: if there are too many rows, or too many bytes in them.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         resolve_study,
         write_study,
     )
+    from hmnet.study.study_file import Setting
     from hmnet.study.tasks import (
         ANSWERING,
         INFERENCE,
@@ -63,6 +64,7 @@ __all__ = [
     "Groups",
     "HierarchySpec",
     "ModelRef",
+    "Setting",
     "Source",
     "Study",
     "Task",

@@ -20,6 +20,7 @@ Relative paths are relative to the study file, those of flags to the working dir
 
 from __future__ import annotations
 
+import logging
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -30,9 +31,11 @@ import tomli_w
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from hmnet.errors import raise_problems
+from hmnet.errors import InputError, raise_problems, shorten
+from hmnet.storage.digests import digest_file
 from hmnet.storage.documents import to_plain
 from hmnet.storage.files import write_bytes
+from hmnet.study.origin import find_project, read_origin, relate_paths, write_origin
 from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
 from hmnet.study.study_file import (
     PAPER_MODEL,
@@ -41,14 +44,17 @@ from hmnet.study.study_file import (
     Setting,
     Table,
     Text,
+    anchor_flags,
+    anchor_paths,
     read_study_file,
 )
 from hmnet.study.tasks import PAPER_TASKS, Task
 
 STUDY_FILE = "study.toml"
 
-
 PAPER_REVISION = "86b5e0934494bd15c9632b12f734a8a67f723594"
+
+_LOG = logging.getLogger(__name__)
 
 _HEADER = "# The study of this folder: commands read it, and flags override it.\n"
 
@@ -118,20 +124,117 @@ def resolve_study(
 
     The file is `study_file`, else `<out>/study.toml`, else `./study.toml`, else the defaults;
     flags override it. Where `<out>/study.toml` is absent it is written, so that later commands
-    need no flags.
+    need no flags. Where the file that it was made from has been edited since, it is made anew with
+    the same flags, and what changed is logged.
+
+    Raises:
+        InputError: also if the recorded file and the one that it was made from were both edited.
     """
     recorded = out / STUDY_FILE
-    if study_file is None:
-        study_file = next((p for p in (recorded, Path(STUDY_FILE)) if p.exists()), None)
-    study = load_study(study_file, overrides)
-    if not recorded.exists():
-        write_study(recorded, study)
+    if recorded.exists():
+        _follow_edits(out, study_file)
+        return load_study(study_file or recorded, overrides)
+    if study_file is None and Path(STUDY_FILE).exists():
+        study_file = Path(STUDY_FILE)
+    return _record(out, study_file, overrides or {})
+
+
+def _record(out: Path, source: Path | None, flags: Mapping[str, Setting]) -> Study:
+    study = load_study(source, flags)
+    write_study(out / STUDY_FILE, study, find_project(out, source))
+    write_origin(out, source, out / STUDY_FILE, anchor_flags(flags))
     return study
 
 
-def write_study(path: Path, study: Study) -> None:
-    """Write a study file that `load_study` reads back as the same study; paths are absolute."""
-    write_bytes(path, (_HEADER + tomli_w.dumps(_to_toml(study))).encode())
+def _follow_edits(out: Path, named: Path | None) -> None:
+    """Make the recorded study anew where the file that it came from was edited, and say so."""
+    recorded, origin = out / STUDY_FILE, read_origin(out)
+    source = origin.find_file(out) if origin is not None else None
+    if origin is None or source is None or digest_file(source) == origin.digest:
+        _tell_of_another(recorded, source, named)
+        return
+    flags = anchor_paths(dict(origin.flags), out)
+    is_chosen = named is not None and named.resolve() in (source.resolve(), recorded.resolve())
+    changes = describe_changes(load_study(recorded), load_study(source, flags))
+    if digest_file(recorded) != origin.copy and changes and not is_chosen:
+        raise InputError(
+            f"{recorded}: the file and `{_show(source)}`, which it was made from, should not both "
+            f"be edited. Found them to differ in {changes}. `--study {_show(source)}` goes on with "
+            f"that file from now on, `--study {recorded}` with this one."
+        )
+    if is_chosen and named is not None and named.resolve() == recorded.resolve():
+        write_origin(out, source, recorded, flags)
+        return
+    _record(out, source, flags)
+    if changes:
+        _LOG.warning(
+            "note: `%s` was edited and is used; %s, made from it before, is renewed. Changed: %s",
+            _show(source),
+            recorded,
+            changes,
+        )
+
+
+def _tell_of_another(recorded: Path, source: Path | None, named: Path | None) -> None:
+    """Say where a study file that lies here is not the one that is read."""
+    here = Path(STUDY_FILE)
+    if named is not None or not here.exists() or here.samefile(recorded):
+        return
+    if source is not None and here.samefile(source):
+        return
+    try:
+        changes = describe_changes(load_study(recorded), load_study(here))
+    except InputError:
+        changes = "what it holds, which cannot be read"
+    if changes:
+        _LOG.warning(
+            "note: %s is read, not ./%s, which differs in %s. `--study %s` reads that one; without "
+            "%s, it is taken over",
+            recorded,
+            here,
+            changes,
+            here,
+            recorded,
+        )
+
+
+def _show(path: Path) -> str:
+    """Return a path as a message shows it: from the working directory where it lies below."""
+    absolute = os.path.abspath(path)  # noqa: PTH100 (keeps links)
+    return os.path.relpath(absolute) if Path(absolute).is_relative_to(Path.cwd()) else absolute
+
+
+def describe_changes(before: Study, after: Study) -> str:
+    """Return which settings differ, with their values where these are short; empty for none."""
+    old, new = _flatten(_to_toml(before)), _flatten(_to_toml(after))
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    shown = [f"`{key}` ({_short(old.get(key))} to {_short(new.get(key))})" for key in keys]
+    return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "")
+
+
+def _short(value: Setting) -> str:
+    return "none" if value is None else shorten(value)
+
+
+def _flatten(content: Mapping[str, Setting], prefix: str = "") -> dict[str, Setting]:
+    flat: dict[str, Setting] = {}
+    for key, value in content.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {}
+        flat |= {} if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def write_study(path: Path, study: Study, project: Path | None = None) -> None:
+    """Write a study file that `load_study` reads back as the same study.
+
+    Args:
+        project: the folder that moves as a whole: paths inside of it are written relative to the
+            file, others absolute. None for absolute paths alone.
+    """
+    content = _to_toml(study)
+    if project is not None:
+        content = relate_paths(content, path.parent, Path(os.path.abspath(project)))  # noqa: PTH100
+    write_bytes(path, (_HEADER + tomli_w.dumps(content)).encode())
 
 
 def parse_settings(settings: Sequence[str]) -> Table:

@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
-from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
+from hmnet.study.settings import STRICT, DataSettings, Seed, TrainingSettings
 from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
 
 Setting: TypeAlias = (
@@ -41,7 +41,6 @@ def _refuse_repeated(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-Seed = Annotated[int, Field(ge=0)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_refuse_repeated)]
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
 
@@ -89,10 +88,10 @@ def read_study_file(path: Path | None, overrides: Mapping[str, Setting]) -> Stud
     """
     content: Table = {"schema": STUDY_SCHEMA}
     if path is not None:
-        content = _anchor(_read_toml(path), path.parent)
+        content = anchor_paths(_read_toml(path), path.parent)
     if "model" in overrides and "revision" not in overrides:
         content.pop("revision", None)  # it belongs to the file's model
-    content = _overlay(content, _anchor(_nest(overrides), Path.cwd()))
+    content = _overlay(content, anchor_flags(overrides))
     origin = _Origin("defaults" if path is None else str(path), frozenset(overrides))
     return _check(content, origin)
 
@@ -135,7 +134,12 @@ def _overlay(below: Mapping[str, Setting], above: Mapping[str, Setting]) -> Tabl
     return content
 
 
-def _anchor(content: Table, base: Path) -> Table:
+def anchor_flags(flags: Mapping[str, Setting]) -> Table:
+    """Return values by dotted key as nested tables, their paths absolute."""
+    return anchor_paths(_nest(flags), Path.cwd())
+
+
+def anchor_paths(content: Table, base: Path) -> Table:
     """Return the content with relative paths made absolute."""
     content = dict(content)
     if isinstance(content.get("data"), str | Path):
@@ -148,9 +152,14 @@ def _anchor(content: Table, base: Path) -> Table:
 
 
 def _anchor_task(table: Setting, base: Path) -> Setting:
-    if not isinstance(table, dict) or not isinstance(table.get("source"), dict):
+    if not isinstance(table, dict):
         return table
-    source = dict(table["source"])
+    source = table.get("source")
+    if isinstance(source, str) and os.path.isdir(_absolute(source, base)):  # noqa: PTH112
+        source = {"folder": source}
+    if not isinstance(source, dict):
+        return table
+    source = dict(source)
     if isinstance(source.get("folder"), str):
         source["folder"] = _absolute(source["folder"], base)
     if isinstance(source.get("repository"), str):
@@ -176,6 +185,7 @@ def _absolute_if_local(name: str, base: Path) -> str:
 
 def _check(content: Table, origin: _Origin) -> StudyFile:
     content, problems = _complete_tasks(content, origin)
+    problems += _check_source_tables(content, origin)
     problems += _check_names(content, origin)
     try:
         file = TypeAdapter(StudyFile).validate_python(content)
@@ -205,7 +215,12 @@ def _complete_task(name: str, table: Setting) -> Setting:
     if not isinstance(table, dict):
         return table
     fitting = {"metric": "correlation"} if table.get("kind") == "regression" else {}
-    return {**fitting, **table, "name": name}
+    listed = {key: [table[key]] for key in _LISTS if isinstance(table.get(key), str)}
+    return {**fitting, **table, **listed, "name": name}
+
+
+_LISTS = ("text", "question", "metrics")
+"""Keys of a task whose value may be one name in place of a list of one."""
 
 
 def _check_names(content: Mapping[str, Setting], origin: _Origin) -> list[str]:
@@ -219,6 +234,28 @@ def _check_names(content: Mapping[str, Setting], origin: _Origin) -> list[str]:
     except InputError as error:
         return [f"{origin.of('tasks')}: {problem}" for problem in error.problems]
     return []
+
+
+def _check_source_tables(content: Table, origin: _Origin) -> list[str]:
+    """Say how a source is written where it is a plain string, or a file in place of a folder.
+
+    What is told is taken out of the content, so that nothing else is said of it.
+    """
+    problems = []
+    tables = content.get("task")
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        source = table.get("source") if isinstance(table, dict) else None
+        folder = source.get("folder") if isinstance(source, dict) else source
+        if not isinstance(folder, str) or (source is not folder and not os.path.isfile(folder)):  # noqa: PTH113
+            continue
+        problems.append(
+            f"{origin.of('task', name, 'source')}: Parameter `task.{name}.source` should be a "
+            f'folder with a file per split, `{{ folder = "rows" }}` with rows/train.csv and '
+            f'rows/validation.csv, or `{{ repository = "owner/name" }}` of the hub. Found '
+            f"`{folder}`."
+        )
+        del table["source"]
+    return problems
 
 
 def _check_sources(file: StudyFile, origin: _Origin) -> Iterator[str]:

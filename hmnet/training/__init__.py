@@ -1,7 +1,7 @@
 """The one loop that every method is trained by: steps, losses, checkpoints, scores.
 
-A run is executed from its `RunSpec` by `hmnet.training.execute.execute`; a model alone is trained
-by `hmnet.training.train.train`. Which batch comes when is decided by the seed alone:
+A run is executed from its `RunSpec` by `execute`; a model alone is trained by
+`hmnet.training.train.train`. Which batch comes when is decided by the seed alone:
 
 >>> from hmnet.training import plan_steps
 >>> sizes = {"rte": 5, "cb": 3}
@@ -20,18 +20,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hmnet.training.batch_shapes import plan_shapes
     from hmnet.training.checkpoint import Checkpoint
     from hmnet.training.distributed import Group, join_group, leave_group
-    from hmnet.training.errors import DivergedError
-    from hmnet.training.execute import (
+    from hmnet.training.divergence import DivergedError
+    from hmnet.training.evaluation import Logits, cut_by_tokens, evaluate, predict, predict_tasks
+    from hmnet.training.execution import (
         build_model,
         describe_parameters,
+        execute,
         find_versions,
         primary_score,
         score_splits,
     )
     from hmnet.training.losses import Record
-    from hmnet.training.predict import Logits, cut_by_tokens, evaluate, predict_tasks
     from hmnet.training.steps import Step, count_batches, plan_steps
     from hmnet.training.train import Trainer, TrainingLog
 else:
@@ -53,10 +55,13 @@ __all__ = [
     "cut_by_tokens",
     "describe_parameters",
     "evaluate",
+    "execute",
     "find_versions",
     "join_group",
     "leave_group",
+    "plan_shapes",
     "plan_steps",
+    "predict",
     "predict_tasks",
     "primary_score",
     "score_splits",

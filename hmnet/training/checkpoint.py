@@ -33,8 +33,8 @@ class Checkpoint:
 
     Args:
         folder: where the file lies.
-        every_s: least seconds between two saves, where `RELEVANCE_CHECKPOINT_S` does not say
-            others; 0 saves after every step.
+        every_s: least seconds between two saves, unless `RELEVANCE_CHECKPOINT_S` is set; 0 saves
+            after every step.
 
     Raises:
         InputError: if that variable is no number of seconds.
@@ -112,7 +112,7 @@ def _read_interval(default: float) -> float:
 
 
 def _fits(tensors: Mapping[str, Tensor], name: str, parameter: Tensor) -> bool:
-    """Tell whether a checkpoint holds a parameter of this shape, and all of its moments or none."""
+    """Tell whether a checkpoint holds a parameter of this shape, with all moments or none."""
     expected = {"parameter": parameter.shape, "exp_avg": parameter.shape}
     expected |= {"exp_avg_sq": parameter.shape, "step": torch.Size()}
     if not any(f"{key}/{name}" in tensors for key in _MOMENTS):

@@ -44,8 +44,8 @@ class Group:
     def share(self, index: IndexArray) -> tuple[IndexArray, float]:
         """Return this process's examples of a batch, and their share of it.
 
-        A process that gets none computes one with the share 0: it has to know which parameters
-        the step reaches.
+        A process that would get none takes one example with the weight 0: it has to know which
+        parameters the step reaches.
         """
         own = index[self.rank :: self.size]
         return (own, len(own) / len(index)) if len(own) else (index[:1], 0.0)

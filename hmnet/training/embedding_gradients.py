@@ -3,7 +3,7 @@
 A batch reads a few hundred of the tens of thousands of rows of a vocabulary's table, but its dense
 gradient is as large as the table, and on a CPU a new one each step costs as much as several layers
 (fresh memory is mapped and zeroed page by page). So autograd is asked for the rows alone, and they
-are added into a table whose other rows are zero already. The optimiser sees what it always saw.
+are added into a table whose other rows are zero already. The optimiser sees the same gradients.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 LARGE = 1 << 20
-"""Elements of a table from which this pays."""
+"""Elements from which on a table's gradients are kept: smaller ones are faster without."""
 
 
 class EmbeddingGradients:

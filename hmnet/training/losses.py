@@ -1,7 +1,7 @@
-"""What a training has come to: its tokens, and its losses, read from the device some at a time.
+"""The tokens and losses of a training so far, read from the device several steps at a time.
 
-To read a loss from a GPU is to wait for all that it has still to do, and to let it stand idle until
-the next step's kernels are launched. So losses are gathered there, and read together every
+Reading a loss from a GPU waits for all work that is queued there, and leaves it idle until the
+next step's kernels are launched. So losses are collected on the GPU, and read together every
 `STEPS_AT_ONCE` steps; on a CPU at each step.
 """
 
@@ -14,11 +14,11 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from hmnet.training.errors import DivergedError
+from hmnet.training.divergence import DivergedError
 from hmnet.training.steps import Step
 
 STEPS_AT_ONCE = 32
-"""Steps after which a GPU's losses are read; so many late a training is seen to have diverged."""
+"""Steps whose losses a GPU hands over at once; a training that diverges ends that much later."""
 
 
 class LossLine(TypedDict):
@@ -44,7 +44,7 @@ class Record:
     Args:
         steps: every step of the run, in order.
         log: called with step, epoch, task and loss of every step, in order.
-        sums: what `state` returned, of a training that is gone on with.
+        sums: what `state` returned, for a training that is resumed.
 
     Attributes:
         tokens: training tokens of the steps that were read.
@@ -65,7 +65,7 @@ class Record:
         self._loss_count: dict[str, int] = dict(sums["loss_count"])
 
     def add(self, position: int, sums: Tensor) -> None:
-        """Take a step's loss and tokens, [2], wherever they lie.
+        """Add a step's loss and tokens, [2], on any device.
 
         Raises:
             DivergedError: if a loss that was read is not finite; names step and task.
@@ -75,7 +75,7 @@ class Record:
             self.read()
 
     def read(self) -> None:
-        """Read what waits on the device.
+        """Read the losses that are still on the device.
 
         Raises:
             DivergedError: as in `add`.
@@ -117,5 +117,5 @@ class Record:
 
 
 def _is_free(sums: Tensor) -> bool:
-    """Tell whether nothing is waited for when a tensor is read."""
+    """Tell whether a tensor can be read without waiting for a device."""
     return sums.device.type == "cpu"

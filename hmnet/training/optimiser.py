@@ -12,10 +12,10 @@ from hmnet.study.settings import TrainingSettings
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> None:
-    """Scale gradients down where their common norm exceeds `most`; leave them alone elsewhere.
+    """Scale gradients down if their common norm exceeds `most`; else leave them as they are.
 
     `torch.nn.utils.clip_grad_norm_` gives the same, but also multiplies them by 1. On a GPU, where
-    a look at the norm would wait for it, they are multiplied here as well.
+    reading the norm would wait for the device, they are multiplied here as well.
     """
     own = [p for p in parameters if p.grad is not None]
     is_cpu = own[0].device.type == "cpu"
@@ -64,7 +64,7 @@ def learning_rate(position: int, total: int, settings: TrainingSettings) -> floa
 
 
 def total_decay(total: int, settings: TrainingSettings) -> float:
-    """Return what weight decay alone leaves of a matrix that every step reaches."""
+    """Return the factor by which weight decay alone shrinks a matrix over all steps."""
     rates = (learning_rate(position, total, settings) for position in range(total))
     return math.prod(1 - rate * settings.weight_decay for rate in rates)
 

@@ -35,6 +35,7 @@ from hmnet.training.batch_shapes import plan_shapes
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.distributed import ALONE, Group
 from hmnet.training.embedding_gradients import EmbeddingGradients
+from hmnet.training.evaluation import autocast
 from hmnet.training.losses import Record
 from hmnet.training.optimiser import (
     clip_gradients,
@@ -44,7 +45,6 @@ from hmnet.training.optimiser import (
     set_rate,
     total_decay,
 )
-from hmnet.training.predict import autocast
 from hmnet.training.step_graphs import StepGraphs
 from hmnet.training.steps import Step, count_batches, plan_steps
 from hmnet.training.targets import AS_THEY_ARE, measure_scales
@@ -188,8 +188,7 @@ class Trainer:
     def finish(self) -> None:
         """End the training: the model is again one for any text."""
         for task, scale in self.scales.items():
-            _, output = find_output(self.model.path(task))
-            scale.fold_into(output)
+            scale.fold_into(find_output(self.model.path(task)))
         self.graphs.stop()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()  # other processes share the device

@@ -1,4 +1,4 @@
-"""The tables of attention similarities (`relevance.attention.study` writes them)."""
+"""The tables of attention similarities (`relevance.attention.pair_maps` writes them)."""
 
 from __future__ import annotations
 

@@ -2,4 +2,55 @@
 
 A command is a generator of lines for the terminal, so that what is known is said before the next
 long step. A line that is an `Aside` belongs to standard error.
+
+>>> from pathlib import Path
+>>> from relevance.commands import run_cluster, speak
+>>> speak(run_cluster(Path("out"), None, "paper:table3", "2", "exact", 0))
+a task's mean gain: all in one group +4.2%, 2 groups +7.7%, alone +0.0%; ...
+1: mnli, qnli, rte, cb, snli, imdb, sst2, qqp, stsb, mrpc, boolq
+2: wnli, multirc
+adjusted Rand index of agreement with the paper's groups: ...
+wrote out/clusters.parquet and out/groups.json
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relevance.commands.attention_maps import run_attention
+    from relevance.commands.comparison_of_matrices import run_compare_matrices
+    from relevance.commands.comparison_of_systems import (
+        HierarchyOptions,
+        run_compare_systems,
+        run_sweep_of_hierarchies,
+    )
+    from relevance.commands.grouping_of_tasks import run_cluster
+    from relevance.commands.lines import Aside, speak
+    from relevance.commands.pairwise_sweep import (
+        SweepOptions,
+        estimate_pairwise,
+        plan_pairwise_study,
+        run_pairwise,
+    )
+    from relevance.commands.vocab import run_vocab
+else:
+    from hmnet.lazy import import_on_demand
+
+    __getattr__, __dir__ = import_on_demand(__name__)
+
+__all__ = [
+    "Aside",
+    "HierarchyOptions",
+    "SweepOptions",
+    "estimate_pairwise",
+    "plan_pairwise_study",
+    "run_attention",
+    "run_cluster",
+    "run_compare_matrices",
+    "run_compare_systems",
+    "run_pairwise",
+    "run_sweep_of_hierarchies",
+    "run_vocab",
+    "speak",
+]

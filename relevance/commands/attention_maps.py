@@ -8,8 +8,8 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.study.study import Study
-from relevance.attention.plan import describe_attention_plan, plan_attention
-from relevance.attention.study import (
+from relevance.attention.attention_plan import describe_attention_plan, plan_attention
+from relevance.attention.pair_maps import (
     describe_layers,
     describe_pairs,
     list_all_pairs,

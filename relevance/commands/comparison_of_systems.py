@@ -15,6 +15,7 @@ from relevance.groups.at_hand import Groupings
 from relevance.systems.budget import describe_budget
 from relevance.systems.choose import SystemOptions, choose_groupings, choose_systems
 from relevance.systems.compare import compare_systems
+from relevance.systems.comparison_text import describe_systems
 from relevance.systems.parameters import describe_counts
 from relevance.systems.sweeps import (
     check_hierarchy_sweep,
@@ -23,7 +24,6 @@ from relevance.systems.sweeps import (
     run_hierarchy_sweep,
 )
 from relevance.systems.systems import plan_comparison
-from relevance.systems.text import describe_systems
 
 
 def run_compare_systems(

@@ -8,7 +8,7 @@ from pathlib import Path
 from hmnet.folder.outputs import Output, open_output
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import resolve_study
-from relevance.groups.grouping import describe_doubt, group_matrix, parse_k, write_manual_groups
+from relevance.groups.doubt import describe_doubt, group_matrix, parse_k, write_manual_groups
 from relevance.groups.published import compare_with_published
 from relevance.matrices.draws import find_draws, read_draws
 from relevance.matrices.find import find_matrix
@@ -16,7 +16,7 @@ from relevance.matrices.manual import manual_groups, manual_matrix
 
 
 def run_cluster(
-    out: Path | None, study: Path | None, source: str | None, k: str, method: str, seed: int
+    out: Path | None, study: Path | None, source: str | None, k: str, method: str | None, seed: int
 ) -> Iterator[str]:
     """Group the tasks of a matrix; write groups, clusters and, where draws are at hand, stability.
 

@@ -30,7 +30,7 @@ from relevance.pairwise.second_round import (
     plan_extra,
 )
 from relevance.pairwise.sweep import plan_sweep, train_sweep, write_measurement
-from relevance.pairwise.text import format_matrix
+from relevance.pairwise.sweep_text import format_matrix
 
 
 @dataclass(frozen=True)

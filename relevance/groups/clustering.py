@@ -6,8 +6,6 @@ groups.origin["stability"]       # {"share": ..., "mean_ari": ...}
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -68,7 +66,7 @@ def to_table(groups: Groups, matrix: RelevanceMatrix) -> pd.DataFrame:
     )
 
 
-def _measure_silhouettes(values: Floats, names: npt.NDArray[Any]) -> Floats:
+def _measure_silhouettes(values: Floats, names: npt.NDArray[np.object_]) -> Floats:
     is_defined = 2 <= len(set(names)) < len(names) and bool(np.isfinite(values).all())
     silhouettes = silhouette_samples(values, names) if is_defined else np.full(len(names), np.nan)
     return np.asarray(silhouettes, dtype=np.float64)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -73,7 +73,7 @@ class Grouper(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
     def _group(self, matrix: RelevanceMatrix) -> Groups:
         """Return the groups with their origin."""
 
-    def _describe(self, matrix: RelevanceMatrix) -> dict[str, Any]:
+    def _describe(self, matrix: RelevanceMatrix) -> dict[str, object]:
         """Return the part of the origin that all methods share."""
         measured = {"measure": matrix.measure, "matrix": matrix.identity}
         return {"method": self.method, "k": self.k, **measured}
@@ -94,7 +94,7 @@ class _RepeatedGrouper(Grouper):
             raise InputError(f"Parameter `n_init` should be at least 1. Found `{self.n_init}`.")
         return super().fit(matrix)
 
-    def _describe(self, matrix: RelevanceMatrix) -> dict[str, Any]:
+    def _describe(self, matrix: RelevanceMatrix) -> dict[str, object]:
         return {**super()._describe(matrix), "seed": self.seed, "n_init": self.n_init}
 
 

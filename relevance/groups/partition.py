@@ -7,8 +7,6 @@ Legend: T tasks.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -55,7 +53,7 @@ def within_group_gain(matrix: RelevanceMatrix, groups: Groups, column: str = "va
     return total
 
 
-def check_k(k: Any, size: int) -> None:
+def check_k(k: object, size: int) -> None:
     """Raise an `InputError` unless k is a whole number from 1 to the number of tasks."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= size:
         raise InputError(

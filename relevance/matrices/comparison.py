@@ -264,11 +264,7 @@ def rank_agreement(gains: RelevanceMatrix, other: RelevanceMatrix) -> float:
     Spearman's correlation of each column, without the diagonal; NaN where no column has three
     values or more.
     """
-    shared = [task for task in gains.tasks if task in other.tasks]
-    one, two = gains.select(shared).to_frame(), other.select(shared).to_frame()
-    found = []
-    for task in shared:
-        both = pd.DataFrame({"a": one[task].drop(task), "b": two[task].drop(task)}).dropna()
-        if len(both) > 2 and both.nunique().min() > 1:
-            found.append(both["a"].corr(both["b"], method="spearman"))
-    return float(np.mean(found)) if found else float("nan")
+    shared = tuple(task for task in gains.tasks if task in other.tasks)
+    a, b = (_read(matrix, shared) for matrix in (gains, other))
+    cells = find_cells(a) & find_cells(b)
+    return _average([_correlate(a, b, cells, t) for t in range(len(shared))])

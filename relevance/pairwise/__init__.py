@@ -1,1 +1,100 @@
-"""Relevance as gains of joint over single fine-tuning: planned, run, measured, refined."""
+"""Relevance as gains of joint over single fine-tuning: planned, run, measured, refined.
+
+`run_sweep` does it all; its parts are `plan_sweep`, `train_sweep` and `measure_sweep`. What can be
+said before any run:
+
+>>> from relevance.pairwise import describe_split
+>>> print(*describe_split(13, 320))
+best use of 320 runs: --seeds 3 --single-seeds 6 (312 runs); a gain's SD over seeds is then ...
+
+and of gains that others published:
+
+>>> from relevance.matrices import load_reference
+>>> from relevance.pairwise import format_matrix
+>>> print(format_matrix(load_reference("paper:table3").select(["rte", "mnli"])))
+gain of column from row, %; * beyond noise (q < 0.05)
+        rte   mnli
+rte    0.0   -0.5
+mnli  16.0    0.0
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relevance.pairwise.effects import Effects, EffectsRecord, describe_effects, measure_effects
+    from relevance.pairwise.extra_seeds import (
+        ExtraSeeds,
+        Refinement,
+        add_refinement,
+        choose_seeds,
+        extend_plan,
+        read_refinement,
+    )
+    from relevance.pairwise.gains import measure_gains
+    from relevance.pairwise.measurement import (
+        MeasureOptions,
+        SweepMeasurement,
+        describe_measurement,
+        measure_sweep,
+    )
+    from relevance.pairwise.plan import PairwisePlan, plan_pairwise
+    from relevance.pairwise.planning import describe_outlook, describe_power, describe_split
+    from relevance.pairwise.results import (
+        read_losses,
+        read_predictions,
+        read_results,
+        tabulate_scores,
+    )
+    from relevance.pairwise.second_round import describe_extra, plan_extra
+    from relevance.pairwise.sweep import plan_sweep, run_sweep, train_sweep
+    from relevance.pairwise.sweep_text import describe_significant, format_matrix
+    from relevance.pairwise.uncertainty import (
+        attach_uncertainty,
+        describe_targets,
+        mark_undefined,
+        to_matrix,
+    )
+else:
+    from hmnet.lazy import import_on_demand
+
+    __getattr__, __dir__ = import_on_demand(__name__)
+
+__all__ = [
+    "Effects",
+    "EffectsRecord",
+    "ExtraSeeds",
+    "MeasureOptions",
+    "PairwisePlan",
+    "Refinement",
+    "SweepMeasurement",
+    "add_refinement",
+    "attach_uncertainty",
+    "choose_seeds",
+    "describe_effects",
+    "describe_extra",
+    "describe_measurement",
+    "describe_outlook",
+    "describe_power",
+    "describe_significant",
+    "describe_split",
+    "describe_targets",
+    "extend_plan",
+    "format_matrix",
+    "mark_undefined",
+    "measure_effects",
+    "measure_gains",
+    "measure_sweep",
+    "plan_extra",
+    "plan_pairwise",
+    "plan_sweep",
+    "read_losses",
+    "read_predictions",
+    "read_refinement",
+    "read_results",
+    "run_sweep",
+    "tabulate_scores",
+    "to_matrix",
+    "train_sweep",
+]

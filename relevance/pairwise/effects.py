@@ -24,7 +24,7 @@ from relevance.matrices.decomposition import (
 )
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.sweep_record_format import DECOMPOSITION_SCHEMA
-from relevance.pairwise.text import describe_parts
+from relevance.pairwise.sweep_text import describe_parts
 
 
 @validated(frozen=True, config=STRICT)

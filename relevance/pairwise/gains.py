@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from relevance.matrices.matrix import RelevanceMatrix
 
 
 def measure_gains(
-    scores: pd.DataFrame, prepared: PreparedStudy, provenance: Mapping[str, Any] | None = None
+    scores: pd.DataFrame, prepared: PreparedStudy, provenance: Mapping[str, object] | None = None
 ) -> RelevanceMatrix:
     """Return the matrix of relative gains (equation 4), from the scores of `tabulate_scores`.
 

@@ -44,7 +44,7 @@ from relevance.pairwise.results import (
     tabulate_scores,
 )
 from relevance.pairwise.sweep_record_format import COLLAPSED, SCORES, TARGETS
-from relevance.pairwise.text import (
+from relevance.pairwise.sweep_text import (
     describe_collapsed_runs,
     describe_majority,
     describe_seeds,

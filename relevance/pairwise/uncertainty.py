@@ -7,7 +7,6 @@ attach_uncertainty(matrix, found)            # to a matrix of gains from the run
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +26,7 @@ def to_matrix(
     found: GainBootstrap,
     scale: Scale = "relative",
     level: float = INTERVAL_LEVEL,
-    provenance: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, object] | None = None,
 ) -> RelevanceMatrix:
     """Return the gains with intervals, p and q as a relevance matrix.
 
@@ -52,7 +51,7 @@ def to_matrix(
     )
 
 
-def describe_bootstrap(found: GainBootstrap, level: float = INTERVAL_LEVEL) -> dict[str, Any]:
+def describe_bootstrap(found: GainBootstrap, level: float = INTERVAL_LEVEL) -> dict[str, object]:
     """Return how the uncertainty was computed, for a matrix' provenance."""
     is_run = ~np.isnan(found.joint)
     return {
@@ -72,14 +71,14 @@ def _list_tests(found: GainBootstrap) -> dict[str, Floats]:
     }
 
 
-def _blank_diagonal(values: npt.NDArray[Any]) -> Floats:
+def _blank_diagonal(values: npt.NDArray[np.int64]) -> Floats:
     blanked = values.astype(np.float64)
     np.fill_diagonal(blanked, np.nan)
     return blanked
 
 
 def attach_uncertainty(
-    matrix: RelevanceMatrix, found: GainBootstrap, more: Mapping[str, Any] | None = None
+    matrix: RelevanceMatrix, found: GainBootstrap, more: Mapping[str, object] | None = None
 ) -> RelevanceMatrix:
     """Return a matrix of gains with the uncertainty that was found for its cells.
 

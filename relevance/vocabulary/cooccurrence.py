@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,10 @@ from hmnet.storage.digests import canonical_json, digest
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.vocabulary.splitter import WORDS, choose_splitter
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+AnyTokenizer: TypeAlias = "PreTrainedTokenizerBase | Tokenizer"
 Texts: TypeAlias = "Iterable[str] | pa.Array | pa.ChunkedArray | pd.Series[str]"
 Unit: TypeAlias = Literal["wordpiece", "word"]
 Equation: TypeAlias = Literal[1, 2]
@@ -41,7 +45,7 @@ _JOINED_WORDS = 500
 
 def measure_vocabulary(
     texts: Mapping[str, Texts],
-    tokenizer: Any = None,
+    tokenizer: AnyTokenizer | None = None,
     unit: Unit = "wordpiece",
     equation: Equation = 2,
 ) -> RelevanceMatrix:
@@ -93,7 +97,7 @@ def check_options(unit: str, equation: int = 2) -> tuple[Unit, Equation]:
 
 
 def compute_cooccurrence(
-    vocabularies: Sequence[AbstractSet[Any]], equation: Equation = 2
+    vocabularies: Sequence[AbstractSet[int] | AbstractSet[str]], equation: Equation = 2
 ) -> npt.NDArray[np.float64]:
     """Return r_cs (equation 1) or r_ct (equation 2) of non-empty sets, shape [T, T]."""
     shared = np.array([[len(s & t) for t in vocabularies] for s in vocabularies], dtype=np.float64)
@@ -101,7 +105,9 @@ def compute_cooccurrence(
     return shared / (sizes[:, None] if equation == 1 else sizes[None, :])
 
 
-def extract_vocabulary(texts: Texts, tokenizer: Any = None, unit: Unit = "wordpiece") -> Vocabulary:
+def extract_vocabulary(
+    texts: Texts, tokenizer: AnyTokenizer | None = None, unit: Unit = "wordpiece"
+) -> Vocabulary:
     """Return the vocabulary of a task's training texts.
 
     Args:
@@ -125,12 +131,12 @@ def stack_columns(table: pa.Table, columns: Iterable[str]) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, type=pa.large_string())
 
 
-def describe_tokenizer(tokenizer: Any) -> dict[str, Any]:
+def describe_tokenizer(tokenizer: AnyTokenizer | None) -> dict[str, object]:
     """Return a tokenizer's identity: its kind, its number of tokens, a hash of its rules."""
-    backend = _get_backend(tokenizer)
-    if backend is None:
-        kind, size = type(tokenizer).__name__, len(tokenizer.get_vocab())
-        rules = canonical_json([kind, tokenizer.get_vocab()])
+    backend = _unwrap(tokenizer)
+    if not isinstance(backend, Tokenizer):
+        kind, size = type(backend).__name__, len(backend.get_vocab())
+        rules = canonical_json([kind, backend.get_vocab()])
     else:
         backend = _copy_without_limits(backend)
         kind, size = type(backend.model).__name__, backend.get_vocab_size()
@@ -158,15 +164,15 @@ def _decode(array: pa.Array | pa.ChunkedArray, name: str) -> pa.Array | pa.Chunk
     return array.cast(pa.large_string())
 
 
-def _make_extractor(tokenizer: Any, unit: Unit) -> Callable[[pa.Array], Vocabulary]:
+def _make_extractor(tokenizer: AnyTokenizer | None, unit: Unit) -> Callable[[pa.Array], Vocabulary]:
     """Return the function from different texts to a vocabulary; what it needs is set up once."""
     check_options(unit)
     if unit == "word":
         return _extract_words
-    backend = _get_backend(tokenizer)
+    backend = _unwrap(tokenizer)
     special = frozenset(getattr(tokenizer, "all_special_ids", ()))
-    if backend is None:
-        return lambda rows: _encode_slowly(rows, tokenizer) - special
+    if not isinstance(backend, Tokenizer):
+        return lambda rows: _encode_slowly(rows, backend) - special
     return _make_id_extractor(_copy_without_limits(backend), special)
 
 
@@ -209,13 +215,21 @@ def _extract_words(rows: pa.Array) -> frozenset[str]:
     return frozenset(words)
 
 
-def _get_backend(tokenizer: Any) -> Tokenizer | None:
-    """Return the compiled tokenizer inside, or none for a tokenizer written in Python."""
+class _SlowTokenizer(Protocol):
+    """A tokenizer written in Python."""
+
+    def get_vocab(self) -> dict[str, int]: ...
+
+    def __call__(self, text: str, **options: bool) -> Mapping[str, list[int]]: ...
+
+
+def _unwrap(tokenizer: object) -> Tokenizer | _SlowTokenizer:
+    """Return the compiled tokenizer inside, or the tokenizer itself if it is written in Python."""
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if isinstance(backend, Tokenizer):
         return backend
     if callable(tokenizer) and hasattr(tokenizer, "get_vocab"):
-        return None
+        return cast("_SlowTokenizer", tokenizer)
     raise InputError(
         f"Parameter `tokenizer` should be a Hugging Face tokenizer. Found `{tokenizer!r}`."
     )
@@ -239,7 +253,7 @@ def _encode(texts: list[str], backend: Tokenizer) -> set[int]:
     return ids
 
 
-def _encode_slowly(rows: pa.Array, tokenizer: Any) -> frozenset[int]:
+def _encode_slowly(rows: pa.Array, tokenizer: _SlowTokenizer) -> frozenset[int]:
     ids: set[int] = set()
     for row in rows.to_pylist():
         encoded = tokenizer(row, add_special_tokens=False, truncation=False, verbose=False)

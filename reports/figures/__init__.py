@@ -1,4 +1,10 @@
-"""The figures of a study as matplotlib figures, each by itself.
+"""Pictures: the figures of a study as matplotlib figures, each by itself.
+
+>>> from relevance.matrices.reference import load_reference
+>>> from reports.figures import ONE_COLUMN_IN, draw_heatmap, save_figure
+>>> figure = draw_heatmap(load_reference("paper:table3"), width_in=ONE_COLUMN_IN)
+>>> save_figure(figure, "pdf")[:5]
+b'%PDF-'
 
 | function | shows | in the paper |
 | --- | --- | --- |
@@ -13,24 +19,33 @@
 | `draw_attention` | similarity of attention maps per layer and head | Figures 5, 6 |
 | `draw_attention_layers` | the same beside the pairs' gains, per layer | |
 
-Widths are in inches, `ONE_COLUMN_IN` and `TWO_COLUMNS_IN` for papers; `reports.figures.svg` makes
+Widths are in inches, `ONE_COLUMN_IN` and `TWO_COLUMNS_IN` for papers; `save_figure` makes
 files.
 """
 
 from __future__ import annotations
 
-from reports.figures.attention import draw_attention, draw_attention_layers
-from reports.figures.curves import draw_curves
-from reports.figures.grouping import draw_dendrogram, draw_together
-from reports.figures.heatmap import draw_heatmap
-from reports.figures.influence import draw_influence
-from reports.figures.layers import draw_layer_combinations, draw_shared_layers
-from reports.figures.scores import draw_scores
-from reports.figures.style import ONE_COLUMN_IN, TWO_COLUMNS_IN
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reports.figures.attention_maps import draw_attention, draw_attention_layers
+    from reports.figures.grouping_figures import draw_dendrogram, draw_together
+    from reports.figures.heatmap import draw_heatmap
+    from reports.figures.influence import draw_influence
+    from reports.figures.layer_sweeps import draw_layer_combinations, draw_shared_layers
+    from reports.figures.loss_panels import draw_curves
+    from reports.figures.paper_style import ONE_COLUMN_IN, TWO_COLUMNS_IN
+    from reports.figures.svg import Format, embed_svg, save_figure
+    from reports.figures.system_scores import draw_scores
+else:
+    from hmnet.lazy import import_on_demand
+
+    __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
     "ONE_COLUMN_IN",
     "TWO_COLUMNS_IN",
+    "Format",
     "draw_attention",
     "draw_attention_layers",
     "draw_curves",
@@ -41,4 +56,6 @@ __all__ = [
     "draw_scores",
     "draw_shared_layers",
     "draw_together",
+    "embed_svg",
+    "save_figure",
 ]

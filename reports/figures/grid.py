@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from reports.figures.style import SMALL_PT
-from reports.style.formatting import shorten
+from reports.figures.paper_style import SMALL_PT
+from reports.style.formatting import shorten_name
 from reports.style.palette import color, text_on
 from reports.tables.task_order import TaskOrder
 
@@ -49,7 +49,7 @@ def name_sides(
     axes: Axes, order: TaskOrder, cell_in: float, rows: str = "", columns: str = ""
 ) -> None:
     """Write the tasks' names along both sides; the columns' above, as in the paper."""
-    names = [shorten(task, 16) for task in order.tasks]
+    names = [shorten_name(task, 16) for task in order.tasks]
     middles = np.arange(len(names)) + 0.5
     size = min(SMALL_PT, 44 * cell_in)
     axes.xaxis.tick_top()

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from hmnet.study.hierarchy import Groups
-from relevance.matrices.gain_table import holds_gains, tabulate_gains
+from relevance.matrices.gain_table import GainTable, holds_gains, tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from reports.figures.grid import (
     LEAST_ANNOTATED_IN,
@@ -24,7 +24,7 @@ from reports.figures.grid import (
     set_ink,
     size_numbers_pt,
 )
-from reports.figures.style import TWO_COLUMNS_IN, new_figure, styled
+from reports.figures.paper_style import TWO_COLUMNS_IN, new_figure, styled
 from reports.style.formatting import format_percent
 from reports.style.palette import (
     SIDE_STEPS,
@@ -56,15 +56,16 @@ def draw_heatmap(
     order = order_tasks(matrix.tasks, groups)
     values = matrix.select(order.tasks).to_frame().to_numpy(np.float64, copy=True)
     is_gains = holds_gains(matrix)
-    limit = tabulate_gains(matrix).limit or 1.0
+    table = tabulate_gains(matrix)
+    limit = table.limit or 1.0
     with styled():
         figure = new_figure(width_in, width_in * 0.93)
         axes = figure.add_subplot()
         if is_gains:
             np.fill_diagonal(values, np.nan)
             _paint(axes, values, width_in, diverging_map(), _root_norm(limit), _write_gain)
-            _mark_sure(axes, matrix, order, limit)
-            _hatch_undefined(axes, matrix, order)
+            _mark_sure(axes, table, order, limit)
+            _hatch_undefined(axes, table, order)
             ticks = [-limit, -limit / 4, 0, limit / 4, limit]
         else:
             _paint(axes, values, width_in, sequential_map(), Normalize(0, 1), _write_share)
@@ -128,9 +129,9 @@ def _write_share(value: float) -> str:
     return format_percent(value, 2, unit="")
 
 
-def _mark_sure(axes: Axes, matrix: RelevanceMatrix, order: TaskOrder, limit: float) -> None:
+def _mark_sure(axes: Axes, table: GainTable, order: TaskOrder, limit: float) -> None:
     """Put a dot into the corner of each cell that is beyond noise."""
-    sure = [gain for gain in tabulate_gains(matrix).gains if gain.verdict == "beyond noise"]
+    sure = [gain for gain in table.gains if gain.verdict == "beyond noise"]
     place = {task: i for i, task in enumerate(order.tasks)}
     backgrounds = [diverging()[bin_gain(gain.value, limit) + SIDE_STEPS] for gain in sure]
     inks = [color("paper" if text_on(b) == "#ffffff" else "ink") for b in backgrounds]
@@ -143,14 +144,10 @@ def _mark_sure(axes: Axes, matrix: RelevanceMatrix, order: TaskOrder, limit: flo
     )
 
 
-def _hatch_undefined(axes: Axes, matrix: RelevanceMatrix, order: TaskOrder) -> None:
+def _hatch_undefined(axes: Axes, table: GainTable, order: TaskOrder) -> None:
     """Take the colour from cells that say nothing; their numbers stay."""
     place = {task: i for i, task in enumerate(order.tasks)}
-    undefined = {
-        (place[gain.target], place[gain.source])
-        for gain in tabulate_gains(matrix).gains
-        if gain.undefined
-    }
+    undefined = {(place[gain.target], place[gain.source]) for gain in table.gains if gain.undefined}
     for corner in sorted(undefined):
         axes.add_patch(
             Rectangle(

@@ -10,8 +10,14 @@ from matplotlib.figure import Figure
 from hmnet.errors import InputError, suggest
 from relevance.matrices.gain_table import Gain, tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
-from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
-from reports.style.formatting import shorten
+from reports.figures.paper_style import (
+    LEAST_WIDE_IN,
+    TWO_COLUMNS_IN,
+    new_figure,
+    strip_axes,
+    styled,
+)
+from reports.style.formatting import shorten_name
 from reports.style.palette import color
 
 
@@ -37,8 +43,8 @@ def draw_influence(matrix: RelevanceMatrix, task: str, width_in: float = TWO_COL
     with styled():
         figure = new_figure(width_in, (0.17 * rows + 0.7) * shape[0])
         panels = figure.subplots(*shape, sharex=True)
-        _draw_bars(panels[0], received, f"Influence of the others on {shorten(task)}")
-        _draw_bars(panels[1], given, f"Influence of {shorten(task)} on the others")
+        _draw_bars(panels[0], received, f"Influence of the others on {shorten_name(task)}")
+        _draw_bars(panels[1], given, f"Influence of {shorten_name(task)} on the others")
         for axes in panels if shape == (1, 2) else panels[1:]:
             axes.set_xlabel("relative gain, %")
     return figure
@@ -48,7 +54,7 @@ def _draw_bars(axes: Axes, gains: dict[str, Gain], title: str) -> None:
     rows = sorted(gains.items(), key=lambda item: (item[1].value, item[0]))
     for y, (_, gain) in enumerate(rows):
         _draw_bar(axes, y, gain)
-    axes.set_yticks(range(len(rows)), [shorten(name, 16) for name, _ in rows])
+    axes.set_yticks(range(len(rows)), [shorten_name(name, 16) for name, _ in rows])
     axes.tick_params(axis="y", length=0)
     axes.axvline(0, color=color("edge"), linewidth=0.6)
     axes.grid(axis="x")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Any, Literal
+from typing import Literal
 
 import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from reports.figures.style import styled
+from reports.figures.paper_style import styled
 from reports.style.formatting import clean
 from reports.style.palette import variables
 
@@ -22,7 +22,7 @@ Format = Literal["svg", "pdf", "png"]
 PNG_DPI = 300
 LEAST_SCALE, MOST_SCALE = 1.3, 1.9
 """Pixels on a page per point of a figure."""
-_METADATA: dict[str, dict[str, Any]] = {
+_METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},

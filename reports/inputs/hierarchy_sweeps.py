@@ -11,7 +11,7 @@ import pandas as pd
 
 from relevance.systems.comparison_format import MULTI
 from relevance.systems.sweep_format import COMBINATION_SWEEP, LAYER_SWEEP
-from reports.inputs.columns import read_columns, read_with_origin
+from reports.inputs.checked_tables import read_columns, read_with_origin
 
 
 @dataclass(frozen=True, eq=False)

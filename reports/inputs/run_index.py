@@ -17,8 +17,8 @@ from hmnet.runs.result import FAILURE_SCHEMA, RunFailure, RunResult, read_result
 from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
 from hmnet.storage.documents import read_document
 
-Kind = Literal["single-task", "pair", "multi-task", "skillnet", "hierarchical"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+RunKind = Literal["single-task", "pair", "multi-task", "skillnet", "hierarchical"]
+RUN_KINDS: tuple[RunKind, ...] = get_args(RunKind)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class RunRecord:
         return self.folder.name
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RunKind:
         """How the run's tasks share layers."""
         if self.spec.system == "skillnet":
             return "skillnet"
@@ -98,7 +98,7 @@ class RunIndex:
     unfinished: int = 0
     problems: tuple[str, ...] = ()
 
-    def of_kind(self, kind: Kind) -> list[RunRecord]:
+    def of_kind(self, kind: RunKind) -> list[RunRecord]:
         """Return the finished runs of a kind."""
         return [record for record in self.done if record.kind == kind]
 

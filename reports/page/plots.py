@@ -22,12 +22,12 @@ from reports.figures import (
     draw_together,
 )
 from reports.figures.svg import embed_svg
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
+from reports.inputs.score_table import ScoreTable, label_system
 from reports.page.downloads import link_csv
-from reports.style.formatting import format_count, format_number, format_percent, join_words
+from reports.style.formatting import count_noun, format_number, format_percent, join_words
 from reports.style.markup import join_tasks, sentence
 from reports.tables.attention_pairs import list_attention_pairs
-from reports.tables.score_table import ScoreTable, label_system
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def plot_attention(inputs: ReportInputs) -> Plot | None:
     """Return the similarity of attention maps."""
     if inputs.attention is None:
         return None
-    pairs = list_attention_pairs(inputs.attention, inputs.pairwise)
+    pairs = list_attention_pairs(inputs.attention, inputs.gains)
     named = [
         f"{task} trained with {pair.partner(task)}"
         + (f" (gain {format_percent(pair.gains[task], signed=True)})" if task in pair.gains else "")
@@ -155,7 +155,7 @@ def plot_attention(inputs: ReportInputs) -> Plot | None:
         if any(pair.kind for pair in pairs)
         else "",
     )
-    figure = draw_attention(inputs.attention, inputs.pairwise)
+    figure = draw_attention(inputs.attention, inputs.gains)
     return _plot("attention", figure, description, caption, inputs.attention)
 
 
@@ -213,7 +213,7 @@ def plot_combination_sweep(inputs: ReportInputs) -> Plot | None:
         "Average score over {} for different numbers of shared, cluster and task layers, a line "
         "per grouping; the dashed line is multi-task training. Points are means over seeds, bars "
         "their range.",
-        format_count(len(sweep.tasks), "task") if sweep.tasks else "the tasks",
+        count_noun(len(sweep.tasks), "task") if sweep.tasks else "the tasks",
     )
     figure = draw_layer_combinations(sweep, width_in=5.2)
     return _plot("layer-combinations", figure, "; ".join(told), caption, sweep.table)

@@ -53,10 +53,10 @@ def format_probability(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}".rstrip("0").rstrip(".")
 
 
-def format_count(number: float, noun: str, plural: str | None = None) -> str:
+def count_noun(number: float, noun: str, plural: str | None = None) -> str:
     """Return `1 run` or `3 runs`.
 
-    >>> format_count(2, "dev example")
+    >>> count_noun(2, "dev example")
     '2 dev examples'
     """
     whole = round(number)
@@ -91,7 +91,7 @@ def clean(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
-def shorten(name: str, most: int = 24) -> str:
+def shorten_name(name: str, most: int = 24) -> str:
     """Return a task's name as one line of at most `most` characters."""
     line = " ".join(clean(name).split())
     return line if len(line) <= most else line[: most - 1] + "…"

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from relevance.matrices.gain_table import tabulate_gains
-from relevance.matrices.matrix import RelevanceMatrix
+from relevance.matrices.gain_table import GainTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +49,19 @@ class AttentionPair:
 
 
 def list_attention_pairs(
-    frame: pd.DataFrame, matrix: RelevanceMatrix | None = None
+    frame: pd.DataFrame, gains: GainTable | None = None
 ) -> list[AttentionPair]:
     """Return the pairs of a table of similarities, the one that gains most first.
 
     Args:
         frame: columns `task`, `partner`, `layer`, `head`, `similarity`.
-        matrix: where the gains are from; without one the table's order is kept.
+        gains: those of the tasks; without them the table's order is kept.
     """
     tables: dict[frozenset[str], dict[str, pd.DataFrame]] = {}
     for (task, partner), rows in frame.groupby(["task", "partner"], sort=False):
         tables.setdefault(frozenset((str(task), str(partner))), {})[str(task)] = rows
-    known = _find_gains(matrix) if matrix is not None else {}
+    sound = gains.sound if gains is not None else ()
+    known = {(gain.source, gain.target): gain.value for gain in sound}
     pairs = [
         AttentionPair(
             found,
@@ -70,8 +70,3 @@ def list_attention_pairs(
         for pair, found in tables.items()
     ]
     return sorted(pairs, key=lambda pair: -pair.mean_gain)
-
-
-def _find_gains(matrix: RelevanceMatrix) -> dict[tuple[str, str], float]:
-    """Return source and target to the gain of the target, where that says something."""
-    return {(gain.source, gain.target): gain.value for gain in tabulate_gains(matrix).sound}

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis.scores.collapse import ONE_CLASS
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
 from reports.inputs.run_index import RunRecord
-from reports.style.formatting import format_count
+from reports.style.formatting import count_noun
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,13 @@ class Collapse:
     """A task that a run did not learn.
 
     Attributes:
-        company: what the task was trained with: `alone`, another task, or `12 others (skillnet)`.
+        trained_with: `alone`, another task, or `12 others (skillnet)`.
         reason: what shows it.
         in_means: whether the run's score counts in the gains; None where it has no part in them.
     """
 
     task: str
-    company: str
+    trained_with: str
     seed: int
     reason: str
     in_means: bool | None
@@ -53,9 +53,9 @@ def _list_judged(inputs: ReportInputs) -> Iterator[Collapse]:
     if inputs.collapsed is None:
         return
     for row in inputs.collapsed.to_dict("records"):
-        company = str(row["partner"]) or "alone"
+        trained_with = str(row["partner"]) or "alone"
         counts = bool(row["in_means"])
-        yield Collapse(str(row["task"]), company, int(row["seed"]), str(row["reason"]), counts)
+        yield Collapse(str(row["task"]), trained_with, int(row["seed"]), str(row["reason"]), counts)
 
 
 def _list_seen(inputs: ReportInputs, *, judged: bool) -> Iterator[Collapse]:
@@ -65,16 +65,16 @@ def _list_seen(inputs: ReportInputs, *, judged: bool) -> Iterator[Collapse]:
         if is_sweep and judged:
             continue
         for task in collapsed_tasks(record):
-            company = _name_company(record, task)
+            trained_with = _name_others(record, task)
             counts = True if is_sweep else None
-            yield Collapse(task, company, record.spec.seed, ONE_CLASS, counts)
+            yield Collapse(task, trained_with, record.spec.seed, ONE_CLASS, counts)
 
 
-def _name_company(record: RunRecord, task: str) -> str:
+def _name_others(record: RunRecord, task: str) -> str:
     others = [name for name in record.spec.names if name != task]
     if len(others) < 2:
         return others[0] if others else "alone"
-    return f"{format_count(len(others), 'other')} ({record.kind})"
+    return f"{count_noun(len(others), 'other')} ({record.kind})"
 
 
 def collapsed_tasks(record: RunRecord) -> list[str]:
@@ -92,4 +92,4 @@ def count_collapses(inputs: ReportInputs, found: Sequence[Collapse]) -> list[Col
 
 def count_runs(found: Sequence[Collapse]) -> int:
     """Return the number of runs behind the rows; a run may have failed at several tasks."""
-    return len({(frozenset((one.task, one.company)), one.seed) for one in found})
+    return len({(frozenset((one.task, one.trained_with)), one.seed) for one in found})

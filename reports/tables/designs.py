@@ -12,8 +12,8 @@ from analysis.gains.paired import AVERAGE
 from hmnet.storage.documents import to_plain
 from relevance.systems.comparison_format import SINGLE, SKILLNET
 from reports.inputs.run_index import RunIndex, RunRecord
-from reports.style.formatting import MISSING, format_count, format_number
-from reports.tables.score_table import label_system
+from reports.inputs.score_table import label_system
+from reports.style.formatting import MISSING, count_noun, format_number
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ def _tell_layers(system: Mapping[str, Any]) -> str:
     return f"{{{system['hierarchy']}}}{partial}"
 
 
-def describe_budget(origin: Mapping[str, Any]) -> str:
+def tell_budget(origin: Mapping[str, Any]) -> str:
     """Return what every system was given, as a sentence; empty where that is not recorded."""
     training, rows = origin.get("training"), origin.get("rows") or {}
     if not training:
         return ""
     parts = [
-        format_count(training["epochs"], "epoch") + _tell_rows(rows),
+        count_noun(training["epochs"], "epoch") + _tell_rows(rows),
         f"batches of {training['batch_size']}",
         f"learning rate {training['learning_rate']:g}",
     ]

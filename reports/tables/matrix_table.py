@@ -1,6 +1,6 @@
-"""A relevance matrix as an HTML table: cells coloured by value, each with its story.
+"""A relevance matrix as an HTML table: cells coloured by value, each with its details.
 
-The story (value, interval, test, runs, dev examples) is the cell's label: a screen reader speaks
+The details (value, interval, test, runs, dev examples) are the cell's label: a screen reader speaks
 it, and the page shows it on hover and on keyboard focus.
 """
 
@@ -15,7 +15,7 @@ from relevance.matrices.gain_table import Gain, GainTable, holds_gains, tabulate
 from relevance.matrices.matrix import RelevanceMatrix
 from reports.style.formatting import (
     MISSING,
-    format_count,
+    count_noun,
     format_interval,
     format_percent,
     format_probability,
@@ -29,11 +29,11 @@ MOST_NUMBERED = 20
 
 @dataclass(frozen=True)
 class HeatCell:
-    """A cell: what is printed, its classes, and its story (lines of text)."""
+    """A cell: what is printed, its classes, and its details (lines of text)."""
 
     text: str
     classes: str
-    story: str
+    details: str
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,17 @@ class HeatTable:
     is_dense: bool
 
 
-def build_heat(matrix: RelevanceMatrix, groups: Groups | None) -> HeatTable:
-    """Return a matrix as a table, group by group where there are groups."""
+def build_heat(
+    matrix: RelevanceMatrix, groups: Groups | None, gains: GainTable | None = None
+) -> HeatTable:
+    """Return a matrix as a table, group by group where there are groups.
+
+    Args:
+        gains: the matrix's, where they are at hand; else they are tabulated here.
+    """
     order = order_tasks(matrix.tasks, groups)
     if holds_gains(matrix):
-        table = tabulate_gains(matrix)
+        table = gains or tabulate_gains(matrix)
         cells = {pair: _gain_cell(gain, table.limit) for pair, gain in table.cells.items()}
         legend, is_tested, has_voids = _gain_legend(table), table.is_tested, bool(table.unlearned)
     else:
@@ -112,18 +118,18 @@ def _list_sides(order: TaskOrder, matrix: RelevanceMatrix) -> tuple[HeatSide, ..
 
 
 def _gain_cell(gain: Gain, limit: float) -> HeatCell:
-    story = "\n".join(tell_gain(gain))
+    details = "\n".join(tell_gain(gain))
     if math.isnan(gain.value):
-        return HeatCell(MISSING, "none", story)
+        return HeatCell(MISSING, "none", details)
     step = f"g{bin_gain(gain.value, limit) + SIDE_STEPS}"
     classes = {"beyond noise": f"{step} sure", "within noise": f"{step} unsure"}
     classes |= {"not tested": step, "no baseline": "void"}
     text = format_percent(gain.value, signed=True, unit="")
-    return HeatCell(text, classes[gain.verdict], story)
+    return HeatCell(text, classes[gain.verdict], details)
 
 
 def tell_gain(gain: Gain) -> list[str]:
-    """Return the story of a gain, a line each: value, interval, test, runs and dev examples."""
+    """Return the details of a gain, a line each: value, interval, test, runs and dev examples."""
     if math.isnan(gain.value):
         return [f"{gain.target} trained with {gain.source}: no result yet"]
     value = format_percent(gain.value, 2, signed=True)
@@ -136,8 +142,8 @@ def tell_gain(gain: Gain) -> list[str]:
         lines.append("not tested against noise")
     else:
         lines.append(f"{gain.verdict}, q {format_probability(gain.q)}")
-    counts = [] if math.isnan(gain.runs) else [format_count(gain.runs, "run")]
-    counts += [] if math.isnan(gain.dev) else [format_count(gain.dev, "dev example")]
+    counts = [] if math.isnan(gain.runs) else [count_noun(gain.runs, "run")]
+    counts += [] if math.isnan(gain.dev) else [count_noun(gain.dev, "dev example")]
     return [*lines, ", ".join(counts)] if counts else lines
 
 
@@ -157,8 +163,8 @@ def _share_cell(source: str, target: str, value: float) -> HeatCell:
     if math.isnan(value):
         return HeatCell(MISSING, "none", f"{source} and {target}: no value")
     shown = format_percent(value, 2)
-    story = f"Row {source}, column {target}: {shown}"
-    return HeatCell(format_percent(value, 2, unit=""), f"s{bin_share(value)}", story)
+    details = f"Row {source}, column {target}: {shown}"
+    return HeatCell(format_percent(value, 2, unit=""), f"s{bin_share(value)}", details)
 
 
 def _gain_legend(table: GainTable) -> tuple[LegendStep, ...]:

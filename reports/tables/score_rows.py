@@ -8,23 +8,23 @@ from dataclasses import dataclass
 
 from analysis.gains.paired import AVERAGE
 from relevance.systems.comparison_format import MULTI, SINGLE
+from reports.inputs.score_table import (
+    Difference,
+    Score,
+    ScoreTable,
+    Standing,
+    label_system,
+)
 from reports.style.formatting import (
     MISSING,
-    format_count,
+    count_noun,
     format_interval,
     format_number,
     format_parameters,
     format_percent,
 )
-from reports.tables.score_table import (
-    Difference,
-    Score,
-    ScoreTable,
-    Verdict,
-    label_system,
-)
 
-_MARKS: dict[Verdict, str] = {"below": "below", "perhaps below": "below faint"}
+_MARKS: dict[Standing, str] = {"below": "below", "perhaps below": "below faint"}
 """Classes of a cell by how its difference to single-task training lies."""
 
 
@@ -34,7 +34,7 @@ class ScoreCell:
 
     Attributes:
         text: the score in percent.
-        story: value, interval, seeds and differences, a line each.
+        details: value, interval, seeds and differences, a line each.
         value: the number to sort by.
         classes: `best` for the row's highest, as printed; `below` for negative transfer, the whole
             interval of the difference to single-task training below zero; `below faint` where only
@@ -42,7 +42,7 @@ class ScoreCell:
     """
 
     text: str
-    story: str
+    details: str
     value: float
     classes: str
 
@@ -127,8 +127,8 @@ def _build_row(scores: ScoreTable, task: str) -> ScoreRow:
 def _build_cell(scores: ScoreTable, system: str, task: str, best: float) -> ScoreCell:
     score = scores.score(system, task)
     if score is None:
-        story = f"{label_system(system)} on {task}: no score"
-        return ScoreCell(MISSING, story, -math.inf, "")
+        details = f"{label_system(system)} on {task}: no score"
+        return ScoreCell(MISSING, details, -math.inf, "")
     against = {other: scores.difference(system, other, task) for other in (SINGLE, MULTI)}
     lines = [f"{label_system(system)} on {task}: {format_percent(score.value, 2)}"]
     if interval := format_interval(score.low, score.high, 2):
@@ -165,7 +165,7 @@ def _tell_transfer(found: Difference, other: str) -> Iterator[str]:
 def _tell_seeds(score: Score) -> str:
     if not score.seeds:
         return ""
-    seeds = format_count(score.seeds, "seed")
+    seeds = count_noun(score.seeds, "seed")
     if math.isnan(score.spread):
         return seeds
     return f"{seeds}, standard deviation {format_number(100 * score.spread, 2)} points"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
 from reports.style.formatting import MISSING, format_number, format_percent
 from reports.style.markup import sentence
 

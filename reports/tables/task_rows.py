@@ -51,5 +51,5 @@ def _build_row(row: dict[Any, Any]) -> TaskRow:
     )
 
 
-def _name(value: Any) -> str:
-    return MISSING if pd.isna(value) or value == "" else str(value)
+def _name(value: str | float | None) -> str:
+    return MISSING if value == "" or pd.isna(value) else str(value)

@@ -9,12 +9,12 @@ from markupsafe import Markup
 
 from analysis.scores.baselines import has_learned
 from relevance.matrices.gain_table import GainTable
-from reports.inputs.collect import ReportInputs
-from reports.style.formatting import format_count, format_number
+from reports.inputs.report_inputs import ReportInputs
+from reports.inputs.score_table import ScoreTable
+from reports.style.formatting import count_noun, format_number
 from reports.style.markup import bold, join, join_tasks, sentence
 from reports.tables.collapsed_rows import Collapse, count_runs, list_collapses
-from reports.tables.score_table import ScoreTable
-from reports.words.group_stability import measure_stability
+from reports.words.group_stability import read_stability
 from reports.words.next_steps import STAGES, WISHED_SEEDS, in_folder
 
 SMALL_DEV = 300
@@ -27,6 +27,8 @@ def find_cautions(
     """Yield a sentence for each reason to doubt a number, the gravest first."""
     for problem in inputs.problems:
         yield sentence("A file could not be read: {}", problem)
+    for note in inputs.notes:
+        yield sentence("About the data: {}.", note)
     yield from _about_runs(inputs)
     yield from _about_baselines(inputs, gains)
     if gains is not None:
@@ -39,7 +41,7 @@ def find_cautions(
 def _about_runs(inputs: ReportInputs) -> Iterator[Markup]:
     runs = inputs.runs
     if runs.failed:
-        count = format_count(len(runs.failed), "run")
+        count = count_noun(len(runs.failed), "run")
         yield sentence('{} failed; <a href="#runs">they are listed below</a>.', count)
     yield from _about_collapsed(list_collapses(inputs))
 
@@ -57,7 +59,7 @@ def _about_collapsed(found: Sequence[Collapse]) -> Iterator[Markup]:
     yield sentence(
         "{} collapsed: nothing was learned of {}.{} "
         '<a href="#collapsed-runs">All are listed below.</a>',
-        format_count(count_runs(found), "run"),
+        count_noun(count_runs(found), "run"),
         join_tasks(names),
         means.get(tuple(sorted(bool(c) for c in counted)), ""),
     )
@@ -104,7 +106,7 @@ def _about_gains(inputs: ReportInputs, gains: GainTable) -> Iterator[Markup]:
         )
     if gains.least_runs is not None and gains.least_runs < WISHED_SEEDS:
         command = in_folder(f"{STAGES['pairwise']} --seeds {WISHED_SEEDS}", inputs.name)
-        runs = "one run" if gains.least_runs == 1 else format_count(gains.least_runs, "run")
+        runs = "one run" if gains.least_runs == 1 else count_noun(gains.least_runs, "run")
         yield sentence(
             "Gains rest on as little as {}, with a seed each. Other seeds can change their order "
             "and even their sign; <code>{}</code> repeats them.",
@@ -135,7 +137,7 @@ def _about_small_sets(gains: GainTable) -> Iterator[Markup]:
 def _about_groups(inputs: ReportInputs) -> Iterator[Markup]:
     if inputs.groups is None:
         return
-    if measure_stability(inputs).is_shaky:
+    if read_stability(inputs).is_shaky:
         yield sentence("The groups are unstable: resampled data would group the tasks differently.")
     yield from _about_origin(inputs)
 

@@ -8,9 +8,9 @@ from typing import Literal
 from markupsafe import Markup
 
 from relevance.matrices.gain_table import Gain
+from reports.inputs.score_table import Difference
 from reports.style.formatting import format_number, format_percent
 from reports.style.markup import bold, sentence
-from reports.tables.score_table import Difference
 
 Tone = Literal["good", "bad", "doubt", "plain", "missing"]
 MOST_NAMED = 3

@@ -17,7 +17,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from hmnet.study.hierarchy import Groups
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
 from reports.style.formatting import format_number, format_percent
 from reports.style.markup import sentence
 
@@ -69,7 +69,7 @@ class Stability:
         return self.is_chance or (self.contrast is not None and self.contrast < SHAKY)
 
 
-def measure_stability(inputs: ReportInputs) -> Stability:
+def read_stability(inputs: ReportInputs) -> Stability:
     """Return the stability that the groups' origin and the resampled groupings show."""
     if inputs.groups is None:
         return Stability()
@@ -182,7 +182,7 @@ def _describe_worth(groups: Groups) -> Iterator[Markup]:
     yield text + Markup(".")
 
 
-def _list_compared(origin: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _list_compared(origin: Mapping[str, object]) -> list[Mapping[str, Any]]:
     """Return the groupings that the clustering compared its own with."""
     found = origin.get("compared")
     rows = found if isinstance(found, list | tuple) else []

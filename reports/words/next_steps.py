@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hmnet.folder.outputs import DEFAULT_FOLDER
-from relevance.matrices.gain_table import tabulate_gains
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
 
 WISHED_SEEDS = 3
 """Seeds below which a matrix says little about itself."""
@@ -55,7 +54,7 @@ def _list_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
 
 
 def _measure_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
-    if inputs.pairwise is None:
+    if (table := inputs.gains) is None:
         if inputs.vocabulary is None:
             yield STAGES["vocabulary"], "measures shared vocabulary; takes seconds, trains nothing"
         yield (
@@ -64,7 +63,6 @@ def _measure_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
             "loses; add --dry-run to see first how long it takes",
         )
         return
-    table = tabulate_gains(inputs.pairwise)
     if table.missing or inputs.runs.failed:
         yield STAGES["pairwise"], "runs again only what failed or was not finished"
     if table.least_runs is not None and table.least_runs < WISHED_SEEDS:

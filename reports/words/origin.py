@@ -6,13 +6,12 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
-from reports.inputs.collect import ReportInputs
-from reports.inputs.run_index import KINDS, RunIndex, RunRecord
-from reports.style.formatting import format_count, format_duration, format_number
+from reports.inputs.report_inputs import ReportInputs
+from reports.inputs.run_index import RUN_KINDS, RunIndex, RunRecord
+from reports.style.formatting import count_noun, format_duration, format_number
 from reports.tables.attention_pairs import list_attention_pairs
 from reports.words.next_steps import STAGES, in_folder
 
@@ -55,7 +54,7 @@ class StageCost:
 def sum_costs(index: RunIndex) -> list[StageCost]:
     """Return what each kind of run took in all."""
     found = []
-    for kind in KINDS:
+    for kind in RUN_KINDS:
         records = [record for record in index.done if record.kind == kind]
         if records:
             tokens = sum(record.result.train_tokens for record in records)
@@ -101,7 +100,7 @@ def _name_versions(record: RunRecord) -> str:
 
 
 def _count_runs(index: RunIndex) -> str:
-    parts = [format_count(len(index.done), "finished run")]
+    parts = [count_noun(len(index.done), "finished run")]
     parts += [f"{len(index.failed)} failed"] if index.failed else []
     parts += [f"{index.running} under way or killed"] if index.running else []
     parts += [f"{index.unfinished} begun and not finished"] if index.unfinished else []
@@ -109,7 +108,7 @@ def _count_runs(index: RunIndex) -> str:
 
 
 @dataclass(frozen=True)
-class TaskData:
+class TaskDataRow:
     """A task's data as its runs saw it."""
 
     task: str
@@ -118,7 +117,7 @@ class TaskData:
     fingerprints: tuple[str, ...]
 
 
-def list_data(index: RunIndex) -> list[TaskData]:
+def list_data(index: RunIndex) -> list[TaskDataRow]:
     """Return metric, dev examples and fingerprints of each task's data."""
     rows: dict[str, tuple[str, str]] = {}
     prints: dict[str, dict[str, None]] = {}
@@ -127,7 +126,7 @@ def list_data(index: RunIndex) -> list[TaskData]:
             count = sum(record.result.n_dev.get(task.name, {}).values())
             rows[task.name] = (task.metric, format_number(count, 0))
             prints.setdefault(task.name, {})[record.spec.data[task.name][:12]] = None
-    return [TaskData(name, *rows[name], tuple(prints[name])) for name in sorted(rows)]
+    return [TaskDataRow(name, *rows[name], tuple(prints[name])) for name in sorted(rows)]
 
 
 def list_documents(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
@@ -142,7 +141,7 @@ def list_documents(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
         yield "Origin of groups.json", _print(inputs.groups.origin)
 
 
-def _print(content: Mapping[str, Any]) -> str:
+def _print(content: Mapping[str, object]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, default=str)
 
 

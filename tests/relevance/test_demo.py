@@ -21,9 +21,9 @@ from hmnet.study.hierarchy import Groups
 from relevance.cli import app as relevance_app
 from relevance.demo import run_demo
 from relevance.matrices.matrix import RelevanceMatrix
-from reports.export import list_drawings
+from reports.figure_files import list_drawings
 from reports.html import write_report
-from reports.inputs.collect import collect
+from reports.inputs.report_inputs import read_inputs
 
 FEW = (
     "entailment-coast",
@@ -53,9 +53,13 @@ def test_the_whole_chain_runs_and_reports(demo: tuple[Output, list[str]]) -> Non
     assert tasks == FEW
     assert RelevanceMatrix.read(output.pairwise).tasks == tasks
     assert sorted(Groups.read(output.groups).tasks) == sorted(tasks)
-    systems = pd.read_parquet(output.compare)["system"].unique().tolist()
+    compared = pd.read_parquet(output.compare)
+    systems = compared["system"].unique().tolist()
     assert systems[:2] == ["single-task", "multi-task"]
     assert {"hmnet-vocabulary", "hmnet-manual", "hmnet-pairwise"} <= set(systems)
+    means = compared[compared["seed"].isna()]
+    assert len(means) == len(systems) * (len(tasks) + 1)  # and the average
+    assert means[["ci_low", "ci_high"]].notna().all(axis=None)
     found = read_json(output.folder / "planted.json")["found"]
     assert any(f"{found['adjusted_rand_index']:.2f}" in line for line in said)
     assert "planted" in write_report(output.folder).read_text()
@@ -89,7 +93,7 @@ def test_every_table_and_figure_of_the_paper_has_its_command(
         f"{pair.replace(',', '.')}.parquet"
     ]
     call(relevance_app, "report", "--focus", "closeness-hills", *out)
-    assert set(dict(list_drawings(collect(output.folder)))) >= {
+    assert set(dict(list_drawings(read_inputs(output.folder)))) >= {
         "vocabulary-grouped", "pairwise-grouped", "dendrogram", "scores", "attention",
         "attention-layers", "shared-layers", "layer-combinations",
     }  # fmt: skip

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from hmnet.folder.outputs import Output
-from reports.export import list_drawings
-from reports.inputs.collect import collect
+from reports.figure_files import list_drawings
+from reports.inputs.report_inputs import read_inputs
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
@@ -70,7 +70,7 @@ def test_every_table_of_the_paper_is_written_from_real_rows(output: Output) -> N
 
 
 def test_every_figure_of_the_paper_is_drawn_from_real_rows(output: Output) -> None:
-    drawn = set(dict(list_drawings(collect(output.folder))))
+    drawn = set(dict(list_drawings(read_inputs(output.folder))))
     assert drawn >= {
         "vocabulary", "pairwise", "pairwise-grouped", "dendrogram", "scores", "attention",
         "attention-layers", "shared-layers", "layer-combinations",

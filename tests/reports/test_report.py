@@ -51,9 +51,10 @@ from relevance.matrices.gain_table import tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.systems.comparison_format import COMPARISON
 from reports.html import render_report, write_report
-from reports.inputs.collect import ReportInputs, collect
-from reports.inputs.curves import read_curves
+from reports.inputs.loss_curves import read_curves
+from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.inputs.run_index import read_runs
+from reports.inputs.score_table import arrange_scores, label_system
 from reports.page.downloads import link_csv, write_csv
 from reports.style.formatting import (
     clean,
@@ -64,12 +65,11 @@ from reports.style.formatting import (
     join_words,
 )
 from reports.tables.matrix_table import build_heat
-from reports.tables.score_table import label_system, tabulate_comparison
 from reports.tables.task_order import order_tasks
+from reports.words.answer import summarise_report
 from reports.words.cautions import find_cautions, tasks_at_majority
 from reports.words.finding import Finding
-from reports.words.findings import summarise
-from reports.words.group_stability import measure_stability
+from reports.words.group_stability import read_stability
 from reports.words.next_steps import in_folder, plan_next
 
 EVIL = "<script>alert(1)</script>"
@@ -126,7 +126,7 @@ def say(finding: Finding | object) -> str:
 
 
 def ask(inputs: ReportInputs, key: str) -> Finding:
-    return next(f for f in summarise(inputs).findings if f.key == key)
+    return next(f for f in summarise_report(inputs).findings if f.key == key)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture(scope="module")
 def inputs(made: Made) -> ReportInputs:
-    return collect(made.out)
+    return read_inputs(made.out)
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +250,7 @@ def test_each_cell_stands_in_its_source_s_row_and_its_target_s_column(
                 if row.name == column.name:
                     assert cell.text == ""
                     continue
-                assert cell.story.startswith(f"{column.name} trained with {row.name}: ")
+                assert cell.details.startswith(f"{column.name} trained with {row.name}: ")
                 value = wide.loc[row.name, column.name]
                 assert cell.text == format_percent(value, signed=True, unit="")
 
@@ -375,7 +375,7 @@ def test_a_single_task_gives_a_report(tmp_path: Path) -> None:
     made = make_many(tmp_path / "study", 1)
     write_vocabulary(made)
     write_pairwise(made)
-    assert "1 task" in Page(render_report(collect(made.out))).text
+    assert "1 task" in Page(render_report(read_inputs(made.out))).text
 
 
 def test_gaps_in_a_matrix_are_shown_as_gaps(tmp_path: Path) -> None:
@@ -397,7 +397,7 @@ def test_a_broken_file_becomes_a_sentence_and_costs_nothing_else(tmp_path: Path,
     path = made.out / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"not what it says")
-    inputs = collect(made.out)
+    inputs = read_inputs(made.out)
     assert len(inputs.problems) == 1
     assert inputs.problems[0].startswith(path.name)
     assert "could not be read" in Page(render_report(inputs)).text
@@ -407,7 +407,7 @@ def test_text_in_place_of_numbers_becomes_a_sentence(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     frame = pd.DataFrame([["mnli", "many", 0, 0.8]], columns=["task", "shared", "seed", "score"])
     write_table(made.out / "sweep-layers.parquet", frame, "sweep-layers/1", {})
-    inputs = collect(made.out)
+    inputs = read_inputs(made.out)
     assert inputs.layer_sweep is None
     assert inputs.problems == (
         "sweep-layers.parquet: the columns ['shared', 'seed', 'score'] should hold numbers.",
@@ -537,7 +537,7 @@ def test_one_run_is_put_beside_the_size_of_the_dev_set(tmp_path: Path) -> None:
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     result["primary"]["wnli"] = 0.5
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
-    inputs = replace(collect(made.out), pairwise=RelevanceMatrix(renamed, "pairwise", {}))
+    inputs = replace(read_inputs(made.out), pairwise=RelevanceMatrix(renamed, "pairwise", {}))
     said = say(ask(inputs, "losses"))
     assert "Not known whether this is noise: each value comes from a single run." in said
     # 10 % of 0.5 is 5 points, of 71 examples 3.55; 1.96 sqrt(.5 * .5 / 71) = 11.63 points
@@ -583,7 +583,7 @@ def test_the_gain_of_hmnet_is_paired_by_seed_with_an_interval() -> None:
         }
     )
     assert inputs.comparison is not None
-    table = tabulate_comparison(inputs.comparison)
+    table = arrange_scores(inputs.comparison)
     difference = table.difference("hmnet-pairwise", "multi-task")
     assert difference is not None
     # differences 2, 1, 2 points: mean 5/3, deviation 1/sqrt(3), half width 4.3027 / 3 = 1.4342
@@ -658,7 +658,7 @@ def test_a_system_without_all_tasks_has_no_average() -> None:
     inputs = scores_of({("single-task", "x"): [0.8], ("single-task", "y"): [0.6],
                         ("multi-task", "x"): [0.9]})  # fmt: skip
     assert inputs.comparison is not None
-    table = tabulate_comparison(inputs.comparison)
+    table = arrange_scores(inputs.comparison)
     average = table.score("single-task", "average")
     assert average is not None
     assert average.value == pytest.approx(0.7)
@@ -672,7 +672,7 @@ def test_stability_compares_pairs_within_groups_and_across(tmp_path: Path) -> No
     shares = pd.DataFrame(
         [[1, 0.9, 0.2], [0.9, 1, 0.1], [0.2, 0.1, 1]], index=list("abc"), columns=list("abc")
     )
-    stability = measure_stability(ReportInputs("x", groups=groups, together=shares))
+    stability = read_stability(ReportInputs("x", groups=groups, together=shares))
     assert stability.inside == pytest.approx(0.9)
     assert stability.outside == pytest.approx(0.15)  # (.2 + .1) / 2
     assert stability.starts_frac == 0.5
@@ -683,7 +683,7 @@ def test_stability_compares_pairs_within_groups_and_across(tmp_path: Path) -> No
 def test_groups_without_resampling_are_not_called_stable(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     write_groups(made, write_pairwise(made), stability=None)
-    finding = ask(collect(made.out), "groups")
+    finding = ask(read_inputs(made.out), "groups")
     assert "Not known how stable they are" in say(finding)
     assert finding.tone == "doubt"
 
@@ -692,24 +692,24 @@ def test_what_was_planted_is_shown_beside_what_was_found(tmp_path: Path) -> None
     made = make_study(tmp_path / "study")
     write_groups(made, write_pairwise(made))
     write_planted(made, 0.84)
-    page = Page(render_report(collect(made.out)))
+    page = Page(render_report(read_inputs(made.out)))
     assert "What was planted and what was found" in page.text
     assert "adjusted Rand index 0.84" in page.text
     write_planted(made, 1.0)
-    assert "exactly the groups that were planted" in say(ask(collect(made.out), "groups"))
+    assert "exactly the groups that were planted" in say(ask(read_inputs(made.out), "groups"))
 
 
 def test_groups_from_another_matrix_are_called_so(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     write_groups(made, write_pairwise(made))
-    assert "another pairwise matrix" not in _cautions(collect(made.out))
+    assert "another pairwise matrix" not in _cautions(read_inputs(made.out))
     write_pairwise(made)  # the generator goes on: other values
-    assert "another pairwise matrix" in _cautions(collect(made.out))
+    assert "another pairwise matrix" in _cautions(read_inputs(made.out))
 
 
 def _cautions(inputs: ReportInputs) -> str:
     gains = tabulate_gains(inputs.pairwise) if inputs.pairwise is not None else None
-    scores = tabulate_comparison(inputs.comparison) if inputs.comparison is not None else None
+    scores = arrange_scores(inputs.comparison) if inputs.comparison is not None else None
     return " ".join(say(caution) for caution in find_cautions(inputs, gains, scores))
 
 
@@ -717,7 +717,7 @@ def test_collapsed_runs_and_useless_tasks_are_called_so(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     write_run(made, ["wnli"], 0, collapsed=True)  # accuracy 56 %, two thirds have one label
     write_run(made, ["wnli", "rte"], 0)
-    inputs = collect(made.out)
+    inputs = read_inputs(made.out)
     assert tasks_at_majority(inputs) == ["wnli"]
     assert "1 run collapsed: nothing was learned of wnli." in _cautions(inputs)
     assert "Trained alone, wnli does not beat the most frequent label." in _cautions(inputs)
@@ -728,7 +728,7 @@ def test_small_dev_sets_are_named_with_what_one_example_moves(tmp_path: Path) ->
     write_pairwise(made)
     # 100 / 56 = 1.8, 100 / 71 = 1.4, 100 / 277 = 0.4
     said = "moves the score of cb (1.8 points), wnli (1.4 points) and rte (0.4 points)."
-    assert said in _cautions(collect(made.out))
+    assert said in _cautions(read_inputs(made.out))
 
 
 # --- what to run ------------------------------------------------------------------------------
@@ -739,7 +739,7 @@ def test_the_next_command_follows_from_what_is_there(tmp_path: Path) -> None:
     made.out.mkdir()
 
     def first() -> str:
-        steps = plan_next(collect(made.out))
+        steps = plan_next(read_inputs(made.out))
         return steps[0].command if steps else ""
 
     assert first() == "relevance vocab"
@@ -788,7 +788,7 @@ def test_a_sweep_of_any_size_is_on_the_page(
     made = make_study(tmp_path / "study")
     write_combination_sweep(made, hierarchies)
     write_layer_sweep(made, made.tasks[:tasks], [4])
-    inputs = collect(made.out)
+    inputs = read_inputs(made.out)
     assert inputs.combination_sweep is not None
     assert set(inputs.combination_sweep.rows["grouping"]) == {"manual", "pairwise"}
     page = Page(render_report(inputs))
@@ -832,7 +832,7 @@ def write_evil(out: Path, names: list[str]) -> ReportInputs:
     write_table(out / "compare.parquet", frame, COMPARISON.schema, {})
     write_failures(make_study(out), error="".join(names))
     (out / "study.toml").write_text("</pre>" + "\n".join(names), encoding="utf-8")
-    return collect(out)
+    return read_inputs(out)
 
 
 HOSTILE = [
@@ -904,7 +904,7 @@ def test_a_comparison_with_missing_columns_is_refused(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     frame = write_comparison(made).drop(columns=["score"])
     write_table(made.out / "compare.parquet", frame, COMPARISON.schema, {})
-    assert "Missing: ['score']" in collect(made.out).problems[0]
+    assert "Missing: ['score']" in read_inputs(made.out).problems[0]
 
 
 # --- small things -----------------------------------------------------------------------------
@@ -955,7 +955,7 @@ def test_agreement_of_two_measures_is_averaged_over_targets() -> None:
 def test_pair_runs_alone_are_enough_for_times(tmp_path: Path) -> None:
     made = replace(make_study(tmp_path / "study"), seeds=(0,))
     write_runs(made)
-    page = Page(render_report(collect(made.out)))
+    page = Page(render_report(read_inputs(made.out)))
     # 78 runs of 2 x 64,000 tokens in 2 x 13 s: 9,984,000 in 2,028 s or 34 min, 4,923 a second
     assert "pair 78 9,984,000 34 min 4,923" in page.text
     assert "94 runs finished, no gains yet" in page.text  # 13 + 78 + 1 + 1 + 1

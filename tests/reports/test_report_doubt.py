@@ -29,19 +29,19 @@ from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.matrices.gain_table import tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.sweep_record_format import COLLAPSED
-from reports.export import list_drawings
+from reports.figure_files import list_drawings
 from reports.figures import draw_attention_layers, draw_heatmap, draw_influence
 from reports.html import render_report
-from reports.inputs.collect import ReportInputs, collect
+from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.style.formatting import format_parameters
 from reports.tables.collapsed_rows import count_collapses, count_runs, list_collapses
 from reports.tables.influence_bars import build_influences, choose_focus
 from reports.tables.matrix_table import build_heat
 from reports.tables.target_rows import describe_shares, list_targets
+from reports.words.answer import summarise_report
 from reports.words.cautions import find_cautions
 from reports.words.finding import Finding
-from reports.words.findings import summarise
-from reports.words.group_stability import measure_stability
+from reports.words.group_stability import read_stability
 
 # a learned nothing alone: what others do to it is immense and says nothing
 VALUES = [[0.0, -0.02, -0.03], [-0.9, 0.0, 0.04], [1.5, -0.05, 0.0]]
@@ -62,7 +62,7 @@ def make_inputs(**columns: object) -> ReportInputs:
 
 
 def ask(inputs: ReportInputs, key: str) -> Finding:
-    return next(f for f in summarise(inputs).findings if f.key == key)
+    return next(f for f in summarise_report(inputs).findings if f.key == key)
 
 
 # --- gains over nothing -------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_a_gain_over_nothing_has_no_colour_and_says_why() -> None:
     table = build_heat(inputs.pairwise, None)
     cell = table.rows[2][0]
     assert (cell.text, cell.classes) == ("+150.0", "void")
-    assert "says nothing: alone, a is no better than a constant answer" in cell.story
+    assert "says nothing: alone, a is no better than a constant answer" in cell.details
     assert table.has_voids
     # the colours are left to those that say something: the largest of them is 5 %
     assert table.legend[-1].label.replace("\u00a0", " ") == "+5.0 %"
@@ -155,7 +155,7 @@ def test_layers_of_a_real_measurement_are_read_and_drawn(tmp_path: Path) -> None
     table = analysis.attention_gains.relate_to_gains(similarities, gains)
     path = tmp_path / "attention-layers.parquet"
     write_table(path, table, ATTENTION_LAYERS.schema, {"runs": []})
-    inputs = collect(tmp_path)
+    inputs = read_inputs(tmp_path)
     assert inputs.problems == ()
     assert inputs.layers is not None
     assert inputs.layers["similarity"].tolist() == pytest.approx([0.9, 0.8])
@@ -169,7 +169,7 @@ def test_layers_of_a_real_measurement_are_read_and_drawn(tmp_path: Path) -> None
 def test_layers_are_drawn_beside_their_correlation(tmp_path: Path, width_in: float) -> None:
     made = make_study(tmp_path / "study")
     write_layers(made)
-    inputs = collect(made.out)
+    inputs = read_inputs(made.out)
     assert inputs.layers is not None
     left, right = draw_attention_layers(inputs.layers, width_in).axes
     assert [line.get_label() for line in left.lines] == ["all pairs", "the task gains", "it loses"]
@@ -183,9 +183,11 @@ def test_the_sweeps_own_list_of_collapsed_runs_is_shown(tmp_path: Path) -> None:
     write_doubts(made, write_pairwise(made))
     write_run(made, ["wnli", "rte"], 1, collapsed=True)  # judged by the sweep: not listed twice
     write_run(made, ["cb", "rte", "wnli"], 0, collapsed=True)  # none of the sweep's
-    found = list_collapses(collect(made.out))
-    assert [(one.task, one.company, one.counted) for one in found[:1]] == [("wnli", "rte", "yes")]
-    assert {one.company for one in found[1:]} == {"2 others (multi-task)"}
+    found = list_collapses(read_inputs(made.out))
+    assert [(one.task, one.trained_with, one.counted) for one in found[:1]] == [
+        ("wnli", "rte", "yes")
+    ]
+    assert {one.trained_with for one in found[1:]} == {"2 others (multi-task)"}
     assert {one.counted for one in found[1:]} == {""}
 
 
@@ -193,11 +195,11 @@ def test_a_dev_set_with_one_label_shows_no_collapse(tmp_path: Path) -> None:
     """As in the statistics: naming the only label there is is no failure."""
     made = make_study(tmp_path / "study")
     folder = write_run(made, ["wnli"], 0, collapsed=True)
-    assert list_collapses(collect(made.out))
+    assert list_collapses(read_inputs(made.out))
     path = folder / "predictions" / "wnli.parquet"
     table = pd.read_parquet(path).assign(label=0)
     write_table(path, table, PREDICTIONS_SCHEMA, {"run": folder.name})
-    assert list_collapses(collect(made.out)) == []
+    assert list_collapses(read_inputs(made.out)) == []
 
 
 def test_a_run_that_failed_at_two_tasks_is_one_run() -> None:
@@ -219,7 +221,7 @@ def test_no_collapsed_run_is_no_problem(tmp_path: Path) -> None:
     write_doubts(made, write_pairwise(made))
     empty = pd.DataFrame([], columns=list(COLLAPSED.columns))
     write_table(made.out / "pairwise-collapsed.parquet", empty, COLLAPSED.schema, {})
-    inputs = collect(made.out)
+    inputs = read_inputs(made.out)
     assert inputs.problems == ()
     assert list_collapses(inputs) == []
     assert 'id="collapsed' not in render_report(inputs)
@@ -228,7 +230,7 @@ def test_no_collapsed_run_is_no_problem(tmp_path: Path) -> None:
 def test_targets_are_listed_with_what_can_be_detected(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     write_doubts(made, write_pairwise(made))
-    row = next(row for row in list_targets(collect(made.out)) if row.task == "wnli")
+    row = next(row for row in list_targets(read_inputs(made.out)) if row.task == "wnli")
     assert row.learned == "not shown"
     texts = [text.replace("\u00a0", " ") for _, text in row.numbers]
     assert texts == ["56.3 %", "50.0 %", "1.1", "71", "3", "3"]
@@ -237,13 +239,13 @@ def test_targets_are_listed_with_what_can_be_detected(tmp_path: Path) -> None:
 def test_what_the_gains_are_due_to_is_said_of_their_own_matrix_alone(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     write_doubts(made, write_pairwise(made))
-    said = plain(list(describe_shares(collect(made.out))))
+    said = plain(list(describe_shares(read_inputs(made.out))))
     assert "20 % are due to the source" in said
     assert "50 % to who is paired with whom" in said
     # 1 % + 2 % + 7 %
     assert "Noise alone would give 10 % of these differences." in said
     write_pairwise(made)  # the generator goes on: another matrix
-    assert list(describe_shares(collect(made.out))) == []
+    assert list(describe_shares(read_inputs(made.out))) == []
 
 
 # --- groups -------------------------------------------------------------------------------------
@@ -252,26 +254,26 @@ def test_what_the_gains_are_due_to_is_said_of_their_own_matrix_alone(tmp_path: P
 def test_groups_no_stabler_than_those_of_noise_are_called_so(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     groups = write_groups(made, write_pairwise(made), stability=0.9)
-    assert "Stable:" in plain(ask(collect(made.out), "groups").evidence)
+    assert "Stable:" in plain(ask(read_inputs(made.out), "groups").evidence)
     resampling = {"mean_ari": 0.5, "ari_low": 0.1, "ari_high": 0.9, "chance_ari": 0.6}
     compared = [{"k": 1, "mean_gain": 0.011}, {"k": 3, "mean_gain": 0.05}]
     origin = {**groups.origin, "resampling": resampling, "compared": compared}
     origin |= {"within_group_gain": 0.65}
     Groups(groups.groups, origin).write(made.out / "groups.json")
-    inputs = collect(made.out)
+    inputs = read_inputs(made.out)
     said = plain(ask(inputs, "groups").evidence)
     assert "No more stable than groups of pure noise:" in said
     assert "0.50 (0.10 to 0.90); groups of pure noise reach 0.60." in said
     # 0.65 over 13 tasks
     assert "gains +5.0 % on average from each partner, in one group of all tasks +1.1 %" in said
-    assert measure_stability(inputs).is_shaky
+    assert read_stability(inputs).is_shaky
     assert ask(inputs, "groups").tone == "doubt"
 
 
 def test_stability_with_one_seed_is_not_called_good(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     write_groups(made, write_pairwise(made, seeds=1, tested=False), stability=0.9)
-    finding = ask(collect(made.out), "groups")
+    finding = ask(read_inputs(made.out), "groups")
     assert "when dev examples are resampled" in plain(finding.evidence)
     assert "look more stable than they are" in plain(finding.evidence)
     assert finding.tone == "doubt"

@@ -12,12 +12,12 @@ from report_fixture import make_study, write_comparison, write_run
 
 from hmnet.study.hierarchy import HierarchySpec
 from reports.html import render_report
-from reports.inputs.collect import ReportInputs, collect
+from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.inputs.run_index import RunIndex
-from reports.tables.designs import describe_budget, list_designs, recall_origin
+from reports.inputs.score_table import arrange_scores
+from reports.tables.designs import list_designs, recall_origin, tell_budget
 from reports.tables.score_rows import ScoreCell, build_scores
-from reports.tables.score_table import tabulate_comparison
-from reports.words.findings import summarise
+from reports.words.answer import summarise_report
 
 DIFFERENCES = {
     "sure": (-0.03, -0.05, -0.01),
@@ -50,7 +50,7 @@ def frame() -> pd.DataFrame:
 
 def find_cell(frame: pd.DataFrame, task: str) -> ScoreCell:
     """Return HMNet's cell of a task."""
-    table = build_scores(tabulate_comparison(frame))
+    table = build_scores(arrange_scores(frame))
     row = next(row for row in table.rows if row.task == task)
     return row.cells[table.systems.index("HMNet (manual groups)")]
 
@@ -64,16 +64,16 @@ def test_only_a_loss_whose_interval_is_below_zero_is_marked_as_negative_transfer
     cell = find_cell(frame, task)
     assert set(cell.classes.split()) - {"best"} == mark
     flagged = frame.loc[(frame["task"] == task) & frame["negative_transfer"], "system"]
-    assert ("negative transfer" in cell.story) == (mark == {"below"}) == bool(len(flagged))
+    assert ("negative transfer" in cell.details) == (mark == {"below"}) == bool(len(flagged))
 
 
 def test_a_cell_tells_the_differences_to_both_references_with_their_intervals(
     frame: pd.DataFrame,
 ) -> None:
-    lines = find_cell(frame, "sure").story.splitlines()
+    lines = find_cell(frame, "sure").details.splitlines()
     assert "−3.00 points against single-task training, 95 % interval −5.00 to −1.00" in lines
     assert "+1.00 points against multi-task training, 95 % interval −0.50 to +2.50" in lines
-    against_multi, against_single = build_scores(tabulate_comparison(frame)).differences
+    against_multi, against_single = build_scores(arrange_scores(frame)).differences
     assert against_multi.other == "multi-task"
     column = against_multi.systems.index("HMNet (manual groups)")
     assert dict(against_multi.rows)["sure"][column] == "+1.0 (−0.5 to +2.5)"
@@ -81,7 +81,7 @@ def test_a_cell_tells_the_differences_to_both_references_with_their_intervals(
 
 
 def test_the_answer_counts_sure_losses_apart_from_what_may_be_noise(frame: pd.DataFrame) -> None:
-    found = summarise(ReportInputs("study", comparison=frame)).findings
+    found = summarise_report(ReportInputs("study", comparison=frame)).findings
     said = re.sub("<[^>]+>", "", " ".join(next(f for f in found if f.key == "payoff").evidence))
     assert (
         "Negative transfer on 1 of 4 tasks, where the whole 95 % interval is below single-task "
@@ -96,8 +96,8 @@ def test_the_answer_counts_sure_losses_apart_from_what_may_be_noise(frame: pd.Da
 def test_budget_layers_and_groups_are_the_ones_recorded(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     write_comparison(made)
-    inputs = collect(made.out)
-    assert describe_budget(inputs.comparison_origin) == (
+    inputs = read_inputs(made.out)
+    assert tell_budget(inputs.comparison_origin) == (
         "Equal budget for every system: 3 epochs over at most 2,000 rows of each task, batches of "
         "32, learning rate 2e-05, at most 128 tokens; the same rows, batches and seeds."
     )
@@ -119,7 +119,7 @@ def test_what_a_table_does_not_record_is_taken_from_the_runs_with_its_scores(
     write_run(made, made.tasks, 0, HierarchySpec(5, 1, 0), [made.tasks[:3], made.tasks[3:]])
     write_run(made, made.tasks, 0, HierarchySpec(4, 1, 1), made.families)
     write_run(made, made.tasks, 0)
-    by_layers = {str(r.spec.hierarchy): r for r in collect(made.out).runs.done}
+    by_layers = {str(r.spec.hierarchy): r for r in read_inputs(made.out).runs.done}
     systems = {"multi-task": "6,0,0", "hmnet-manual": "4,1,1"}
     rows = [
         {"system": system, "task": task, "seed": 0, "score": score}
@@ -127,8 +127,8 @@ def test_what_a_table_does_not_record_is_taken_from_the_runs_with_its_scores(
         for task, score in by_layers[layers].result.primary.items()
     ] + [{"system": "single-task", "task": task, "seed": 0, "score": 0.5} for task in made.tasks]
     rows += [{"system": "lost", "task": task, "seed": 0, "score": 0.6} for task in made.tasks]
-    origin = recall_origin(pd.DataFrame(rows), collect(made.out).runs)
-    assert describe_budget(origin) == (
+    origin = recall_origin(pd.DataFrame(rows), read_inputs(made.out).runs)
+    assert tell_budget(origin) == (
         "Equal budget for every system: 3 epochs, batches of 32, learning rate 2e-05; the same "
         "rows, batches and seeds."
     )
@@ -143,5 +143,5 @@ def test_what_a_table_does_not_record_is_taken_from_the_runs_with_its_scores(
 
 def test_a_comparison_without_any_known_origin_is_shown_without_it(frame: pd.DataFrame) -> None:
     assert recall_origin(frame, RunIndex()) == {}
-    assert describe_budget({}) == ""
+    assert tell_budget({}) == ""
     assert list_designs({}) == []

@@ -12,8 +12,8 @@ import transformers
 
 from hmnet.data.task_data import TaskData
 from hmnet.data.tokens import SplitData
-from hmnet.encoders.layers import quiet
 from hmnet.encoders.load import Encoder, load_encoder
+from hmnet.encoders.quiet import quiet
 from hmnet.study.tasks import Task
 
 VOCABULARY = 120

@@ -31,10 +31,9 @@ from relevance.groups.clustering import to_table
 from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
-from relevance.planted_format import PLANTED_SCHEMA
+from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord, Recovery
 from relevance.systems.comparison_format import COMPARISON
 from relevance.systems.sweep_format import COMBINATION_SWEEP, LAYER_SWEEP
-from reports.inputs.collect import Found, Planted
 
 N_DEV = {
     "mnli": 19647, "qnli": 5463, "rte": 277, "wnli": 71, "cb": 56, "snli": 9842, "imdb": 25000,
@@ -255,10 +254,10 @@ def _describe_systems(made: Made) -> dict[str, object]:
 
 
 def write_planted(made: Made, index: float = 1.0) -> None:
-    planted = Planted(
+    planted = PlantedRecord(
         "Three families of small tasks; within a family they share a lexicon and a hidden rule.",
         {f"family {i}": members for i, members in enumerate(made.families, start=1)},
-        Found(adjusted_rand_index=index, k=len(made.families)),
+        Recovery(adjusted_rand_index=index, k=len(made.families)),
     )
     write_document(made.out / "planted.json", PLANTED_SCHEMA, planted)
 

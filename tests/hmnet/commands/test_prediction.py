@@ -14,7 +14,7 @@ from hmnet.models.paths import HMNet, PathModel
 from hmnet.models.skillnet import SkillNet
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.tasks import Task
-from hmnet.training.predict import predict, predict_tasks
+from hmnet.training.evaluation import predict, predict_tasks
 
 NAMES = ["a", "b", "c", "d"]
 TASKS = [make_task(name, classes) for name, classes in zip(NAMES, (2, 3, 2, 1), strict=True)]

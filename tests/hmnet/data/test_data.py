@@ -412,7 +412,7 @@ def test_what_decides_the_rows_makes_another_folder(
     out = tmp_path / "out"
     changed = write_task(tmp_path / "changed", change={3: "ba"})
     turned = dataclasses.replace(TASK, text=("right", "left"))
-    renamed = dataclasses.replace(TASK, labels=("yes", "no"))
+    renamed = dataclasses.replace(TASK, labels=("good", "bad"))
     data = [
         prepare(TASK, wordpiece, SETTINGS, out, source),
         prepare(TASK, make_bpe(), SETTINGS, out, source),

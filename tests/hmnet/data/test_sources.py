@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from places import DATA
 
-import hmnet.data.files
+import hmnet.data.delimited
 from hmnet.data.files import SUFFIXES
 from hmnet.data.raw import (
     RawSplit,
@@ -72,8 +72,11 @@ def write(folder: Path, suffix: str, columns: Mapping[str, Any], stem: str = "tr
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    elif suffix == ".json":
+        path.write_text(json.dumps(rows), encoding="utf-8")
     else:
-        pd.json_normalize(rows).to_csv(path, index=False)
+        frame = pd.json_normalize(rows)
+        frame.to_csv(path, index=False, sep="\t" if suffix == ".tsv" else ",")
     return path
 
 
@@ -117,7 +120,7 @@ def test_other_columns_do_not_matter(tmp_path: Path, suffix: str) -> None:
 def test_values_of_several_lines_may_lie_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hmnet.data.files, "_CSV_BLOCK_BYTES", 64)
+    monkeypatch.setattr(hmnet.data.delimited, "_ROWS_PER_CHUNK", 7)
     texts = [f"line {i}\n\nanother, line" for i in range(50)]
     columns = {"text": texts, "label": [i % 2 for i in range(50)]}
     assert load(tmp_path, SINGLE, columns, ".csv").texts == (texts,)
@@ -176,7 +179,7 @@ def test_places_are_looked_up_in_order(tmp_path: Path) -> None:
 
 
 def test_parquet_comes_before_csv_and_csv_before_lines_of_json() -> None:
-    assert SUFFIXES == (".parquet", ".csv", ".jsonl")
+    assert SUFFIXES == (".parquet", ".csv", ".jsonl", ".tsv", ".json")
 
 
 def test_the_given_folder_speaks_for_every_task_that_it_holds(tmp_path: Path) -> None:
@@ -414,7 +417,7 @@ def test_a_column_that_occurs_twice_is_reported(tmp_path: Path) -> None:
         (".parquet", b"PAR1 no table PAR1", "should be parquet"),
         (".csv", b"", "an empty file"),
         (".csv", b"text,label\na,no\nb\n", "should be csv"),
-        (".csv", b"text,label\n\xff\xfe,no\n", "should be csv"),
+        (".csv", b"text,label\n\x81\x8d,no\n", "should be csv"),
         (".csv", b"text,label\n", "should hold rows"),
         (".jsonl", b"", "should hold rows"),
         (".jsonl", b'{"text": "a", "label": "no"}\n\n{"text": \n', "line 3"),
@@ -524,13 +527,13 @@ def test_texts_of_a_split_with_odd_labels_or_without_any_are_refused(tmp_path: P
 
 
 def test_texts_are_checked_as_those_of_a_split_are(tmp_path: Path) -> None:
-    path = write(tmp_path / "pair", ".parquet", {"left": [1], "rigth": ["a"]})
+    path = write(tmp_path / "pair", ".parquet", {"left": [[1]], "rigth": ["a"]})
     for action in (
         lambda: load_texts(PAIR, path),
         lambda: load_text_columns(PAIR, "train", tmp_path),
     ):
         message = problem(action)
-        assert "such as `1` in row 0" in message
+        assert "such as `[1]` in row 0" in message
         assert "Did you mean `rigth`" in message
     pq.write_table(pa.table({"left": pa.nulls(0), "right": pa.nulls(0)}), path)
     assert "should hold rows" in problem(lambda: load_texts(PAIR, path))

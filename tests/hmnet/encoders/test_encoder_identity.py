@@ -23,7 +23,7 @@ from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.runs.job import Machine
 from hmnet.runs.store import RunStore
 from hmnet.study.study import load_study
-from hmnet.training.execute import execute
+from hmnet.training.execution import execute
 
 KINDS = ("bert", "roberta", "electra", "deberta-v2", "mpnet", "distilbert", "modernbert")
 

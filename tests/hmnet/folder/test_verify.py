@@ -14,8 +14,8 @@ import pytest
 from tiny_study import write_study
 
 from hmnet.errors import InputError
+from hmnet.folder.integrity import redo, verify
 from hmnet.folder.outputs import Output, open_output
-from hmnet.folder.verify import redo, verify
 from hmnet.jobs.prepared import prepare_study
 from hmnet.models.saved import load_model
 from hmnet.runs import result as run_result
@@ -25,7 +25,7 @@ from hmnet.runs.store import RunStore
 from hmnet.storage.tables import write_table
 from hmnet.study.study import load_study
 from hmnet.study.study import write_study as write_study_file
-from hmnet.training.execute import execute
+from hmnet.training.execution import execute
 from relevance.matrices.matrix import RelevanceMatrix
 
 

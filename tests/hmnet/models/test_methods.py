@@ -12,7 +12,7 @@ from made import make_data, make_encoder
 from hmnet.models.paths import HMNet
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
-from hmnet.training.predict import evaluate
+from hmnet.training.evaluation import evaluate
 from hmnet.training.train import train
 
 ARCHITECTURES = ("bert", "roberta", "electra")

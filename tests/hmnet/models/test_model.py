@@ -18,7 +18,7 @@ from hmnet.packing.batch import pack
 from hmnet.packing.dropout import draw_keep_mask, drop, seed_dropout
 from hmnet.packing.forward import compute_logits
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.training.predict import autocast
+from hmnet.training.evaluation import autocast
 
 TASKS = [make_task("a"), make_task("b", 3), make_task("c", 1), make_task("train")]
 GROUPS = [["a", "b"], ["c", "train"]]

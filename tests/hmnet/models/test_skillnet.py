@@ -32,7 +32,7 @@ from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
 from hmnet.study.skills import SKILL_SETS, SKILLS, find_skills
 from hmnet.study.tasks import ANSWERING, INFERENCE, PAPER_TASKS, SENTIMENT, Task
-from hmnet.training.predict import evaluate
+from hmnet.training.evaluation import evaluate
 from hmnet.training.train import Trainer, train
 
 CATEGORIES = {"alpha": INFERENCE, "beta": SENTIMENT, "gamma": "other"}

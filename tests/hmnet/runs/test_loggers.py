@@ -17,7 +17,7 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Machine
 from hmnet.runs.loggers import check_loggers
 from hmnet.study.study import load_study
-from hmnet.training.execute import execute
+from hmnet.training.execution import execute
 
 
 @pytest.fixture(scope="module")

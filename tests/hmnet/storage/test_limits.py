@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import hmnet.data.files
 from hmnet.data.files import SUFFIXES
 from hmnet.data.raw import load_split, load_texts
 from hmnet.errors import InputError
@@ -27,8 +26,12 @@ def write(folder: Path, suffix: str) -> Path:
     path = folder / f"train{suffix}"
     if suffix == ".parquet":
         pq.write_table(pa.Table.from_pylist(ROWS), path)
-    elif suffix == ".csv":
-        path.write_text("text,label\n" + "".join(f"{r['text']},{r['label']}\n" for r in ROWS))
+    elif suffix in (".csv", ".tsv"):
+        lines = [("text", "label"), *((row["text"], row["label"]) for row in ROWS)]
+        between = "," if suffix == ".csv" else "\t"
+        path.write_text("".join(between.join(line) + "\n" for line in lines))
+    elif suffix == ".json":
+        path.write_text(json.dumps(ROWS))
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     return path
@@ -81,7 +84,6 @@ def test_a_line_that_is_too_long_is_refused(
     lines[place] = lines[place].replace("text", "text" * 100, 1)
     path.write_text("\n".join(lines) + "\n")
     monkeypatch.setattr(limits, "MAX_LINE_CHARS", 200)
-    monkeypatch.setattr(hmnet.data.files, "_CSV_BLOCK_BYTES", 200)
     said = refuse(lambda: load_texts(TASK, path))
     assert "of at most 200 " in said
     assert "Found a longer one" in said
@@ -92,7 +94,7 @@ def test_a_quote_that_does_not_end_is_told_beside_the_limit_of_a_row(
 ) -> None:
     path = tmp_path / "rows.csv"
     path.write_text('text,label\n"a' + ",no\nb" * 200)
-    monkeypatch.setattr(hmnet.data.files, "_CSV_BLOCK_BYTES", 200)
+    monkeypatch.setattr(limits, "MAX_LINE_CHARS", 200)
     assert "or a quote that does not end" in refuse(lambda: load_texts(TASK, path))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tiny_study import write_groups, write_study
 
-import hmnet.training.execute
+import hmnet.training.execution
 from hmnet.cli import app
 from hmnet.folder.outputs import Output
 from hmnet.training.distributed import Group
@@ -92,7 +92,7 @@ def join(rank: int, port: int, words: list[str]) -> None:
     numbers = (rank, rank, 2, 2, port)
     os.environ.update({name: str(number) for name, number in zip(names, numbers, strict=True)})
     os.environ["MASTER_ADDR"] = "127.0.0.1"
-    hmnet.training.execute.train = None  # type: ignore[assignment]
+    hmnet.training.execution.train = None  # type: ignore[assignment]
     app(words, standalone_mode=False)
 
 

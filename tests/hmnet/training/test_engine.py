@@ -22,9 +22,9 @@ from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.checkpoint import _digest as checkpoint_digest
-from hmnet.training.errors import DivergedError
+from hmnet.training.divergence import DivergedError
+from hmnet.training.evaluation import cut_by_tokens, evaluate
 from hmnet.training.optimiser import clip_gradients, compute_loss, learning_rate, make_optimizer
-from hmnet.training.predict import cut_by_tokens, evaluate
 from hmnet.training.train import OutOfMemoryError, Trainer, train
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}

@@ -19,7 +19,7 @@ from hmnet.packing.device_split import ResidentSplit
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.batch_shapes import plan_shapes
-from hmnet.training.errors import DivergedError
+from hmnet.training.divergence import DivergedError
 from hmnet.training.losses import STEPS_AT_ONCE, Record
 from hmnet.training.steps import Step, plan_steps
 from hmnet.training.train import Trainer, train

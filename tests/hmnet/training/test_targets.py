@@ -16,7 +16,7 @@ from hmnet.models.paths import HMNet
 from hmnet.runs.spec import RunSpec
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import ModelRef, TrainingSettings
-from hmnet.training.predict import evaluate
+from hmnet.training.evaluation import evaluate
 from hmnet.training.targets import TargetScale, measure_scales
 from hmnet.training.train import train
 

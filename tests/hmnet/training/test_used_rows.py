@@ -14,7 +14,7 @@ from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
 from hmnet.training import embedding_gradients, used_rows
 from hmnet.training.checkpoint import Checkpoint
-from hmnet.training.predict import evaluate
+from hmnet.training.evaluation import evaluate
 from hmnet.training.train import Trainer, train
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}

@@ -14,7 +14,7 @@ from made import make_data, make_encoder
 from tiny_study import write_study
 
 import hmnet.jobs.workers
-import relevance.attention.study
+import relevance.attention.pair_maps
 from analysis import attention_similarity
 from analysis.attention_gains import relate_to_gains
 from analysis.attention_similarity import compare_attention, sum_similarities
@@ -34,8 +34,8 @@ from hmnet.runs.job import Job
 from hmnet.storage.tables import read_table
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.study import load_study
-from relevance.attention.plan import measure_models
-from relevance.attention.study import (
+from relevance.attention.attention_plan import measure_models
+from relevance.attention.pair_maps import (
     _measure_task,
     list_all_pairs,
     measure_pairs,
@@ -43,7 +43,7 @@ from relevance.attention.study import (
     read_gains,
 )
 from relevance.cli import app
-from reports.inputs.collect import collect
+from reports.inputs.report_inputs import read_inputs
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -310,7 +310,7 @@ def test_a_pairs_run_is_compared_with_the_single_run_of_its_seed(
         seen.append((task, single.spec.names, single.spec.seed, joint.spec.seed))
         return np.full((3, 2), float(single.spec.seed))
 
-    monkeypatch.setattr(relevance.attention.study, "_compare_runs", compare)
+    monkeypatch.setattr(relevance.attention.pair_maps, "_compare_runs", compare)
     [pair] = plan_pairs(prepared, [("match", "tone")])
     table = _measure_task(pair, "tone", "match", output.runs, "cpu")
     assert seen == [("tone", ("tone",), 3, 3), ("tone", ("tone",), 5, 5)]
@@ -318,7 +318,7 @@ def test_a_pairs_run_is_compared_with_the_single_run_of_its_seed(
 
 
 def test_the_report_reads_the_pairs_asked_for(output: Output) -> None:
-    found = collect(output.folder)
+    found = read_inputs(output.folder)
     assert not [problem for problem in found.problems if "attention" in problem]
     assert found.attention is not None
     assert set(found.attention["task"]) == {"tone", "match"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,14 @@ from hmnet.folder.outputs import Output, open_output
 from hmnet.study.hierarchy import Groups
 from relevance.commands.grouping_of_tasks import run_cluster
 from relevance.groups.clustering import cluster
+from relevance.groups.doubt import describe_doubt, group_matrix, parse_k
 from relevance.groups.groupers import METHODS
-from relevance.groups.grouping import describe_doubt, group_matrix, parse_k
 from relevance.groups.partition import best_partition, within_group_gain
 from relevance.matrices.draws import draws_path, read_draws, write_draws
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.uncertainty import to_matrix
-from reports.inputs.collect import collect
-from reports.words.group_stability import measure_stability as read_stability
+from reports.inputs.report_inputs import read_inputs
+from reports.words.group_stability import read_stability
 
 FAMILIES = np.array([0, 1, 2] * 3)
 PLANTED = 0.12 * (FAMILIES[:, None] == FAMILIES)
@@ -200,24 +201,62 @@ def test_groups_are_written_with_their_stability_and_the_report_reads_it(
     assert origin["k"] == 3
     assert origin["matrix"] == matrix.identity
     assert origin["resampling"]["mean_ari"] > origin["resampling"]["chance_ari"]
-    assert origin["auto"]["best"] == 3
+    assert origin["decision"]["verdict"] == "groups"
+    assert origin["decision"]["others"]["alone"]["odds"] > 0.99
     assert [row["k"] for row in origin["compared"]] == [1, 3, 9]
     assert origin["compared"][2]["mean_gain"] == 0
     assert pd.read_parquet(output.clusters)["stability"].between(0, 1).all()
-    stability = read_stability(collect(output.folder))
+    stability = read_stability(read_inputs(output.folder))
     assert stability.is_steady
     assert any("stability over" in line for line in said)
     assert not any("warning" in line for line in said)
 
 
-def test_noise_gives_one_group_and_a_warning(nothing: GainBootstrap, tmp_path: Path) -> None:
+def test_where_nothing_helps_nothing_is_promised(nothing: GainBootstrap, tmp_path: Path) -> None:
     output = open_output(tmp_path / "out")
     group(output, nothing, 3)
     assert output.stability.exists()
-    groups, said = group(output, nothing, None)
-    assert len(groups.groups) == 1
-    assert any(line.startswith("warning: no structure found") for line in said)
-    assert not output.stability.exists()  # that of the groups before
+    groups, said = group(output, nothing, None, "expected")
+    decision = groups.origin["decision"]
+    assert decision["gain"] < 0.01
+    assert decision["low"] <= 0
+    assert any("no evidence for sharing" in line or "little evidence" in line for line in said)
+    if decision["verdict"] != "groups":
+        assert not output.stability.exists()  # that of the groups before
+
+
+@pytest.mark.parametrize("method", ["expected", "kmeans", "exact", "spectral"])
+@pytest.mark.parametrize(("level", "verdict"), [(-0.15, "alone"), (0.2, "all")])
+def test_where_all_tasks_lose_they_are_left_alone_and_where_all_win_they_share(
+    level: float, verdict: str, method: str
+) -> None:
+    gains = np.full((6, 6), level)
+    found = measure(gains)
+    grouped = group_matrix(to_matrix(found), None, method, 0, found.draws())
+    assert grouped.decision is not None
+    chosen = grouped.decision.chosen
+    others = grouped.decision.others
+    assert chosen.gain >= max(each.gain for each in others.values()) - 1e-9
+    if verdict == "alone":
+        assert grouped.decision.verdict == "alone"
+        assert next(describe_doubt(grouped)).startswith("no evidence for sharing")
+    else:
+        assert chosen.low > 0
+
+
+def test_with_one_seed_the_mean_alone_decides(tmp_path: Path) -> None:
+    groups, said = group(open_output(tmp_path / "out"), measure(PLANTED, seeds=1), None, "expected")
+    assert groups.origin["decision"]["verdict"] in ("all", "alone")
+    assert any("how noisy these gains are is not known" in line for line in said)
+
+
+def test_other_groups_that_gain_more_are_told_in_one_line(
+    planted: GainBootstrap, tmp_path: Path
+) -> None:
+    _, said = group(open_output(tmp_path / "out"), planted, 2, "kmeans")
+    assert sum(line.endswith("--k auto") for line in said) == 1
+    _, said = group(open_output(tmp_path / "out"), planted, 3, "exact")
+    assert not any(line.endswith("--k auto") for line in said)
 
 
 def test_groups_no_stabler_than_chance_come_with_a_warning(
@@ -283,10 +322,13 @@ def test_k_is_a_number_or_auto() -> None:
             parse_k(text)
 
 
-def test_three_tasks_are_too_few_to_choose(tmp_path: Path) -> None:
+def test_three_tasks_are_too_few_to_tell_noise_from_gains(tmp_path: Path) -> None:
     found = measure(np.zeros((3, 3)))
+    vocabulary = dataclasses.replace(to_matrix(found), measure="vocabulary")
     with pytest.raises(InputError, match="fewer than 4"):
-        group(open_output(tmp_path / "out"), found, None)
+        group_matrix(vocabulary, None)
+    _, said = group(open_output(tmp_path / "out"), found, None, "expected")
+    assert any("how noisy these gains are is not known" in line for line in said)
     groups, said = group(open_output(tmp_path / "out"), found, 2)
     assert len(groups.groups) == 2
     assert not any("chance" in line for line in said)

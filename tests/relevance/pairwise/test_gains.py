@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from asserts import assert_nothing_runs, assert_same_bytes
 from made_predictions import make_sweep
 from tiny_study import write_study
 
@@ -25,7 +26,7 @@ from relevance.pairwise.measurement import MeasureOptions, describe_measurement,
 from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.results import read_predictions
 from relevance.pairwise.sweep import plan_sweep, run_sweep
-from relevance.pairwise.text import describe_significant, format_matrix
+from relevance.pairwise.sweep_text import describe_significant, format_matrix
 from relevance.pairwise.uncertainty import describe_targets, mark_undefined, to_matrix
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -125,9 +126,8 @@ def test_a_second_measurement_writes_the_same_bytes(
 ) -> None:
     output, said = swept
     files = (output.pairwise, output.targets, output.collapsed, output.decomposition)
-    before = [path.read_bytes() for path in files]
-    assert run(output, study_file) == said
-    assert [path.read_bytes() for path in files] == before
+    with assert_same_bytes(files), assert_nothing_runs(output.runs.folder):
+        assert run(output, study_file) == said
 
 
 def test_collapsed_runs_are_left_out_only_when_asked_and_it_is_said(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asserts import assert_nothing_runs, assert_same_bytes
 from made_predictions import make_sweep
 from tiny_study import write_study
 
@@ -92,10 +93,8 @@ def test_further_seeds_belong_to_the_sweep_from_then_on(
     refined: tuple[Output, Study, list[str]],
 ) -> None:
     output, study, _ = refined
-    before, runs = output.pairwise.read_bytes(), sorted(output.runs.folder.iterdir())
-    run_sweep(output, study, WORKERS, options=MEASURE)
-    assert output.pairwise.read_bytes() == before
-    assert sorted(output.runs.folder.iterdir()) == runs
+    with assert_same_bytes([output.pairwise]), assert_nothing_runs(output.runs.folder):
+        run_sweep(output, study, WORKERS, options=MEASURE)
 
 
 def test_a_plan_is_extended_by_what_is_recorded(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from asserts import assert_nothing_runs, assert_same_bytes
 from made import make_data
 from tiny_study import write_groups, write_study
 
@@ -41,8 +42,8 @@ from relevance.systems.collapsed import describe_collapsed_results, find_collaps
 from relevance.systems.compare import add_intervals
 from relevance.systems.split_scores import tabulate_split_scores
 from relevance.systems.systems import list_systems
-from reports.inputs.collect import collect
-from reports.tables.score_table import tabulate_comparison
+from reports.inputs.report_inputs import read_inputs
+from reports.inputs.score_table import arrange_scores
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -288,9 +289,9 @@ def test_parameters_are_those_of_the_systems(output: Output) -> None:
 
 
 def test_the_report_takes_the_table(output: Output) -> None:
-    found = collect(output.folder)
+    found = read_inputs(output.folder)
     assert found.comparison is not None
-    table = tabulate_comparison(found.comparison)
+    table = arrange_scores(found.comparison)
     assert list(table.systems) == SYSTEMS
     score = table.score("multi-task", "tone")
     assert score is not None
@@ -304,11 +305,8 @@ def test_the_report_takes_the_table(output: Output) -> None:
 def test_a_second_call_trains_nothing_and_writes_the_same_bytes(
     output: Output, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = output.compare.read_bytes()
-    results = {path: path.stat().st_mtime_ns for path in output.folder.glob("runs/*/result.json")}
-    app(words, standalone_mode=False)
-    assert output.compare.read_bytes() == before
-    assert {path: path.stat().st_mtime_ns for path in results} == results
+    with assert_same_bytes([output.compare]), assert_nothing_runs(output.runs.folder):
+        app(words, standalone_mode=False)
     printed = capsys.readouterr().out
     assert "equal budget: every system is trained for 3 epochs over the same 144 rows" in printed
     assert "difference to multi-task, points [95 % interval]" in printed

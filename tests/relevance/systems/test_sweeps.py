@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asserts import assert_nothing_runs, assert_same_bytes
 from made import make_data
 from pydantic import ValidationError
 from tiny_study import write_groups, write_study
@@ -22,7 +23,7 @@ from hmnet.storage.tables import read_table
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import ModelRef, TrainingSettings
 from hmnet.training.steps import count_batches, plan_steps
-from reports.inputs.collect import collect
+from reports.inputs.report_inputs import read_inputs
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -74,7 +75,7 @@ def test_a_sweep_over_combinations_has_every_one_and_the_multi_task_line(output:
 
 
 def test_the_report_reads_both_sweeps(output: Output) -> None:
-    found = collect(output.folder)
+    found = read_inputs(output.folder)
     assert found.problems == ()
     layers, combined = found.layer_sweep, found.combination_sweep
     assert layers is not None
@@ -93,9 +94,9 @@ def test_a_second_sweep_runs_nothing(output: Output, capsys: pytest.CaptureFixtu
     rest = ["--set", "training.epochs=2", "--out", str(output.folder)]
     app([*words, *rest, "--dry-run"], standalone_mode=False)
     assert "6 already done, 0 to do" in capsys.readouterr().out
-    before = (output.folder / "sweep-layers.parquet").read_bytes()
-    app([*words, *rest], standalone_mode=False)
-    assert (output.folder / "sweep-layers.parquet").read_bytes() == before
+    files = [output.folder / "sweep-layers.parquet"]
+    with assert_same_bytes(files), assert_nothing_runs(output.runs.folder):
+        app([*words, *rest], standalone_mode=False)
 
 
 @pytest.mark.parametrize(

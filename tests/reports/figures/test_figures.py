@@ -17,7 +17,7 @@ from hmnet.errors import InputError
 from hmnet.study.hierarchy import Groups
 from relevance.matrices.gain_table import tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
-from reports.export import COLUMNS, list_drawings, make_safe, write_figures
+from reports.figure_files import WIDTHS, list_drawings, make_safe, write_figures
 from reports.figures import (
     ONE_COLUMN_IN,
     TWO_COLUMNS_IN,
@@ -27,7 +27,7 @@ from reports.figures import (
     draw_together,
 )
 from reports.figures.svg import embed_svg, save_figure
-from reports.inputs.collect import ReportInputs, collect
+from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.style.palette import (
     SIDE_STEPS,
     bin_gain,
@@ -66,7 +66,7 @@ BLINDNESS = {
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> ReportInputs:
     made = make_study(tmp_path_factory.mktemp("study"))
     write_everything(made)
-    return collect(made.out)
+    return read_inputs(made.out)
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def test_every_figure_is_drawn_as_vectors_at_the_width_asked_for(inputs: ReportI
         "layer-combinations",
     ]
     for i, (name, draw) in enumerate(drawings):
-        width = list(COLUMNS.values())[i % 2]
+        width = list(WIDTHS.values())[i % 2]
         text = save_figure(draw(width), "svg", name).decode()
         assert "<image" not in text, name
         box = re.search(r'viewBox="0 0 ([\d.]+)', text)
@@ -300,7 +300,7 @@ def test_two_tasks_and_fifty_are_drawn(tmp_path: Path) -> None:
     for count, width in ((2, ONE_COLUMN_IN), (50, TWO_COLUMNS_IN)):
         made = make_many(tmp_path / str(count), count)
         write_groups(made, write_pairwise(made))
-        for name, draw in list_drawings(collect(made.out)):
+        for name, draw in list_drawings(read_inputs(made.out)):
             if not name.endswith("-grouped"):
                 assert save_figure(draw(width), "svg", name)
 

@@ -11,9 +11,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from relevance.matrices.gain_table import tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from reports.figures import ONE_COLUMN_IN, TWO_COLUMNS_IN, draw_attention
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
 from reports.page.plots import plot_attention
 from reports.style.palette import sequential
 from reports.tables.attention_pairs import list_attention_pairs
@@ -101,7 +102,7 @@ def test_a_dark_page_turns_the_scale_around() -> None:
 def test_both_tasks_of_a_pair_follow_each_other_and_gaining_pairs_come_first(
     frame: pd.DataFrame, matrix: RelevanceMatrix, width_in: float
 ) -> None:
-    figure = draw_attention(frame, matrix, width_in)
+    figure = draw_attention(frame, tabulate_gains(matrix), width_in)
     FigureCanvasAgg(figure).draw()
     panels = list_panels(figure.axes)
     assert [axes.get_title("left") for axes in panels] == [
@@ -128,7 +129,7 @@ def test_a_gain_over_nothing_learned_names_no_kind_of_pair(frame: pd.DataFrame) 
     undefined = np.array([[False, True], [False, True]])
     values = [[0.0, 0.5], [0.1, 0.0]]
     matrix = RelevanceMatrix.from_array(values, tasks, "pairwise", undefined=undefined)
-    pair = list_attention_pairs(frame, matrix)[0]
+    pair = list_attention_pairs(frame, tabulate_gains(matrix))[0]
     assert (pair.tasks, pair.kind, dict(pair.gains)) == (("mrpc", "rte"), "", {"mrpc": 0.1})
 
 

@@ -6,27 +6,26 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from relevance.matrices.gain_table import GainTable, tabulate_gains
+from relevance.matrices.gain_table import GainTable
 from relevance.systems.comparison_format import MULTI
-from reports.inputs.collect import ReportInputs
-from reports.style.formatting import (
-    format_count,
-)
-from reports.tables.score_table import (
+from reports.inputs.report_inputs import ReportInputs
+from reports.inputs.score_table import (
     ScoreTable,
-    tabulate_comparison,
+)
+from reports.style.formatting import (
+    count_noun,
 )
 from reports.words.cautions import find_cautions
 from reports.words.finding import Finding, describe_difference
-from reports.words.groups import find_groups
-from reports.words.help import find_help
-from reports.words.losses import find_losses
+from reports.words.grouping_finding import find_groups
+from reports.words.help_finding import find_help
+from reports.words.loss_finding import find_losses
 from reports.words.next_steps import NextStep, plan_next
-from reports.words.payoff import best_difference, find_payoff
+from reports.words.payoff_finding import best_difference, find_payoff
 
 
 @dataclass(frozen=True)
-class Summary:
+class ReportSummary:
     """The top of a report."""
 
     headline: str
@@ -35,17 +34,16 @@ class Summary:
     steps: tuple[NextStep, ...]
 
 
-def summarise(inputs: ReportInputs) -> Summary:
+def summarise_report(inputs: ReportInputs) -> ReportSummary:
     """Put an output folder's numbers into words."""
-    gains = tabulate_gains(inputs.pairwise) if inputs.pairwise is not None else None
-    scores = tabulate_comparison(inputs.comparison) if inputs.comparison is not None else None
+    gains, scores = inputs.gains, inputs.scores
     found = [
         find_groups(inputs),
         find_losses(inputs, gains),
         find_help(inputs, gains),
         find_payoff(inputs, scores),
     ]
-    return Summary(
+    return ReportSummary(
         _headline(inputs, gains, scores),
         tuple(found),
         tuple(find_cautions(inputs, gains, scores)),
@@ -55,16 +53,16 @@ def summarise(inputs: ReportInputs) -> Summary:
 
 def _headline(inputs: ReportInputs, gains: GainTable | None, scores: ScoreTable | None) -> str:
     parts = []
-    tasks = format_count(len(inputs.tasks), "task")
+    tasks = count_noun(len(inputs.tasks), "task")
     if inputs.groups is not None:
         count = len(inputs.groups.groups)
-        parts.append(f"{tasks}, {format_count(count, 'group')}")
+        parts.append(f"{tasks}, {count_noun(count, 'group')}")
     if scores is not None and (difference := best_difference(scores, MULTI)) is not None:
         parts.append(f"HMNet is {describe_difference(difference)} multi-task training")
     if not parts and gains is not None:
-        parts.append(f"{tasks}, {format_count(len(gains.gains), 'measured gain')}")
+        parts.append(f"{tasks}, {count_noun(len(gains.gains), 'measured gain')}")
     if not parts and inputs.vocabulary is not None:
         parts.append(f"{tasks}, compared by their vocabulary")
     if not parts and inputs.runs.done:
-        parts.append(f"{format_count(len(inputs.runs.done), 'run')} finished, no gains yet")
+        parts.append(f"{count_noun(len(inputs.runs.done), 'run')} finished, no gains yet")
     return "; ".join(parts) or "Nothing has been measured yet"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from relevance.matrices.gain_table import GainTable
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
 from reports.style.formatting import format_percent
 from reports.style.markup import bold, join, sentence
 from reports.words.finding import MOST_NAMED, Finding, answer_missing, describe_gain

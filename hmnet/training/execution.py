@@ -31,7 +31,7 @@ from hmnet.study.metrics import score
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.distributed import ALONE, Group
-from hmnet.training.predict import evaluate
+from hmnet.training.evaluation import evaluate
 from hmnet.training.train import TrainingLog, train
 
 PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")

@@ -10,7 +10,7 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.models.parameter_counts import count_parameters
 from hmnet.runs.job import Job
-from relevance.attention.study import plan_pairs
+from relevance.attention.pair_maps import plan_pairs
 
 BYTES = 4
 """Of a stored parameter: 32 bits."""

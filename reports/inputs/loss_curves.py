@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.inputs.run_index import Kind, RunIndex, RunRecord
-from reports.style.formatting import format_count
+from reports.inputs.run_index import RunIndex, RunKind, RunRecord
+from reports.style.formatting import count_noun
 
 CURVE_POINTS = 48
 MOST_LINES = 6
@@ -32,7 +32,7 @@ class Curve:
     """
 
     run_id: str
-    kind: Kind
+    kind: RunKind
     label: str
     progress: npt.NDArray[np.float64]
     loss: npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ def label_run(record: RunRecord) -> str:
     if record.kind != "hierarchical":
         return record.kind
     suffix = "" if record.spec.duplicate == "layer" else f", {record.spec.duplicate}"
-    groups = format_count(len(record.spec.groups), "group")
+    groups = count_noun(len(record.spec.groups), "group")
     return f"hierarchical {{{record.spec.hierarchy}}}, {groups}{suffix}"
 
 

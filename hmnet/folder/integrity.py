@@ -2,8 +2,8 @@
 
     for problem in verify(output): print(problem.text)
 
-Nothing is changed, but for `redo`: a run with a problem is discarded, so that the next command that
-needs it trains it again.
+Only `redo` changes anything: it discards runs with problems, so that the next command that needs
+them trains them again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def verify(output: Output) -> Iterator[Problem]:
 
 
 def redo(problems: list[Problem]) -> list[str]:
-    """Have the runs with problems done again; return their ids.
+    """Discard the runs with problems, so that they are trained again; return their ids.
 
     Each is looked at once more under its lock: a run that was being written is whole by now.
     """
@@ -83,7 +83,7 @@ def _find_check(path: Path) -> Callable[[Path], object]:
 
 
 def _accept(path: Path) -> None:
-    """Leave a file alone that is not read by any command."""
+    """Accept a file that no command reads."""
 
 
 def _check_run(path: Path) -> None:

@@ -9,9 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from relevance.systems.comparison_format import MULTI
-from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
+from reports.figures.paper_style import (
+    LEAST_WIDE_IN,
+    TWO_COLUMNS_IN,
+    new_figure,
+    strip_axes,
+    styled,
+)
 from reports.inputs.hierarchy_sweeps import CombinationSweep, LayerSweep
-from reports.style.formatting import shorten
+from reports.style.formatting import shorten_name
 from reports.style.palette import color
 
 _NAME_IN = 0.55
@@ -26,7 +32,9 @@ def draw_shared_layers(sweep: LayerSweep, width_in: float = TWO_COLUMNS_IN) -> F
     Points are means over seeds, bars the range of the seeds. The first panel of many is the
     average over tasks.
     """
-    panels = {shorten(task, 18): sweep.rows[sweep.rows["task"] == task] for task in sweep.tasks}
+    panels = {
+        shorten_name(task, 18): sweep.rows[sweep.rows["task"] == task] for task in sweep.tasks
+    }
     is_small = len(panels) > _MOST_SIDE_BY_SIDE
     if is_small:
         panels = {f"average of {len(panels)} tasks": sweep.average, **panels}
@@ -81,7 +89,7 @@ def draw_layer_combinations(sweep: CombinationSweep, width_in: float = TWO_COLUM
         for number, (grouping, rows) in enumerate(groupings):
             shift = 0.06 * (number - (len(groupings) - 1) / 2)
             shade = color(f"series-{number}")
-            _draw_line(axes, rows, "place", shade, shorten(str(grouping)), shift)
+            _draw_line(axes, rows, "place", shade, shorten_name(str(grouping)), shift)
         if math.isfinite(sweep.multi_task):
             level = 100 * sweep.multi_task
             axes.axhline(level, linestyle="--", color=color("neutral"), label=MULTI)

@@ -16,14 +16,14 @@ from hmnet.data.tokens import SplitData
 from hmnet.models.paths import PathModel
 from hmnet.models.shared_prefix import LayerPasses, share_prefix
 from hmnet.packing.batch import pack
-from hmnet.training.errors import DivergedError
+from hmnet.training.divergence import DivergedError
 
 Logits = npt.NDArray[np.float32]
 EVALUATION_TOKENS = 32768
 """Tokens of an evaluation batch on a GPU, enough to hide the launching of kernels."""
 CORE_TOKENS = 2048
-"""The same for each CPU thread: more of them leave the caches, and take a tenth longer. Scores do
-not depend on it."""
+"""The same for each CPU thread: larger batches do not fit the caches, and take a tenth longer.
+Scores do not depend on it."""
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from hmnet.errors import InputError, suggest
 from hmnet.storage.files import write_bytes
-from relevance.matrices.gain_table import tabulate_gains
 from reports.figures import (
     ONE_COLUMN_IN,
     TWO_COLUMNS_IN,
@@ -27,12 +26,11 @@ from reports.figures import (
     draw_together,
 )
 from reports.figures.svg import Format, save_figure
-from reports.inputs.collect import ReportInputs, collect
+from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.tables.influence_bars import choose_focus
-from reports.tables.score_table import tabulate_comparison
 
 FORMATS: tuple[Format, ...] = ("pdf", "svg", "png")
-COLUMNS: Mapping[str, float] = {"one-column": ONE_COLUMN_IN, "two-columns": TWO_COLUMNS_IN}
+WIDTHS: Mapping[str, float] = {"one-column": ONE_COLUMN_IN, "two-columns": TWO_COLUMNS_IN}
 
 Drawing = tuple[str, Callable[[float], Figure]]
 
@@ -50,22 +48,22 @@ def write_figures(
         folder: where to write `<figure>.<columns>.<kind>`, or `<figure>.<kind>` for one width.
         kind: `pdf` and `svg` are vectors; `png` has 300 dots per inch.
         focus: tasks of which Figure 2 is drawn; the one that loses most if empty.
-        columns: widths, of `COLUMNS`; None for all.
+        columns: widths, of `WIDTHS`; None for all.
 
     Raises:
         OutputFolderError: if there is no such output folder.
         InputError: for an unknown format, width or task.
     """
     _check(kind, FORMATS, "format")
-    columns = list(COLUMNS if columns is None else columns)
+    columns = list(WIDTHS if columns is None else columns)
     for name in columns:
-        _check(name, COLUMNS, "width")
+        _check(name, WIDTHS, "width")
     written = []
-    for figure, draw in list_drawings(collect(out), focus):
+    for figure, draw in list_drawings(read_inputs(out), focus):
         for name in columns:
             width = "" if len(columns) == 1 else f".{name}"
             path = folder / f"{figure}{width}.{kind}"
-            write_bytes(path, save_figure(draw(COLUMNS[name]), kind, figure))
+            write_bytes(path, save_figure(draw(WIDTHS[name]), kind, figure))
             written.append(path)
     return written
 
@@ -105,11 +103,11 @@ def _draw_matrices(inputs: ReportInputs) -> Iterator[Drawing]:
 
 
 def _draw_influences(inputs: ReportInputs, focus: list[str]) -> Iterator[Drawing]:
-    if inputs.pairwise is None:
+    if inputs.pairwise is None or inputs.gains is None:
         return
     for task in focus:
         _check(task, inputs.pairwise.tasks, "focus")
-    chosen = choose_focus(tabulate_gains(inputs.pairwise))
+    chosen = choose_focus(inputs.gains)
     for task in focus or ([chosen] if chosen is not None else []):
         yield f"influence-{make_safe(task)}", partial(draw_influence, inputs.pairwise, task)
 
@@ -128,10 +126,10 @@ def _draw_groups(inputs: ReportInputs) -> Iterator[Drawing]:
 
 
 def _draw_systems(inputs: ReportInputs) -> Iterator[Drawing]:
-    if inputs.comparison is not None:
-        yield "scores", partial(draw_scores, tabulate_comparison(inputs.comparison))
+    if inputs.scores is not None:
+        yield "scores", partial(draw_scores, inputs.scores)
     if inputs.attention is not None:
-        yield "attention", partial(draw_attention, inputs.attention, inputs.pairwise)
+        yield "attention", partial(draw_attention, inputs.attention, inputs.gains)
     if inputs.layers is not None:
         yield "attention-layers", partial(draw_attention_layers, inputs.layers)
 

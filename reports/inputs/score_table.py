@@ -23,7 +23,7 @@ _LABELS = {
 _ORDER = [*_LABELS, "hmnet-vocabulary", "hmnet-manual", "hmnet-pairwise"]
 
 
-Verdict = Literal["below", "perhaps below", "level", "above"]
+Standing = Literal["below", "perhaps below", "level", "above"]
 LEAST_DIFFERENCE = 0.0005
 """A system may be behind another from this difference on, half of what a table prints."""
 
@@ -72,7 +72,7 @@ class Difference:
         return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Standing:
         """Where zero lies: `below` and `above` have the whole 95 % interval on that side."""
         if self.high < 0 or self.low > 0:
             return "below" if self.high < 0 else "above"
@@ -181,7 +181,7 @@ def _seed_interval(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
     return float(differences.mean() - half), float(differences.mean() + half)
 
 
-def tabulate_comparison(frame: pd.DataFrame) -> ScoreTable:
+def arrange_scores(frame: pd.DataFrame) -> ScoreTable:
     """Order the systems and tasks of a comparison; add the average over tasks if it is missing.
 
     A system's average is left out where it lacks a task that another system has.

@@ -21,8 +21,14 @@ from reports.figures.grid import (
     set_ink,
     size_numbers_pt,
 )
-from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
-from reports.style.formatting import shorten
+from reports.figures.paper_style import (
+    LEAST_WIDE_IN,
+    TWO_COLUMNS_IN,
+    new_figure,
+    strip_axes,
+    styled,
+)
+from reports.style.formatting import shorten_name
 from reports.style.palette import color, sequential_map
 from reports.tables.task_order import TaskOrder, order_tasks
 
@@ -66,7 +72,7 @@ def draw_dendrogram(
 
 def _name_leaves(axes: Axes, leaves: Sequence[str], order: TaskOrder) -> None:
     places = [_LEAF_STEP * i + _FIRST_LEAF for i in range(len(leaves))]
-    axes.set_yticks(places, [shorten(name) for name in leaves])
+    axes.set_yticks(places, [shorten_name(name) for name in leaves])
     axes.tick_params(axis="y", length=0, pad=8)
     for y, name in zip(places, leaves, strict=True):
         shade = color(f"series-{order.section_of(name)}" if len(order.labels) > 1 else "neutral")
@@ -82,7 +88,7 @@ def _add_key(figure: Figure, axes: Axes, order: TaskOrder) -> None:
 
 def name_group(label: str) -> str:
     """Return `group 1` for a number, and any other name as it is."""
-    return f"group {label}" if label.isdigit() else shorten(label)
+    return f"group {label}" if label.isdigit() else shorten_name(label)
 
 
 def draw_together(

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from reports.inputs.collect import Found, ReportInputs
+from relevance.planted_format import Recovery
+from reports.inputs.report_inputs import ReportInputs
 from reports.style.formatting import format_number
 from reports.style.markup import join_tasks, sentence
 from reports.words.finding import Finding, Tone, answer_missing
-from reports.words.group_stability import describe_stability, measure_stability
+from reports.words.group_stability import describe_stability, read_stability
 from reports.words.next_steps import command_for
 
 MANY_TASKS, MOST_MEMBERS, FEW_MEMBERS = 20, 20, 3
 """With more tasks than `MANY_TASKS`, only a few members of each group are named at the top."""
 _METHODS = {
     "kmeans": "k-means on the rows of the matrix",
+    "expected": "the partition with the greatest gain to be expected under its noise",
     "exact": "the partition with the greatest gain within groups",
     "exact-lower-bound": "the partition with the greatest certain gain within groups",
     "spectral": "spectral clustering of the symmetrised matrix",
@@ -34,7 +36,7 @@ def find_groups(inputs: ReportInputs) -> Finding:
     most = MOST_MEMBERS if len(inputs.groups.tasks) <= MANY_TASKS else FEW_MEMBERS
     parts = [join_tasks(tasks, most) + Markup(" together") for tasks in many]
     parts += [join_tasks(alone, most) + Markup(" alone")] if alone else []
-    stability = measure_stability(inputs)
+    stability = read_stability(inputs)
     evidence = [*describe_stability(inputs, stability), _describe_origin(inputs)]
     if inputs.planted is not None:
         evidence += _describe_planted(inputs.planted.found)
@@ -54,7 +56,7 @@ def _describe_origin(inputs: ReportInputs) -> Markup:
     return sentence("{}{}.", text, f" ({measure} relevance)" if measure else "")
 
 
-def _describe_planted(found: Found) -> Iterator[Markup]:
+def _describe_planted(found: Recovery) -> Iterator[Markup]:
     index = found.adjusted_rand_index
     if index >= 1 - 1e-9:
         yield sentence("They are exactly the groups that were planted.")

@@ -11,7 +11,7 @@ about what cannot be said of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,6 +20,7 @@ import numpy as np
 from analysis.arrays import Floats, Labels
 from analysis.levels import SIGNIFICANCE
 from analysis.partitions.agreement import to_labels
+from analysis.partitions.decision import Decision
 from analysis.partitions.per_draw import measure_gain
 from analysis.partitions.stability import GroupStability, measure_stability, tabulate_together
 from analysis.partitions.structure import Structure, find_structure
@@ -27,13 +28,27 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
+from relevance.groups.advice import (
+    EXPECTED,
+    GAINS,
+    GIVEN,
+    advise,
+    describe_advice,
+    describe_other,
+    knows_noise,
+    to_groups,
+)
 from relevance.groups.clustering import cluster, to_table
 from relevance.groups.group_format import CLUSTERS, STABILITY
-from relevance.groups.partition import read_values
+from relevance.groups.groupers import make_grouper
+from relevance.groups.partition import MAX_TASKS, read_values
 from relevance.matrices.matrix import RelevanceMatrix
 
 LEAST_TASKS_FOR_K = 4
 """With three tasks there is nothing between one group and none but two against one."""
+
+
+PAPER_METHOD = "kmeans"
 
 
 class _MeanGain(TypedDict):
@@ -56,10 +71,13 @@ class DoubtedGroups:
         matrix: what they were made from.
         method: how.
         groups: the groups; their origin holds the figures below.
-        structure: how the number of groups was chosen; None where it was given.
+        structure: how the number of groups was chosen; None where it was given, and for gains.
         stability: how far draws agree with them; None without draws, and for trivial groups.
         compared: what a task gains on average in one group of all, in its group, and alone.
         has_draws: whether there were draws.
+        decision: what the gains advise; None for a matrix of another measure. Groups whose number
+            was given stand in it as `given`.
+        knows_noise: whether draws say how noisy the gains are.
     """
 
     matrix: RelevanceMatrix
@@ -69,6 +87,8 @@ class DoubtedGroups:
     stability: GroupStability | None
     compared: Sequence[MeanGain]
     has_draws: bool
+    decision: Decision | None = None
+    knows_noise: bool = False
 
     def write(self, output: Output) -> tuple[Path, ...]:
         """Write groups, clusters and stability; a stability file of earlier groups is removed.
@@ -105,7 +125,7 @@ def parse_k(text: str) -> int | None:
 def group_matrix(
     matrix: RelevanceMatrix,
     k: int | None,
-    method: str = "kmeans",
+    method: str | None = None,
     seed: int = 0,
     draws: Floats | None = None,
 ) -> DoubtedGroups:
@@ -113,21 +133,62 @@ def group_matrix(
 
     Args:
         k: number of groups; None to choose it.
-        method: see `relevance.groups.clustering.cluster`.
+        method: see `relevance.groups.clustering.cluster`; None for the paper's, or, where k is
+            chosen for gains, for what they advise (`relevance.groups.advice`).
         seed: seed of initialisations and null matrices.
         draws: the matrix in every bootstrap draw, [B, T, T].
     """
+    if k is None and matrix.measure == GAINS:
+        return _take_advice(matrix, method or EXPECTED, seed, draws)
+    method = method or PAPER_METHOD
     structure = choose_k(matrix, method, draws, seed) if k is None else None
     count = k if structure is None else structure.k
     assert count is not None  # noqa: S101 (one of both is there)
     groups = cluster(matrix, count, method, seed)
+    found = _doubt(matrix, groups, method, seed, draws)
+    origin = {**found.groups.origin, **_describe_test(structure)}
+    found = replace(found, groups=Groups(groups.groups, origin), structure=structure)
+    return _set_beside_advice(found, draws) if matrix.measure == GAINS else found
+
+
+def _take_advice(
+    matrix: RelevanceMatrix, method: str, seed: int, draws: Floats | None
+) -> DoubtedGroups:
+    """Group the tasks as their gains advise."""
+    if method != EXPECTED:
+        make_grouper(method, 1)  # says if there is no such method
+    decision = advise(matrix, draws, method, seed)
+    found = _doubt(matrix, to_groups(decision, matrix, method), method, seed, draws)
+    return replace(found, decision=decision, knows_noise=knows_noise(matrix, draws))
+
+
+def _set_beside_advice(found: DoubtedGroups, draws: Floats | None) -> DoubtedGroups:
+    """Return groups of a given number with what the gains advise."""
+    labels = to_labels(found.groups, found.matrix.tasks)
+    decision = advise(found.matrix, draws, given=labels)
+    return replace(found, decision=decision, knows_noise=knows_noise(found.matrix, draws))
+
+
+def _doubt(
+    matrix: RelevanceMatrix, groups: Groups, method: str, seed: int, draws: Floats | None
+) -> DoubtedGroups:
+    """Return groups with their stability, and what they gain on the data that chose them."""
     labels = to_labels(groups, matrix.tasks)
     stability = None
-    if draws is not None and 1 < count < len(matrix.tasks):
-        stability = measure_stability(*_see_as(method, matrix, draws), labels, method, seed)
+    if draws is not None and 1 < len(groups.groups) < len(matrix.tasks):
+        own = _resample_by(method, matrix)
+        stability = measure_stability(*_see_as(own, matrix, draws), labels, own, seed)
     compared = _compare(matrix, labels, draws)
-    groups = Groups(groups.groups, {**groups.origin, **_to_origin(structure, stability, compared)})
-    return DoubtedGroups(matrix, method, groups, structure, stability, compared, draws is not None)
+    origin = {**groups.origin, **_to_origin(stability, compared)}
+    groups = Groups(groups.groups, origin)
+    return DoubtedGroups(matrix, method, groups, None, stability, compared, draws is not None)
+
+
+def _resample_by(method: str, matrix: RelevanceMatrix) -> str:
+    """Return the method by which draws are grouped: the gains' own, where they can be searched."""
+    if method != EXPECTED:
+        return method
+    return "exact" if len(matrix.tasks) <= MAX_TASKS else "spectral"
 
 
 def write_manual_groups(
@@ -191,32 +252,33 @@ def _compare(matrix: RelevanceMatrix, labels: Labels, draws: Floats | None) -> l
     return list({row["k"]: row for row in rows}.values())
 
 
-def _to_origin(
-    structure: Structure | None,
-    stability: GroupStability | None,
-    compared: Sequence[MeanGain],
-) -> dict[str, object]:
+def _to_origin(stability: GroupStability | None, compared: Sequence[MeanGain]) -> dict[str, object]:
     origin: dict[str, object] = {}
-    if structure is not None:
-        origin["auto"] = {
+    if stability is not None:
+        origin["resampling"] = stability.to_origin()
+    return {**origin, "compared": list(compared)} if compared else origin
+
+
+def _describe_test(structure: Structure | None) -> dict[str, object]:
+    """Return how the number of groups was chosen, for their origin."""
+    if structure is None:
+        return {}
+    return {
+        "auto": {
             "best": structure.best,
             "p_values": dict(structure.p_values),
             "z": {str(k): z for k, z in structure.z.items()},
         }
-    if stability is not None:
-        origin["resampling"] = stability.to_origin()
-    return {**origin, "compared": list(compared)} if compared else origin
+    }
 
 
 def _describe_structure(structure: Structure, method: str, has_draws: bool) -> Iterator[str]:
     if structure.k > 1:
         yield (f"{structure.k} groups stand out most from chance (p = {structure.p_value:.3f})")
     else:
-        advice = "; --method exact, which groups tasks that help each other, may see more"
         yield (
             f"warning: no structure found (p = {structure.p_value:.2f}): {method} would group "
             "sources and targets shuffled, or pure noise, as well; all tasks are left in one group"
-            + (advice if method == "kmeans" else "")
         )
     if not has_draws:
         yield "tested against shuffled values only: how noisy they are is not known"
@@ -226,6 +288,8 @@ def describe_doubt(found: DoubtedGroups) -> Iterator[str]:
     """Yield what the groups are worth and how far they can be trusted."""
     if found.structure is not None:
         yield from _describe_structure(found.structure, found.method, found.has_draws)
+    if found.decision is not None and GIVEN not in found.decision.others:
+        yield from describe_advice(found.decision, knows_noise=found.knows_noise)
     size = len(found.matrix.tasks)
     if found.compared:
         parts = [f"{_name(row['k'], size)} {_format(row)}" for row in found.compared]
@@ -233,6 +297,8 @@ def describe_doubt(found: DoubtedGroups) -> Iterator[str]:
     loss = found.groups.origin.get("kmeans_loss", 0.0) / size
     if loss > 0:
         yield f"the best {len(found.groups.groups)} groups by gain give {loss:.1%} more"
+    if found.decision is not None and GIVEN in found.decision.others:
+        yield from describe_other(found.decision)
     if not found.has_draws:
         yield (
             "no dev predictions behind this matrix: whether other seeds or examples would give "

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from markupsafe import Markup
 
 from relevance.systems.comparison_format import MULTI, SINGLE
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
+from reports.inputs.score_table import Difference, ScoreTable, label_system
 from reports.style.formatting import format_number
 from reports.style.markup import bold, join, sentence
-from reports.tables.score_table import Difference, ScoreTable, label_system
 from reports.words.finding import MOST_NAMED, Finding, Tone, answer_missing, describe_difference
 from reports.words.next_steps import command_for
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from markupsafe import Markup
 
 from relevance.matrices.gain_table import Gain, GainTable, PairGains
-from reports.inputs.collect import ReportInputs
+from reports.inputs.report_inputs import ReportInputs
 from reports.style.formatting import (
-    format_count,
+    count_noun,
     format_interval,
     format_number,
     format_percent,
@@ -61,7 +61,7 @@ def _refuse_pairs(question: str, gains: GainTable) -> Finding:
 def _count_left_out(count: int, gains: GainTable) -> Markup:
     return sentence(
         "{} left out: trained alone, {} {} no better than a constant answer.",
-        format_count(count, "pair is", "pairs are"),
+        count_noun(count, "pair is", "pairs are"),
         join_tasks(gains.unlearned),
         "is" if len(gains.unlearned) == 1 else "are",
     )
@@ -149,9 +149,9 @@ def _describe_size(gain: Gain, inputs: ReportInputs) -> Iterator[Markup]:
         return
     known = single_accuracy(inputs).get(gain.target)
     if known is None:
-        yield sentence("{} has {}.", bold(gain.target), format_count(gain.dev, "dev example"))
+        yield sentence("{} has {}.", bold(gain.target), count_noun(gain.dev, "dev example"))
         return
-    examples = format_count(abs(gain.value) * known * gain.dev, "example")
+    examples = count_noun(abs(gain.value) * known * gain.dev, "example")
     margin = 1.96 * math.sqrt(known * (1 - known) / gain.dev)
     yield sentence(
         "The change of {} is about {} of its {:,.0f} dev examples;",

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from reports.figures.style import (
+from reports.figures.paper_style import (
     LEAST_WIDE_IN,
     SMALL_PT,
     TWO_COLUMNS_IN,
@@ -17,9 +17,9 @@ from reports.figures.style import (
     strip_axes,
     styled,
 )
-from reports.inputs.curves import Curve
-from reports.inputs.run_index import KINDS
-from reports.style.formatting import shorten
+from reports.inputs.loss_curves import Curve
+from reports.inputs.run_index import RUN_KINDS
+from reports.style.formatting import shorten_name
 from reports.style.palette import color
 
 _PANEL_IN = 1.45
@@ -50,7 +50,7 @@ def draw_curves(curves: Mapping[str, Sequence[Curve]], width_in: float = TWO_COL
 
 def _order_labels(curves: Mapping[str, Sequence[Curve]]) -> list[str]:
     """Return the kinds of run: single-task first, the most shared next."""
-    found = {(KINDS.index(c.kind), c.label) for part in curves.values() for c in part}
+    found = {(RUN_KINDS.index(c.kind), c.label) for part in curves.values() for c in part}
     return [label for _, label in sorted(found)]
 
 
@@ -59,7 +59,7 @@ def _draw_curve(axes: Axes, curve: Curve, number: int) -> None:
 
 
 def _dress_panel(axes: Axes, task: str, *, is_lowest: bool) -> None:
-    axes.set_title(shorten(task, 16))
+    axes.set_title(shorten_name(task, 16))
     axes.set_xlim(0, 1)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y")

@@ -10,9 +10,15 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from relevance.matrices.matrix import RelevanceMatrix
-from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
-from reports.style.formatting import format_percent, shorten
+from relevance.matrices.gain_table import GainTable
+from reports.figures.paper_style import (
+    LEAST_WIDE_IN,
+    TWO_COLUMNS_IN,
+    new_figure,
+    strip_axes,
+    styled,
+)
+from reports.style.formatting import format_percent, shorten_name
 from reports.style.palette import color, sequential_map
 from reports.tables.attention_pairs import AttentionPair, list_attention_pairs
 
@@ -21,15 +27,15 @@ _CELLS_FRAC = 0.8
 
 
 def draw_attention(
-    frame: pd.DataFrame, matrix: RelevanceMatrix | None = None, width_in: float = TWO_COLUMNS_IN
+    frame: pd.DataFrame, gains: GainTable | None = None, width_in: float = TWO_COLUMNS_IN
 ) -> Figure:
     """Draw both tasks of each pair side by side, all on one scale; dark cells are differences.
 
     Args:
         frame: columns `task`, `partner`, `layer`, `head`, `similarity`.
-        matrix: gains, which are named and put the pairs that gain first; None for none.
+        gains: named, and put the pairs that gain first; None for none.
     """
-    pairs = list_attention_pairs(frame, matrix)
+    pairs = list_attention_pairs(frame, gains)
     panels = [(pair, task) for pair in pairs for task in pair.tasks]
     columns = min(len(panels), 2) if width_in > LEAST_WIDE_IN else 1
     rows = math.ceil(len(panels) / columns)
@@ -49,7 +55,7 @@ def draw_attention(
 
 def _title(pair: AttentionPair, task: str) -> str:
     """Return who is shown, and below it how the pair gains where that is known."""
-    who = f"{shorten(task)}, trained with {shorten(pair.partner(task))}"
+    who = f"{shorten_name(task)}, trained with {shorten_name(pair.partner(task))}"
     kind = f"{pair.kind} pair" if pair.kind else ""
     gain = f"gain {format_percent(pair.gains[task], signed=True)}" if task in pair.gains else ""
     return "\n".join(line for line in (who, ", ".join(p for p in (kind, gain) if p)) if line)

@@ -6,15 +6,16 @@ a sentence in `problems`, so that one bad file never costs the whole report.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
-from pydantic import Field
 from pydantic.dataclasses import dataclass as validated
 
+from hmnet.data.notes import NOTES_FILE, read_notes
 from hmnet.errors import InputError, OutputFolderError
 from hmnet.folder.outputs import Output
 from hmnet.folder.task_format import TASKS
@@ -23,51 +24,23 @@ from hmnet.study.hierarchy import Groups
 from hmnet.study.settings import STRICT
 from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.groups.group_format import CLUSTERS, STABILITY
+from relevance.matrices.gain_table import GainTable, tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
-from relevance.planted_format import PLANTED_SCHEMA
+from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
-from reports.inputs.columns import read_columns, read_with_origin
-from reports.inputs.curves import Curve, read_curves
+from reports.inputs.checked_tables import read_columns, read_with_origin
 from reports.inputs.hierarchy_sweeps import (
     CombinationSweep,
     LayerSweep,
     read_combinations,
     read_layers,
 )
+from reports.inputs.loss_curves import Curve, read_curves
 from reports.inputs.run_index import RunIndex, RunRecord, read_runs
+from reports.inputs.score_table import ScoreTable, arrange_scores
 
 T = TypeVar("T")
-
-
-@validated(frozen=True, config=STRICT)
-class Found:
-    """How well what was planted was found again.
-
-    Attributes:
-        adjusted_rand_index: agreement of the groups found with those planted; 1 is perfect.
-        k: number of groups found.
-        by_method: clustering method to its agreement.
-    """
-
-    adjusted_rand_index: float
-    k: int
-    by_method: Mapping[str, float] = field(default_factory=dict)
-
-
-@validated(frozen=True, config=STRICT)
-class Planted:
-    """A study whose true groups are known because they were built in.
-
-    Attributes:
-        description: what was planted, in a sentence or two.
-        groups: name of each planted group to its tasks.
-        found: how well they were found again.
-    """
-
-    description: str
-    groups: Annotated[Mapping[str, tuple[str, ...]], Field(min_length=1)]
-    found: Found
 
 
 @validated(frozen=True, config=STRICT)
@@ -109,6 +82,7 @@ class ReportInputs:
         collapsed: runs of the sweep that did not learn a task.
         shares: what the gains' variance is due to.
         data: a row per task and split, what its data are (`hmnet.folder.task_format`).
+        notes: a sentence for each oddity of the rows (`hmnet.data.oddities`).
         runs: finished, failed and unfinished runs.
         curves: task to its loss curves.
         study: the study file's text.
@@ -124,7 +98,7 @@ class ReportInputs:
     together: pd.DataFrame | None = None
     comparison: pd.DataFrame | None = None
     comparison_origin: Mapping[str, Any] = field(default_factory=dict)
-    planted: Planted | None = None
+    planted: PlantedRecord | None = None
     attention: pd.DataFrame | None = None
     layers: pd.DataFrame | None = None
     layer_sweep: LayerSweep | None = None
@@ -133,11 +107,22 @@ class ReportInputs:
     collapsed: pd.DataFrame | None = None
     shares: Shares | None = None
     data: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
     runs: RunIndex = field(default_factory=RunIndex)
     curves: Mapping[str, list[Curve]] = field(default_factory=dict)
     study: str | None = None
     problems: tuple[str, ...] = ()
     focus: str | None = None
+
+    @functools.cached_property
+    def gains(self) -> GainTable | None:
+        """The cells of the pairwise matrix."""
+        return None if self.pairwise is None else tabulate_gains(self.pairwise)
+
+    @functools.cached_property
+    def scores(self) -> ScoreTable | None:
+        """The comparison, as a table of systems by tasks."""
+        return None if self.comparison is None else arrange_scores(self.comparison)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -169,7 +154,7 @@ class ReportInputs:
         return [r for r in self.runs.of_kind("hierarchical") if r.spec.names == names]
 
 
-def collect(out: Path) -> ReportInputs:
+def read_inputs(out: Path) -> ReportInputs:
     """Read an output folder, whatever stages have been run.
 
     Raises:
@@ -199,6 +184,7 @@ def collect(out: Path) -> ReportInputs:
         collapsed=reader.read(output.collapsed, _read_collapsed),
         shares=reader.read(output.decomposition, _read_shares),
         data=reader.read(output.tasks, _read_tasks),
+        notes=reader.read(output.data / NOTES_FILE, read_notes) or (),
         runs=runs,
         curves=read_curves(runs),
         study=reader.read(output.study_file, _read_text),
@@ -227,8 +213,8 @@ def _read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _read_planted(path: Path) -> Planted:
-    return read_document(path, PLANTED_SCHEMA, Planted)
+def _read_planted(path: Path) -> PlantedRecord:
+    return read_document(path, PLANTED_SCHEMA, PlantedRecord)
 
 
 def _read_clusters(path: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Ends of a training that are told to the user."""
+"""The error of a training that diverged."""
 
 from __future__ import annotations
 

@@ -10,10 +10,16 @@ from matplotlib.figure import Figure
 
 from analysis.gains.paired import AVERAGE
 from relevance.systems.comparison_format import SINGLE
-from reports.figures.style import LEAST_WIDE_IN, TWO_COLUMNS_IN, new_figure, strip_axes, styled
-from reports.style.formatting import shorten
+from reports.figures.paper_style import (
+    LEAST_WIDE_IN,
+    TWO_COLUMNS_IN,
+    new_figure,
+    strip_axes,
+    styled,
+)
+from reports.inputs.score_table import Difference, Score, ScoreTable, label_system
+from reports.style.formatting import shorten_name
 from reports.style.palette import color
-from reports.tables.score_table import Difference, Score, ScoreTable, label_system
 
 MARKERS = "osD^vPX*"
 _SPREAD = 0.64
@@ -56,7 +62,7 @@ def _band_rows(axes: Axes, count: int) -> None:
 
 
 def _name_rows(axes: Axes, tasks: Sequence[str]) -> None:
-    axes.set_yticks(range(len(tasks)), [shorten(task, 16) for task in tasks])
+    axes.set_yticks(range(len(tasks)), [shorten_name(task, 16) for task in tasks])
     axes.set_ylim(len(tasks) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.axhline(0.5, color=color("edge"), linewidth=0.6)

@@ -22,7 +22,7 @@ LEAST_WIDE_IN = 4.5
 
 SMALL_PT, TEXT_PT = 6.5, 7.5
 
-_SETTINGS: Any = {
+_SETTINGS: Any = {  # the names of its keys are a type of the newest matplotlib alone
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": TEXT_PT,
@@ -70,9 +70,9 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(width_in: float, height_in: float, **options: Any) -> Figure:
+def new_figure(width_in: float, height_in: float) -> Figure:
     """Return an empty figure that no window and no registry knows."""
-    return Figure(figsize=(width_in, height_in), layout="constrained", **options)
+    return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
 def strip_axes(axes: Axes, *, keep: str = "left bottom") -> None:
