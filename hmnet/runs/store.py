@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from filelock import FileLock, Timeout
 
 from hmnet.errors import InputError, RelevanceError, WriteError, describe_write
+from hmnet.runs.late_losses import read_late_losses
 from hmnet.runs.result import (
     FAILURE_SCHEMA,
     RESULT_SCHEMA,
@@ -155,6 +156,20 @@ class RunStore:
         if path not in self._read or self._read[path][0] != stamp:
             self._read[path] = stamp, read_result(path)
         return self._read[path][1]
+
+    def late_losses(self, spec: RunSpec) -> dict[str, float]:
+        """Return task to its mean training loss over its last steps (`LATE_FRAC` of an epoch's).
+
+        A task without any in `metrics.jsonl` has that of its last epoch.
+
+        Raises:
+            InputError: if the run is not done, or its file of losses is not as the run wrote it.
+        """
+        result, name = self.result(spec), "metrics.jsonl"
+        if name not in result.files:
+            return dict(result.final_loss)
+        check_files(self.path(spec), {name: result.files[name]})
+        return {**result.final_loss, **read_late_losses(self.path(spec) / name)}
 
     def failure(self, spec: RunSpec) -> RunFailure | None:
         """Read why the run failed last, or None."""
