@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from analysis.arrays import Floats, Labels
-    from analysis.attention_gains import relate_to_gains
     from analysis.attention_similarity import compare_attention
+    from analysis.gains.attention_layers import relate_to_gains
     from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
     from analysis.gains.flags import compare_with_majority
     from analysis.gains.paired import estimate_differences, score_systems

@@ -13,16 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.levels import SIGNIFICANCE
 from analysis.scores.baselines import is_classification
 from analysis.scores.predictions import Array, Predictions
 
 CHANCE_FRAC = 0.97
-"""A run whose last epoch's loss is at least this share of chance has not learned its task."""
+"""A run whose last steps' loss is at least this share of chance has not learned its task, unless
+its dev predictions say otherwise."""
 Losses = Mapping[tuple[str, int], float]
 ONE_CLASS = "one class predicted"
 COLLAPSED_COLUMNS = ("task", "partner", "seed", "reason")
@@ -51,7 +54,9 @@ def find_collapsed(
     A task with a single class among its dev labels is not judged by its predictions.
 
     Args:
-        losses: (partner or "", seed) to the task's mean training loss over the last epoch.
+        losses: (partner or "", seed) to the task's mean training loss over its last steps. It
+            counts only where the dev predictions are no better than a constant answer
+            (`beats_constant`).
         chance_frac: share of the loss of guessing from which a loss counts as chance.
     """
     losses = losses or {}
@@ -60,7 +65,8 @@ def find_collapsed(
     for partner, arm in predictions.arms.items():
         for seed, values in zip(arm.seeds, arm.values, strict=True):
             reasons = _judge(predictions, values)
-            if losses.get((partner, seed), -np.inf) >= chance_frac * chance > 0:
+            is_at_chance = losses.get((partner, seed), -np.inf) >= chance_frac * chance > 0
+            if is_at_chance and not beats_constant(predictions, values):
                 reasons.append("loss at chance")
             if reasons:
                 found.append(CollapsedRun(predictions.task, partner, seed, tuple(reasons)))
@@ -70,6 +76,37 @@ def find_collapsed(
 def _judge(predictions: Predictions, values: Array) -> list[str]:
     word = ONE_CLASS if is_classification(predictions) else "constant predictions"
     return [word] if is_constant(values, predictions.labels) else []
+
+
+def beats_constant(predictions: Predictions, values: Array) -> bool:
+    """Tell whether predictions, [N], go with the labels beyond noise: a constant answer never does.
+
+    The hits (of values: the products of deviations) are compared with those of the same predictions
+    dealt out at random, whose mean and variance are known; one-sided at `SIGNIFICANCE`.
+    """
+    if is_classification(predictions):
+        surplus, variance = _count_surplus_hits(predictions.labels, values)
+    else:
+        deviations = [np.asarray(x, float) - np.mean(x) for x in (predictions.labels, values)]
+        surplus = float(np.prod(deviations, axis=0).sum())
+        squares = [float((d**2).sum()) for d in deviations]
+        variance = squares[0] * squares[1] / max(len(values) - 1, 1)
+    return variance > 0 and surplus / variance**0.5 > NormalDist().inv_cdf(1 - SIGNIFICANCE)
+
+
+def _count_surplus_hits(labels: Array, values: Array) -> tuple[float, float]:
+    """Return how many more hits there are than by chance, and the variance of chance.
+
+    With n_c labels and m_c predictions of class c, dealt out at random: sum n_c m_c / N hits, with
+    variance [sum a_c (N - n_c) (N - m_c) + (sum a_c)^2 - sum a_c^2] / (N^2 (N - 1)), a_c = n_c m_c.
+    """
+    size = len(labels)
+    classes = np.union1d(labels, values)
+    n, m = (np.array([np.sum(x == c) for c in classes], float) for x in (labels, values))
+    a = n * m
+    mixed = a.sum() ** 2 - (a**2).sum()
+    variance = ((a * (size - n) * (size - m)).sum() + mixed) / (size**2 * max(size - 1, 1))
+    return float(np.sum(labels == values) - a.sum() / size), float(variance)
 
 
 def is_constant(predicted: npt.ArrayLike, labels: npt.ArrayLike) -> bool:

@@ -14,6 +14,7 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.result import RunResult
 from hmnet.study.hierarchy import Groups, HierarchySpec
+from hmnet.study.settings import check_seed
 from hmnet.study.study import Study
 from hmnet.training.distributed import Group, join_group, leave_group
 from hmnet.training.execution import execute
@@ -56,10 +57,13 @@ def train_hierarchy(
 
     Raises:
         InputError: if the groups do not hold the study's tasks, or the hierarchy does not sum to
-            the encoder's depth.
+            the encoder's depth; at once if the seed is none, or the environment names a group of
+            processes that is not whole or does not come together.
     """
-    job = _plan_job(output, study, design)
+    if design.seed is not None:
+        check_seed(design.seed)
     group = join_group(on_gpus=bool(gpus))
+    job = _plan_job(output, study, design)
     machine = _choose_machine(gpus, threads, loggers, group)
     result = execute(job, output.runs, machine, group=group)
     leave_group()

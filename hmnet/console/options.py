@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, get_type_hints
 import typer
 
 from hmnet.errors import InputError
+from hmnet.study.settings import check_seed
 
 if TYPE_CHECKING:
     from hmnet.folder.outputs import Output
@@ -209,11 +210,21 @@ def parse_integers(text: str | None, parameter: str) -> list[int] | None:
     return [int(name) for name in names]
 
 
+MAX_SEEDS = 10_000
+
+
 def parse_seeds(text: str | None, parameter: str = "seeds") -> list[int] | None:
     """Return the seeds: `5` means 0 to 4, `0,3,7` means these."""
     numbers = parse_integers(text, parameter)
     if numbers is not None and len(numbers) == 1 and "," not in str(text):
         if numbers[0] < 1:
             raise InputError(f"Parameter `{parameter}` should be at least 1. Found `{text}`.")
+        if numbers[0] > MAX_SEEDS:
+            raise InputError(
+                f"Parameter `{parameter}` should be at most {MAX_SEEDS:,}, a number of seeds. "
+                f"Found `{text}`. A single seed is written with a comma: `{text},`."
+            )
         return list(range(numbers[0]))
+    for number in numbers or ():
+        check_seed(number, parameter)
     return numbers

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hmnet.encoders.config import load_config
     from hmnet.encoders.feed_forward import FeedForward, find_feed_forward, list_feed_forward
     from hmnet.encoders.fit import find_doubts, find_misfits
     from hmnet.encoders.layers import find_layers
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from hmnet.encoders.locate import (
         find_folder,
         identify,
-        load_config,
         load_tokenizer,
         read_depth,
         read_max_positions,

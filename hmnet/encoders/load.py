@@ -6,17 +6,25 @@ of transformers that could says `trust_remote_code=False`, since its default ask
 
 from __future__ import annotations
 
+import copy
 import functools
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
 from hmnet.encoders.cast_once import cast_once
+from hmnet.encoders.config import describe_refusal, load_config
 from hmnet.encoders.layers import find_layers, name_in_layers
-from hmnet.encoders.locate import describe_refusal, find_folder, load_config
+from hmnet.encoders.locate import find_folder
+from hmnet.encoders.model_files import ModelFiles, list_model_files
 from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError, first_line
 from hmnet.packing.attention import ATTENTION
@@ -35,12 +43,14 @@ class Encoder:
         layers: its Transformer layers, bottom first.
         missing: names of parameters that the checkpoint does not hold (new heads).
         is_packable: whether packed batches give what one-by-one passes give.
+        config: the configuration as it was read, before any option.
     """
 
     model: nn.Module
     layers: nn.ModuleList
     missing: frozenset[str]
     is_packable: bool
+    config: PreTrainedConfig
 
     @property
     def depth(self) -> int:
@@ -49,29 +59,66 @@ class Encoder:
 
 
 @functools.lru_cache(maxsize=4)
-def load_encoder(name: str, revision: str | None = None, dropout: float | None = None) -> Encoder:
+def load_encoder(
+    name: str,
+    revision: str | None = None,
+    dropout: float | None = None,
+    fingerprint: str | None = None,
+) -> Encoder:
     """Load the encoder with a sequence classification head; cached for the process.
 
     Args:
         dropout: probability for every dropout of the encoder; None keeps its own.
+        fingerprint: what the files that are loaded should have (`hmnet.encoders.identify`).
 
     Raises:
-        InputError: if the architecture is not a single list of layers of the config's depth.
+        InputError: if the architecture is not a single list of layers of the config's depth, or
+            the files are not those of the fingerprint.
     """
     folder = find_folder(name, revision)
-    config = load_config(folder)
-    if dropout is not None:
-        _set_dropout(config, dropout)
-    with quiet():
-        model, info = _load_model(folder, config)
+    with _unchanged(folder, fingerprint) as files:
+        config = load_config(folder)
+        original = copy.deepcopy(config)
+        if dropout is not None:
+            _set_dropout(config, dropout)
+        with quiet():
+            model, info = _load_model(files, config)
     missing = frozenset(info["missing_keys"])
-    layers = find_layers(model)
-    if any(name_in_layers(key, model, layers) for key in missing):
+    try:
+        encoder = as_encoder(model, missing)  # runs it once: odd values may show here
+    except Exception as error:
+        raise InputError(
+            f"{describe_refusal(error)} The architecture is that of `{folder}`."
+        ) from error
+    if any(name_in_layers(key, model, encoder.layers) for key in missing):
         raise InputError(
             f"Parameter `model` should hold weights for every layer. `{folder}` lacks "
             f"{len(missing)} tensors, among them `{min(missing)}`."
         )
-    return as_encoder(model, missing)
+    return replace(encoder, config=original)
+
+
+@contextmanager
+def _unchanged(folder: Path, fingerprint: str | None) -> Iterator[ModelFiles]:
+    """Hold a folder's files to what they are identified by, before and after they are read.
+
+    Raises:
+        InputError: if they have another fingerprint, or were written meanwhile.
+    """
+    files = list_model_files(folder)
+    stamps = files.stamps()
+    if fingerprint and (found := files.fingerprint()) != fingerprint:
+        raise InputError(
+            f"Parameter `model` should be the encoder that the run was planned with, of "
+            f"fingerprint {fingerprint}. Found {found} in `{folder}`: its files were replaced. "
+            "The same command, given again, plans with those that are there now."
+        )
+    yield files
+    if list_model_files(folder) != files or files.stamps() != stamps:
+        raise InputError(
+            f"Parameter `model` should be a folder that nobody writes to. The files of `{folder}` "
+            "changed while they were read; give the same command again."
+        )
 
 
 def as_encoder(model: nn.Module, missing: frozenset[str]) -> Encoder:
@@ -89,17 +136,63 @@ def as_encoder(model: nn.Module, missing: frozenset[str]) -> Encoder:
     return _with_packing(model.eval(), layers, missing)
 
 
-def _load_model(folder: Path, config: PreTrainedConfig) -> tuple[nn.Module, dict[str, list[str]]]:
-    options = {"config": config, "use_safetensors": True, "output_loading_info": True}
+def _load_model(
+    files: ModelFiles, config: PreTrainedConfig
+) -> tuple[nn.Module, dict[str, list[str]]]:
+    """Load the listed weights alone; transformers would look for further files in the folder."""
+    options = {"config": config, "output_loading_info": True, "dtype": torch.float32}
     try:
-        return AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=torch.float32, trust_remote_code=False, **options
-        )
-    except Exception as error:  # damaged weights and odd configurations raise many kinds
+        with ExitStack() as stack:
+            tensors = _open_weights(files, stack)
+            kind = _find_class(config, sum(math.prod(t.get_shape()) for t in tensors.values()))
+            model, info = kind.from_pretrained(
+                None, state_dict=tensors, trust_remote_code=False, **options
+            )
+    except InputError:
+        raise
+    except Exception as error:  # damaged files and odd values raise nearly anything
         raise InputError(
             f"Parameter `model` should be an encoder that AutoModelForSequenceClassification "
-            f"loads. `{folder}`: {describe_refusal(error)}"
+            f"loads. `{files.folder}`: {describe_refusal(error)}"
         ) from error
+    model.config.name_or_path = str(files.folder)
+    return model, info
+
+
+def _open_weights(files: ModelFiles, stack: ExitStack) -> dict[str, Any]:
+    """Return the name of each tensor with what reads it; nothing is read yet."""
+    tensors: dict[str, Any] = {}
+    for path in files.loaded:
+        file = stack.enter_context(safe_open(path, framework="pt"))
+        names = list(file.keys())
+        if twice := sorted(tensors.keys() & set(names)):
+            raise InputError(f"{path}: its tensors should stand in one part. Found `{twice[0]}`.")
+        tensors |= {name: file.get_slice(name) for name in names}
+    return tensors
+
+
+def _find_class(config: PreTrainedConfig, held: int) -> Any:
+    """Return the class of the model that is configured, after a look at its size.
+
+    Args:
+        held: parameters in the files.
+
+    Raises:
+        InputError: if the configuration describes far more parameters than the files hold.
+    """
+    with torch.device("meta"):
+        blank = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    described = sum(parameter.numel() for parameter in blank.parameters())
+    if described > 2 * held + _NEW_PARAMETERS:
+        raise InputError(
+            f"Parameter `model` should hold weights for what its config.json describes, "
+            f"{described:,} parameters. Found {held:,} in `{config.name_or_path}`."
+        )
+    return type(blank)
+
+
+_NEW_PARAMETERS = 2**24
+"""Parameters that the head of a classifier may have beyond what the files hold."""
 
 
 def _set_dropout(config: PreTrainedConfig, dropout: float) -> None:
@@ -124,7 +217,7 @@ def _with_packing(model: nn.Module, layers: nn.ModuleList, missing: frozenset[st
         with quiet():
             model.set_attn_implementation("eager")  # type: ignore[operator]
         _check_runs(model)
-    return Encoder(model, layers, missing, is_packable)
+    return Encoder(model, layers, missing, is_packable, model.config)  # type: ignore[arg-type]
 
 
 def _check_runs(model: nn.Module) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 
+from hmnet.encoders.config import describe_refusal, load_config, read_count
 from hmnet.encoders.fit import check_sizes, check_tokenizer_files, check_vocabulary
+from hmnet.encoders.model_files import check_folder, check_named_files, list_model_files
 from hmnet.encoders.quiet import quiet
-from hmnet.errors import InputError, SourceError, first_line
-from hmnet.storage.digests import digest, digest_file
+from hmnet.errors import InputError, SourceError
 from hmnet.study.settings import ModelRef
 
 _FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
@@ -49,17 +50,23 @@ def identify(name: str, revision: str | None = None) -> ModelRef:
         InputError: if the folder lacks a configuration or safetensors weights.
     """
     folder = find_folder(name, revision)
-    weights = sorted(folder.glob("*.safetensors"))
+    _check_parts(folder)
+    return ModelRef(name, _pin(name, folder), list_model_files(folder).fingerprint())
+
+
+def _pin(name: str, folder: Path) -> str | None:
+    """Return the commit that was read, by which every later reader asks; None for a folder."""
+    return None if folder == Path(name) else folder.name
+
+
+def _check_parts(folder: Path) -> None:
     missing = [] if (folder / "config.json").exists() else ["config.json"]
-    missing += [] if weights else ["model.safetensors"]
+    missing += [] if any(folder.glob("*.safetensors")) else ["model.safetensors"]
     if missing:
         raise InputError(
             f"Parameter `model` should be a folder with configuration and safetensors weights. "
             f"`{folder}` lacks {' and '.join(missing)}.{_advise(folder)}"
         )
-    parts = [digest_file(path) for path in (folder / "config.json", *weights)]
-    is_local = folder == Path(name)
-    return ModelRef(name, None if is_local else revision, digest(*parts))
 
 
 def _advise(folder: Path) -> str:
@@ -97,11 +104,15 @@ def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenize
             entries than the encoder beside it has embeddings.
     """
     folder = find_folder(name, revision)
+    check_folder(folder)
+    check_named_files(folder)
+    if (folder / "config.json").exists():
+        load_config(folder)  # the tokenizer's loader would read it unchecked
     check_tokenizer_files(name, folder)
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:
+    except Exception as error:  # a damaged file raises nearly anything
         raise InputError(
             f"Parameter `tokenizer` should be a folder or hub id with a tokenizer. "
             f"Found `{name}`: {describe_refusal(error)}"
@@ -114,6 +125,8 @@ def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenize
     check_vocabulary(tokenizer, name)
     if (folder / "config.json").exists():
         check_sizes(tokenizer, _read_vocab_size(load_config(folder)), name)
+    # written with the tokenizer where that is stored: the shell's HF_HUB_OFFLINE would decide it
+    tokenizer.init_kwargs["local_files_only"] = False
     return tokenizer
 
 
@@ -127,38 +140,22 @@ def _read_vocab_size(config: PreTrainedConfig) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def load_config(folder: Path) -> PreTrainedConfig:
-    """Load the configuration of an encoder.
-
-    Raises:
-        InputError: if transformers knows no such encoder without running code from its folder.
-    """
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"Parameter `model` should be an encoder that transformers knows. "
-            f"`{folder}`: {describe_refusal(error)}"
-        ) from error
-
-
-def describe_refusal(error: Exception) -> str:
-    """Return why transformers cannot load a folder; it would advise to run its code."""
-    if "trust_remote_code" in str(error):
-        return "it needs code of its own (`auto_map`), and code that comes with a model is not run."
-    return first_line(error)
-
-
 def read_depth(name: str, revision: str | None = None) -> int:
     """Return the number of layers that an encoder's configuration states."""
-    return int(load_config(find_folder(name, revision)).num_hidden_layers)
+    folder = find_folder(name, revision)
+    return read_count(load_config(folder), "num_hidden_layers", folder)
 
 
 def read_max_positions(name: str, revision: str | None = None) -> int | None:
     """Return the most tokens a sequence may have, or None where there is no limit."""
-    config = load_config(find_folder(name, revision))
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is None or int(positions) <= 0:  # XLNet states -1: none
+    folder = find_folder(name, revision)
+    config = load_config(folder)
+    if getattr(config, "max_position_embeddings", None) is None:
         return None
-    offset = (config.pad_token_id or 0) + 1 if config.model_type in _OFFSET_POSITIONS else 0
-    return int(positions) - offset
+    positions = read_count(config, "max_position_embeddings", folder)
+    if positions <= 0:  # XLNet states -1: none
+        return None
+    if config.model_type not in _OFFSET_POSITIONS:
+        return positions
+    padding = 0 if config.pad_token_id is None else read_count(config, "pad_token_id", folder)
+    return positions - padding - 1

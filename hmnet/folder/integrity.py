@@ -52,11 +52,16 @@ def verify(output: Output) -> Iterator[Problem]:
 
 
 def redo(problems: list[Problem]) -> list[str]:
-    """Discard the runs with problems, so that they are trained again; return their ids."""
+    """Discard the runs with problems, so that they are trained again; return their ids.
+
+    Each is looked at once more under its lock: a run that was being written is whole by now.
+    """
     runs = sorted({problem.run for problem in problems if problem.run is not None})
-    for path in runs:
-        RunStore(path.parent).discard(path.name)
-    return [path.name for path in runs]
+    return [p.name for p in runs if RunStore(p.parent).discard(p.name, _is_damaged)]
+
+
+def _is_damaged(path: Path) -> bool:
+    return (path / "result.json").exists() and any(_try(_check_run, path))
 
 
 def _try(check: Callable[[Path], object], path: Path, run: Path | None = None) -> Iterator[Problem]:

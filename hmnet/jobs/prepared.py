@@ -109,9 +109,9 @@ def prepare_study(study: Study, folder: Path) -> PreparedStudy:
         InputError, SourceError: if the encoder or a task's rows cannot be used, with all problems.
     """
     model = identify(study.model, study.revision)
-    tokenizer = load_tokenizer(study.model, study.revision)
+    tokenizer = load_tokenizer(model.name, model.revision)
     data = _prepare_tasks(study, tokenizer, folder)
-    vocab_size = read_vocab_size(study.model, study.revision)
+    vocab_size = read_vocab_size(model.name, model.revision)
     raise_problems(find_misfits(data, tokenizer, vocab_size, study.model))
     doubts = find_doubts(data, tokenizer, vocab_size)
     shadowed = [
@@ -124,7 +124,7 @@ def prepare_study(study: Study, folder: Path) -> PreparedStudy:
     return PreparedStudy(
         study=study,
         model=model,
-        depth=read_depth(study.model, study.revision),
+        depth=read_depth(model.name, model.revision),
         data=data,
         folders={name: d.folder for name, d in data.items() if d.folder},
         oddities=oddities,

@@ -109,14 +109,21 @@ def _silent_replacement() -> Iterator[None]:
         yield
 
 
-def raise_failures(summary: Summary) -> None:
-    """Raise a `RunsFailedError` that lists every failed run, if there is one."""
-    if summary.failed:
-        raise RunsFailedError(
+def raise_failures(summary: Summary, *more: str) -> None:
+    """Raise a `RunsFailedError` that lists every failed run, if there is one.
+
+    Args:
+        more: further sentences; they too are a failure.
+    """
+    listed = [f"{run_id}: {error}" for run_id, error in sorted(summary.failed.items())]
+    if listed:
+        listed.insert(
+            0,
             f"{len(summary.failed)} runs failed (more is in the `failure.json` of each one's "
             "folder); the others are kept, and the same command tries the failed ones again:",
-            *(f"{run_id}: {error}" for run_id, error in sorted(summary.failed.items())),
         )
+    if listed or more:
+        raise RunsFailedError(*listed, *more)
 
 
 def _run_pending(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hmnet.encoders.load import Encoder
+from hmnet.encoders.load import Encoder, load_encoder
 from hmnet.models.paths import HMNet, PathModel
 from hmnet.models.skillnet import SkillNet
 from hmnet.runs.spec import RunSpec
@@ -15,3 +15,13 @@ def build_paths(encoder: Encoder, spec: RunSpec) -> PathModel:
     return HMNet(
         encoder, spec.tasks, spec.hierarchy, spec.groups, spec.seed, duplicate=spec.duplicate
     )
+
+
+def load_encoder_of(spec: RunSpec) -> Encoder:
+    """Load a run's pretrained encoder; cached for the process.
+
+    Raises:
+        InputError: if the files that are there are not those that the run is identified by.
+    """
+    model = spec.model
+    return load_encoder(model.name, model.revision, spec.training.dropout, model.fingerprint)

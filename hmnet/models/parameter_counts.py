@@ -40,4 +40,4 @@ def make_blank_encoder(config: PreTrainedConfig) -> Encoder:
     """Return an encoder of the configured shapes whose parameters hold no values."""
     with torch.device("meta"), quiet():
         model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-    return Encoder(model, find_layers(model), frozenset(), is_packable=False)
+    return Encoder(model, find_layers(model), frozenset(), is_packable=False, config=config)

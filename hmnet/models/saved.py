@@ -14,17 +14,15 @@ import torch
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
+from hmnet.data.tokens import identify_tokenizer
+from hmnet.encoders.config import load_config
 from hmnet.encoders.load import as_encoder
-from hmnet.encoders.locate import find_folder, load_tokenizer
+from hmnet.encoders.locate import load_tokenizer
 from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
-from hmnet.models.build import build_paths
+from hmnet.models.build import build_paths, load_encoder_of
 from hmnet.models.model_card import Card
 from hmnet.models.paths import PathModel
 from hmnet.packing.forward import takes_segments
@@ -50,15 +48,28 @@ class SavedModel:
     max_length: int
 
 
-def write_model(folder: Path, model: PathModel, spec: RunSpec, max_length: int) -> None:
-    """Write a trained model; `hmnet.json` comes last, so its presence means complete."""
+def write_model(
+    folder: Path, model: PathModel, spec: RunSpec, max_length: int, tokenizer_id: str = ""
+) -> None:
+    """Write a trained model; `hmnet.json` comes last, so its presence means complete.
+
+    Args:
+        tokenizer_id: what `hmnet.data.identify_tokenizer` said of the one behind the rows.
+
+    Raises:
+        InputError: if the encoder's folder holds another encoder or tokenizer by now.
+    """
     (folder / "encoder").mkdir(parents=True, exist_ok=True)
-    source = find_folder(spec.model.name, spec.model.revision)
-    with quiet():
-        AutoConfig.from_pretrained(source, trust_remote_code=False).save_pretrained(
-            folder / "encoder"
+    tokenizer = load_tokenizer(spec.model.name, spec.model.revision)
+    if tokenizer_id and identify_tokenizer(tokenizer) != tokenizer_id:
+        raise InputError(
+            "Parameter `model` should have the tokenizer that the rows were tokenised with. Found "
+            f"another one in `{spec.model.name}`: its files were replaced. The same command, "
+            "given again, plans with those that are there now."
         )
-        load_tokenizer(str(source)).save_pretrained(folder / "encoder")
+    with quiet():
+        load_encoder_of(spec).config.save_pretrained(folder / "encoder")
+        tokenizer.save_pretrained(folder / "encoder")
     tensors = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters()}
     write_bytes(folder / "model.safetensors", save(tensors, {"format": "pt"}))
     write_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel(spec.run_id, max_length))
@@ -77,7 +88,7 @@ def load_model(folder: Path, spec: RunSpec) -> PathModel:
         )
     check_model(folder)
     read_saved(folder)
-    config = AutoConfig.from_pretrained(folder / "encoder", trust_remote_code=False)
+    config = load_config(folder / "encoder")
     with quiet():
         stock = AutoModelForSequenceClassification.from_config(
             config, dtype=torch.float32, trust_remote_code=False

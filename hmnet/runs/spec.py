@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from hmnet.storage.digests import canonical_json, digest
 from hmnet.storage.documents import parse_document, read_json, to_plain
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.study.settings import STRICT, ModelRef, TrainingSettings
+from hmnet.study.settings import STRICT, ModelRef, Seed, TrainingSettings
 from hmnet.study.skills import find_skills
 from hmnet.study.tasks import Task
 
@@ -62,7 +62,7 @@ class RunSpec:
     hierarchy: HierarchySpec
     groups: tuple[tuple[str, ...], ...]
     training: TrainingSettings
-    seed: int
+    seed: Seed
     engine_version: int = ENGINE_VERSION
     system: Literal["hierarchy", "skillnet"] = "hierarchy"
     duplicate: Literal["layer", "ffn"] = "layer"

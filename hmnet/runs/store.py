@@ -7,6 +7,7 @@
         model/                       only where it was asked for
         result.json                  written last: its presence means done
         failure.json                 in place of it where the run failed
+        .again/<run>/                a done run done again (for its model), until it is swapped in
 
 The ten digits hash the `RunSpec` without `NOT_IDENTITY`, so a run is found again by what decides
 its numbers, whoever asks and wherever it ran.
@@ -19,7 +20,7 @@ import dataclasses
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from filelock import FileLock, Timeout
 
 from hmnet.errors import InputError, RelevanceError, WriteError, describe_write
+from hmnet.runs.late_losses import read_late_losses
 from hmnet.runs.result import (
     FAILURE_SCHEMA,
     RESULT_SCHEMA,
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PREDICTIONS_SCHEMA = "predictions/1"
+AGAIN = ".again"
+"""Folder in a done run's folder, in which the run is done again."""
 RUNNING_MARK = ".running"
 """File in the folder of a run that a worker has begun."""
 
@@ -153,6 +157,20 @@ class RunStore:
             self._read[path] = stamp, read_result(path)
         return self._read[path][1]
 
+    def late_losses(self, spec: RunSpec) -> dict[str, float]:
+        """Return task to its mean training loss over its last steps (`LATE_FRAC` of an epoch's).
+
+        A task without any in `metrics.jsonl` has that of its last epoch.
+
+        Raises:
+            InputError: if the run is not done, or its file of losses is not as the run wrote it.
+        """
+        result, name = self.result(spec), "metrics.jsonl"
+        if name not in result.files:
+            return dict(result.final_loss)
+        check_files(self.path(spec), {name: result.files[name]})
+        return {**result.final_loss, **read_late_losses(self.path(spec) / name)}
+
     def failure(self, spec: RunSpec) -> RunFailure | None:
         """Read why the run failed last, or None."""
         path = self.path(spec) / "failure.json"
@@ -177,17 +195,43 @@ class RunStore:
         check_files(self.path(spec), {name: self.result(spec).files.get(name, "")})
         return read_table(self.path(spec) / name, PREDICTIONS_SCHEMA)[0]
 
-    def discard(self, run_id: str) -> None:
+    def discard(self, run_id: str, is_damaged: Callable[[Path], bool] | None = None) -> bool:
         """Remove what a run wrote, so that the next command that needs it does it again.
 
         `result.json` goes first: what is left of a removal that is cut off is an unfinished run.
+
+        Args:
+            is_damaged: asked under the run's lock, for it may have been done again by now; None
+                for no question.
+
+        Returns:
+            Whether it was removed.
         """
         path = self.folder / run_id
         with FileLock(path / ".lock"):
+            if is_damaged is not None and not is_damaged(path):
+                return False
             for name in ("result.json", "metrics.jsonl"):
                 (path / name).unlink(missing_ok=True)
-            for name in ("model", "predictions", "checkpoint"):
+            for name in ("model", "predictions", "checkpoint", AGAIN):
                 shutil.rmtree(path / name, ignore_errors=True)
+            return True
+
+    def beside(self, spec: RunSpec) -> RunStore:
+        """Return the store in which a done run is done again; the run stays whole meanwhile."""
+        return RunStore(self.path(spec) / AGAIN)
+
+    def adopt(self, spec: RunSpec) -> None:
+        """Swap in a finished run of `beside`; cut off, it leaves an unfinished run."""
+        own, new = self.path(spec), self.beside(spec).path(spec)
+        (own / "result.json").unlink(missing_ok=True)
+        for name in ("predictions", "model"):
+            shutil.rmtree(own / name, ignore_errors=True)
+        for name in ("spec.json", "metrics.jsonl", "predictions", "model", "result.json"):
+            if (new / name).exists():
+                (new / name).replace(own / name)
+        (own / "failure.json").unlink(missing_ok=True)
+        shutil.rmtree(own / AGAIN, ignore_errors=True)
 
     def finish(self, spec: RunSpec, result: RunResult) -> None:
         """Write `result.json`, last of all, and remove what only an unfinished run needs."""

@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from hmnet.errors import InputError
 from hmnet.storage.files import write_bytes
+from hmnet.storage.limits import LimitError
+from hmnet.storage.regular import read_regular
 
 T = TypeVar("T")
 
@@ -115,11 +117,12 @@ def parse_document(content: Mapping[str, object], schema: str, kind: type[T], wh
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object, with a limit on its size and a clear error."""
     try:
-        if path.stat().st_size > MAX_DOCUMENT_BYTES:
-            raise InputError(f"{path}: the file should have at most {MAX_DOCUMENT_BYTES} bytes.")
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_refuse_repeats)
+        text = read_regular(path, MAX_DOCUMENT_BYTES).decode("utf-8")
+        content = json.loads(text, object_pairs_hook=_refuse_repeats)
     except FileNotFoundError:
         raise InputError(f"{path}: the file does not exist.") from None
+    except LimitError as error:
+        raise InputError(f"{path}: {error}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: the file should be JSON. Found: {error}.") from None
     if not isinstance(content, dict):

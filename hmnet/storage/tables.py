@@ -15,6 +15,7 @@ from hmnet.errors import InputError, first_line
 from hmnet.storage import limits
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.files import write_bytes
+from hmnet.storage.regular import check_regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +65,7 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, Mapping[bytes, bytes]]:
     import pyarrow.parquet as pq
 
     try:
+        check_regular(path)
         # `pq.read_table` would take `a=1/` in a path for a column
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             limits.check_footer(file.metadata)

@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
-from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
+from hmnet.study.settings import STRICT, DataSettings, Seed, TrainingSettings
 from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
 
 Setting: TypeAlias = (
@@ -41,7 +41,6 @@ def _refuse_repeated(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-Seed = Annotated[int, Field(ge=0)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_refuse_repeated)]
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
 

@@ -10,7 +10,7 @@ to the order of additions.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
+from hmnet.errors import InputError, first_line, raise_problems
 from hmnet.training.steps import IndexArray
 
 
@@ -76,21 +77,73 @@ class Group:
 ALONE = Group()
 
 
+_NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+_VARIABLES = (*_NUMBERS, "MASTER_ADDR", "MASTER_PORT")
+_WAY_ON = (
+    f"Start with `torchrun`, which sets them all, or clear what an earlier start left: `unset "
+    f"{' '.join(_VARIABLES)}`."
+)
+START_LIMIT = timedelta(minutes=5)
+"""How long processes wait for each other at the start."""
+
+
+def read_group() -> Group:
+    """Return the group that the environment names, as `torchrun` does, or a group of one.
+
+    Raises:
+        InputError: if what it names is not whole, as when a variable was left from elsewhere.
+    """
+    given = {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
+    if _read_number(given.get("WORLD_SIZE", "1")) == 1 and given.get("RANK", "0") == "0":
+        return ALONE
+    raise_problems(_find_problems(given))
+    return Group(*(int(given[name]) for name in _NUMBERS))
+
+
+def _find_problems(given: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence if the variables name no process of a group."""
+    numbers = [_read_number(given.get(name, "")) for name in (*_NUMBERS, "MASTER_PORT")]
+    rank, size, local_rank, local_size, _ = (-1 if n is None else n for n in numbers)
+    is_whole = None not in numbers and "MASTER_ADDR" in given
+    if not (is_whole and 0 <= rank < size and 0 <= local_rank < local_size <= size):
+        shown = " ".join(f"{name}={value}" for name, value in given.items())
+        yield (
+            f"The environment should name one process of a group by {', '.join(_VARIABLES)}, or "
+            f"none of them. Found `{shown}`. {_WAY_ON}"
+        )
+
+
+def _read_number(text: str) -> int | None:
+    """Return the number that a text is, or None."""
+    return int(text) if text.isdecimal() else None
+
+
 def join_group(*, on_gpus: bool) -> Group:
     """Return the group that `torchrun` started this process in, or a group of one.
 
     Args:
         on_gpus: exchange by NCCL, between GPUs; else by Gloo.
+
+    Raises:
+        InputError: if the environment names no whole group, or the others do not come.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return ALONE
-    rank, size, local_rank, local_size = (
-        int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-    )
-    if not dist.is_initialized():
+    group = read_group()
+    if group.size == 1 or dist.is_initialized():
+        return group
+    try:
+        store, rank, size = next(dist.rendezvous("env://", timeout=START_LIMIT))
         # the others wait while the first one evaluates; torchrun ends all where one dies
-        dist.init_process_group("nccl" if on_gpus else "gloo", timeout=timedelta(days=1))
-    return Group(rank, size, local_rank, local_size)
+        store.set_timeout(timedelta(days=1))
+        kind = "nccl" if on_gpus else "gloo"
+        dist.init_process_group(
+            kind, store=store, rank=rank, world_size=size, timeout=timedelta(days=1)
+        )
+    except (dist.DistError, RuntimeError, OSError) as error:
+        raise InputError(
+            f"The environment says that this is process {group.rank} of {group.size} (RANK, "
+            f"WORLD_SIZE), but they did not find each other: {first_line(error)}. {_WAY_ON}"
+        ) from error
+    return group
 
 
 def leave_group() -> None:

@@ -13,11 +13,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from hmnet.data.task_data import TaskData, check_arrays
+from hmnet.data.task_data import DATA_SCHEMA, TaskData, TaskDataRecord, check_arrays
 from hmnet.data.task_data import load as load_data
-from hmnet.encoders.load import load_encoder
 from hmnet.errors import InputError
-from hmnet.models.build import build_paths
+from hmnet.models.build import build_paths, load_encoder_of
 from hmnet.models.paths import PathModel
 from hmnet.models.saved import write_model
 from hmnet.runs.job import Job, Machine
@@ -26,7 +25,7 @@ from hmnet.runs.result import RunResult
 from hmnet.runs.spec import RunSpec
 from hmnet.runs.store import RunStore
 from hmnet.storage.digests import canonical_json
-from hmnet.storage.documents import to_plain
+from hmnet.storage.documents import read_document, to_plain
 from hmnet.storage.files import append_line, write_bytes
 from hmnet.study.metrics import score
 from hmnet.study.tasks import Task
@@ -58,29 +57,49 @@ def execute(
     spec = job.spec
     if not group.is_first:
         return _help(job, store, machine, group)
-    with store.locked(spec, waits=waits) as folder:
-        is_done = store.is_done(spec, with_model=job.keep_model)
-        if group.agree(int(is_done)):
+    with store.locked(spec, waits=waits):
+        state = _find_state(job, store)
+        if group.agree(state) == _DONE:
             return store.result(spec)
-        store.write_spec(spec)
         store.forget_failure(spec)
+        place = store.beside(spec) if state == _AGAIN else store
         with _open_logger(spec, store, machine) as logger:
-            log = _LossLog(folder / "metrics.jsonl", logger)
-            model, data, done = _train(job, store, machine, group, log)
-            result = _evaluate_all(model, data, spec, store, done, torch.device(machine.device))
-            logger.log(result.steps, dict(_name_scores(result)))
-        if job.keep_model:
-            write_model(folder / "model", model, spec, job.max_length)
-        store.finish(spec, result)
-        group.agree(1)
-        return result
+            _execute(job, place, machine, group, logger)
+        if state == _AGAIN:
+            store.adopt(spec)
+        group.agree(_DONE)
+        return store.result(spec)
+
+
+_TO_DO, _DONE, _AGAIN = range(3)
+"""What the first process of a group says of a run; again: it is done, but kept no model."""
+
+
+def _find_state(job: Job, store: RunStore) -> int:
+    if store.is_done(job.spec, with_model=job.keep_model):
+        return _DONE
+    return _AGAIN if store.is_done(job.spec) else _TO_DO
+
+
+def _execute(job: Job, store: RunStore, machine: Machine, group: Group, logger: Logger) -> None:
+    """Train, evaluate and store a run in a store whose lock is held."""
+    spec, folder = job.spec, store.path(job.spec)
+    store.write_spec(spec)
+    log = _LossLog(folder / "metrics.jsonl", logger)
+    model, data, done = _train(job, store, machine, group, log)
+    result = _evaluate_all(model, data, spec, store, done, torch.device(machine.device))
+    logger.log(result.steps, dict(_name_scores(result)))
+    if job.keep_model:
+        write_model(folder / "model", model, spec, job.max_length, _read_tokenizer_id(job))
+    store.finish(spec, result)
 
 
 def _help(job: Job, store: RunStore, machine: Machine, group: Group) -> RunResult:
     """Take part in a run that the first process of a group stores; return its result."""
-    if not group.agree(0):
-        _train(job, store, machine, group, None)
-        group.agree(1)
+    state = group.agree(_TO_DO)
+    if state != _DONE:
+        _train(job, store.beside(job.spec) if state == _AGAIN else store, machine, group, None)
+        group.agree(_DONE)
     return store.result(job.spec)
 
 
@@ -127,8 +146,13 @@ def _name_scores(result: RunResult) -> Iterator[tuple[str, float]]:
 
 def build_model(spec: RunSpec) -> PathModel:
     """Build a run's model from its pretrained encoder, before any training."""
-    encoder = load_encoder(spec.model.name, spec.model.revision, spec.training.dropout)
-    return build_paths(encoder, spec)
+    return build_paths(load_encoder_of(spec), spec)
+
+
+def _read_tokenizer_id(job: Job) -> str:
+    """Return what identifies the tokenizer behind a job's rows."""
+    folder = next(iter(job.data.values()))
+    return read_document(folder / "data.json", DATA_SCHEMA, TaskDataRecord).tokenizer
 
 
 def _load_checked(job: Job, task: Task) -> TaskData:

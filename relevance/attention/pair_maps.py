@@ -16,7 +16,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from analysis.arrays import Floats
-from analysis.attention_gains import relate_to_gains
+from analysis.gains.attention_layers import relate_to_gains
 from analysis.gains.scales import compute_gains
 from analysis.scores.baselines import find_undefined
 from analysis.scores.predictions import collect_predictions

@@ -29,7 +29,7 @@ from relevance.pairwise.second_round import (
     describe_extra,
     plan_extra,
 )
-from relevance.pairwise.sweep import plan_sweep, train_sweep
+from relevance.pairwise.sweep import plan_sweep, train_sweep, write_measurement
 from relevance.pairwise.sweep_text import format_matrix
 
 
@@ -59,7 +59,8 @@ def run_pairwise(
     """Fine-tune every task and every pair; write the gains and what stands beside them.
 
     Raises:
-        RunsFailedError: if runs failed, after the matrix of the others is written.
+        RunsFailedError: if runs failed or are gone, after the matrix of the others is written; an
+            earlier one of more runs of this study is kept.
     """
     if options.refine is not None:
         yield from _refine(output, study, workers, options, options.refine)
@@ -75,9 +76,9 @@ def measure_round(
     prepared, plan = _plan(output, study, options)
     summary = train_sweep(output, prepared, plan, workers)
     measurement = measure_sweep(prepared, plan, output.runs, options.measure)
-    measurement.write(output)
+    problems = list(write_measurement(output, plan, measurement, summary))
     yield from describe_measurement(measurement)
-    raise_failures(summary)
+    raise_failures(summary, *problems)
     return measurement
 
 

@@ -14,14 +14,14 @@ from relevance.pairwise.sweep_record_format import SCORES
 
 
 def read_losses(plan: PairwisePlan, store: RunStore) -> dict[str, dict[tuple[str, int], float]]:
-    """Return task to (partner or "", seed) to its last epoch's loss, for all finished runs."""
+    """Return task to (partner or "", seed) to the loss of its last steps, for all finished runs."""
     losses: dict[str, dict[tuple[str, int], float]] = {name: {} for name in plan.tasks}
     for (task, seed), job in plan.singles.items():
         if store.is_done(job.spec):
-            losses[task]["", seed] = store.result(job.spec).final_loss[task]
+            losses[task]["", seed] = store.late_losses(job.spec)[task]
     for (one, other, seed), job in plan.pairs.items():
         if store.is_done(job.spec):
-            final = store.result(job.spec).final_loss
+            final = store.late_losses(job.spec)
             losses[one][other, seed], losses[other][one, seed] = final[one], final[other]
     return losses
 

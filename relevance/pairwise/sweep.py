@@ -6,15 +6,19 @@ measurement.matrix
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.jobs.cost import estimate_work
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.jobs.progress_line import SweepProgress
 from hmnet.jobs.schedule import Summary, raise_failures, run_jobs
 from hmnet.jobs.workers import Workers
+from hmnet.storage.digests import canonical_json
+from hmnet.storage.tables import read_table
 from hmnet.study.study import Study
+from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.extra_seeds import extend_plan, read_refinement
 from relevance.pairwise.measurement import (
     MEASURE_OPTIONS,
@@ -23,6 +27,7 @@ from relevance.pairwise.measurement import (
     measure_sweep,
 )
 from relevance.pairwise.plan import PairwisePlan, plan_pairwise
+from relevance.pairwise.sweep_record_format import SCORES
 
 
 def plan_sweep(
@@ -64,11 +69,43 @@ def run_sweep(
     """Run what is missing of the sweep, measure it, and write what was measured.
 
     Raises:
-        RunsFailedError: if runs failed, after the matrix of the others is written.
+        RunsFailedError: if runs failed or are gone, after the matrix of the others is written; an
+            earlier matrix of more runs of this study is kept.
     """
     prepared, plan = plan_sweep(output, study, single_seeds, keep_models=keep_models)
     summary = train_sweep(output, prepared, plan, workers)
     measurement = measure_sweep(prepared, plan, output.runs, options)
-    measurement.write(output)
-    raise_failures(summary)
+    raise_failures(summary, *write_measurement(output, plan, measurement, summary))
     return measurement
+
+
+def write_measurement(
+    output: Output, plan: PairwisePlan, measurement: SweepMeasurement, summary: Summary
+) -> Iterator[str]:
+    """Write what a sweep's runs show, unless what is there is of more runs of this study.
+
+    Yields:
+        A sentence for what is not as planned.
+    """
+    missing = len(plan.jobs) - measurement.scores["run"].nunique()
+    is_kept = missing > 0 and _holds_more(output, measurement)
+    if not is_kept:
+        measurement.write(output)
+    if missing > len(summary.failed):
+        yield (
+            f"{missing - len(summary.failed)} of {len(plan.jobs)} planned runs are gone, as if "
+            "another command had discarded them; the same command does them again."
+        )
+    if is_kept:
+        yield f"{output.pairwise} stays as it was: it is of more runs of this study."
+
+
+def _holds_more(output: Output, measurement: SweepMeasurement) -> bool:
+    """Tell whether the folder's matrix is of this study and of more runs."""
+    try:
+        scores, study = read_table(output.scores, SCORES.schema)
+        RelevanceMatrix.read(output.pairwise)
+    except InputError:
+        return False
+    is_same = canonical_json(study) == canonical_json(dict(measurement.study))
+    return is_same and len(scores) > len(measurement.scores)

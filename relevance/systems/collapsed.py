@@ -31,14 +31,14 @@ def find_collapsed_results(
 def _read_losses(
     prepared: PreparedStudy, systems: Sequence[System], store: RunStore
 ) -> dict[str, dict[tuple[str, int], float]]:
-    """Return task to (system, or "" for single-task ones, and seed) to its last epoch's loss."""
+    """Return task to (system, "" for single-task ones, and seed) to the loss of its last steps."""
     losses: dict[str, dict[tuple[str, int], float]] = {}
     for system in systems:
         arm = "" if system.name == SINGLE else system.name
         for seed in prepared.study.seeds:
             for job in plan_system(prepared, system, seed):
                 if store.is_done(job.spec):
-                    for task, loss in store.result(job.spec).final_loss.items():
+                    for task, loss in store.late_losses(job.spec).items():
                         losses.setdefault(task, {})[arm, seed] = loss
     return losses
 

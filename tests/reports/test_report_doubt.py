@@ -19,7 +19,7 @@ from report_fixture import (
     write_run,
 )
 
-import analysis.attention_gains
+import analysis.gains.attention_layers
 import analysis.scores.baselines
 import analysis.scores.collapse
 from hmnet.runs.store import PREDICTIONS_SCHEMA
@@ -152,7 +152,7 @@ def test_layers_of_a_real_measurement_are_read_and_drawn(tmp_path: Path) -> None
         [("a", "b", 0.1), ("b", "a", -0.1), ("a", "c", 0.2), ("c", "a", 0.0)],
         columns=["task", "partner", "gain"],
     )
-    table = analysis.attention_gains.relate_to_gains(similarities, gains)
+    table = analysis.gains.attention_layers.relate_to_gains(similarities, gains)
     path = tmp_path / "attention-layers.parquet"
     write_table(path, table, ATTENTION_LAYERS.schema, {"runs": []})
     inputs = read_inputs(tmp_path)

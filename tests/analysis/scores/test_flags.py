@@ -13,6 +13,7 @@ from analysis.gains.flags import compare_with_majority
 from analysis.scores.baselines import find_undefined, measure_majority
 from analysis.scores.collapse import (
     CollapsedRun,
+    beats_constant,
     find_collapsed,
     measure_chance_loss,
     tabulate_collapsed,
@@ -46,7 +47,8 @@ def test_constant_values_of_a_regression_have_collapsed() -> None:
 
 def test_a_loss_at_chance_is_found_though_classes_vary() -> None:
     # entropy of 5/8 and 3/8: 0.6616 nats; 97 % of it are 0.6417
-    target = make_rte([LABELS, LABELS], [LABELS])
+    varied = [0, 0, 0, 1, 1, 1, 1, 0]  # 5 hits, where 4 are to be expected of chance
+    target = make_rte([varied, varied], [varied])
     losses = {("", 0): 0.65, ("", 1): 0.63, ("mnli", 0): 0.70}
     found = find_collapsed(target, losses)
     assert [(run.partner, run.seed) for run in found] == [("", 0), ("mnli", 0)]
@@ -110,3 +112,41 @@ def test_the_table_of_collapsed_runs_names_task_partner_seed_and_reason() -> Non
         {"task": "cb", "partner": "rte", "seed": 3, "reason": "a; b"}
     ]
     assert list(tabulate_collapsed([]).columns) == ["task", "partner", "seed", "reason"]
+
+
+@pytest.mark.parametrize("right", [0.76, 0.5, 0.45])
+def test_a_run_that_beats_a_constant_answer_has_not_collapsed_whatever_its_loss(
+    right: float,
+) -> None:
+    # 3 classes, a constant answer is right in 34 %; 90 examples: beyond noise from about 42 %
+    labels = np.arange(100) % 3
+    rng = np.random.default_rng(0)
+    given = np.where(np.arange(100) < 100 * right, labels, (labels + rng.integers(1, 3, 100)) % 3)
+    target = make_target("tickets", labels, given, {})
+    assert find_collapsed(target, {("", 0): 1.5}) == []
+    shuffled = make_target("tickets", labels, rng.permutation(given), {})
+    assert [run.reasons for run in find_collapsed(shuffled, {("", 0): 1.5})] == [
+        ("loss at chance",)
+    ]
+
+
+def test_values_that_follow_the_labels_have_not_collapsed() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.normal(3.0, 1.0, 200)
+    for noise, is_collapsed in ((1.0, False), (3.0, False)):
+        given = 0.1 * labels + noise * 0.1 * rng.normal(size=200)  # far off, but in order
+        target = make_target("stsb", labels, given, {}, "pearson")
+        assert bool(find_collapsed(target, {("", 0): 9.0})) is is_collapsed
+    aside = make_target("stsb", labels, -labels, {}, "pearson")
+    assert find_collapsed(aside, {("", 0): 9.0})
+
+
+def test_hits_beyond_chance_by_hand() -> None:
+    # labels 0 0 0 0 0 1 1 1, all right: 8 hits; by chance (25 + 9) / 8 = 4.25, variance
+    # [25 * 3 * 3 + 9 * 5 * 5 + 34^2 - 25^2 - 9^2] / (64 * 7) = 900 / 448 = 2.0089; z = 2.65
+    target = make_rte(LABELS)
+    assert beats_constant(target, np.array(LABELS))
+    assert not beats_constant(target, np.zeros(8, int))
+    assert not beats_constant(target, 1 - np.array(LABELS))
+    # five of eight right, 0 0 0 1 1 1 1 0 against 0 0 0 1 1 0 0 1: 5 hits, 4 expected, z < 1
+    assert not beats_constant(target, np.array([0, 0, 0, 1, 1, 1, 1, 0]))

@@ -17,7 +17,7 @@ from hmnet.errors import InputError
 from hmnet.folder.integrity import redo, verify
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.prepared import prepare_study
-from hmnet.models.saved import load_model
+from hmnet.models.saved import load_model, write_model
 from hmnet.runs import result as run_result
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.result import check_files
@@ -212,3 +212,100 @@ def test_every_bad_file_is_named_at_once(tmp_path: Path) -> None:
         check_files(tmp_path, {"a": "00", "b": "", "c": "11"})
     assert len(caught.value.problems) == 3
     check_files(tmp_path, {"a": ""})
+
+
+def copy_job(output: Output, job: Job, *, keep_model: bool = False) -> Job:
+    return Job(job.spec, {"tone": output.data / job.data["tone"].name}, keep_model=keep_model)
+
+
+def test_a_done_run_stays_whole_while_it_is_done_again_for_its_model(
+    output: Output, whole: tuple[Path, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = copy_job(output, whole[1], keep_model=True)
+    before = output.runs.result(job.spec)
+    looks = []
+
+    def write(*words: object) -> None:
+        looks.append((list(verify(output)), output.runs.is_done(job.spec)))
+        write_model(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("hmnet.training.execution.write_model", write)
+    execute(job, output.runs, Machine())
+    assert looks == [([], True)]
+    assert list(verify(output)) == []
+    assert output.runs.is_done(job.spec, with_model=True)
+    assert output.runs.result(job.spec).scores == before.scores
+    assert not list(output.runs.path(job.spec).rglob(".again"))
+
+
+@pytest.mark.parametrize("name", ["write_predictions", "finish", "adopt"])
+def test_a_done_run_that_is_cut_off_when_done_again_is_whole_or_to_do(
+    output: Output, whole: tuple[Path, Job], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    job = copy_job(output, whole[1], keep_model=True)
+
+    def fail(*words: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, name, fail)
+        with pytest.raises(KeyboardInterrupt):
+            execute(job, output.runs, Machine())
+    assert list(verify(output)) == []
+    assert output.runs.is_done(job.spec)
+    execute(job, output.runs, Machine())
+    assert list(verify(output)) == []
+    assert output.runs.is_done(job.spec, with_model=True)
+
+
+def test_a_run_that_has_become_whole_is_not_redone(output: Output, whole: tuple[Path, Job]) -> None:
+    job = copy_job(output, whole[1])
+    path = output.runs.path(job.spec) / "predictions" / "tone.parquet"
+    content = path.read_bytes()
+    alter(path)
+    problems = list(verify(output))
+    assert problems
+    path.write_bytes(content)  # as the command that was writing it does
+    assert redo(problems) == []
+    assert output.runs.is_done(job.spec)
+
+
+def test_a_run_that_is_being_done_is_not_redone(output: Output, whole: tuple[Path, Job]) -> None:
+    job = copy_job(output, whole[1])
+    alter(output.runs.path(job.spec) / "predictions" / "tone.parquet")
+    problems = list(verify(output))
+    (output.runs.path(job.spec) / "result.json").unlink()  # unmarked, and begun
+    assert redo(problems) == []
+
+
+def make_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def make_zero(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("damage", [make_pipe, make_zero])
+@pytest.mark.parametrize(
+    "name", ["vocab.parquet", "output.json", "groups.json", "study.toml", "progress.json"]
+)
+def test_a_special_file_is_a_problem_and_is_not_read(
+    output: Output, name: str, damage: Callable[[Path], None]
+) -> None:
+    (output.folder / name).touch()
+    damage(output.folder / name)
+    assert any(name in problem.text for problem in verify(output))
+
+
+@pytest.mark.parametrize("damage", [make_pipe, make_zero])
+@pytest.mark.parametrize("name", ["result.json", "spec.json", "predictions/tone.parquet"])
+def test_a_special_file_in_a_run_is_a_problem_and_the_run_redone(
+    output: Output, whole: tuple[Path, Job], name: str, damage: Callable[[Path], None]
+) -> None:
+    damage(output.runs.path(whole[1].spec) / name)
+    problems = list(verify(output))
+    assert any(name in problem.text for problem in problems)
+    assert redo(problems) == [whole[1].spec.run_id]

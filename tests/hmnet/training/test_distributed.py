@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,7 +17,11 @@ from tiny_study import write_groups, write_study
 
 import hmnet.training.execution
 from hmnet.cli import app
+from hmnet.console.options import parse_seeds
+from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
+from hmnet.study.study import load_study
+from hmnet.training import distributed
 from hmnet.training.distributed import Group
 
 SETTINGS = ("--set", "training.dropout=0.0", "--set", "training.batch_size=7")
@@ -112,3 +117,69 @@ def test_shares_hold_every_example_once() -> None:
     own, share = Group(2, 3).share(index[:2])  # fewer examples than processes
     assert (own.tolist(), share) == ([0], 0.0)
     assert Group().share(index)[1] == 1.0
+
+
+VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"WORLD_SIZE": "2"},
+        {"RANK": "1"},
+        {"RANK": "1", "WORLD_SIZE": "1"},
+        {"RANK": "0", "WORLD_SIZE": "2"},
+        {"RANK": "0", "WORLD_SIZE": "two"},
+        {"WORLD_SIZE": "-3"},
+        dict.fromkeys(VARIABLES, "3"),  # the fourth of three
+    ],
+)
+def test_a_process_group_left_in_the_environment_is_refused_at_once(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: dict[str, str]
+) -> None:
+    set_environment(monkeypatch, left)
+    monkeypatch.setattr("hmnet.commands.train.prepare_study", None)  # nothing is prepared
+    with pytest.raises(InputError, match=r"one process of a group.*`unset RANK") as error:
+        app(list_words(study, tmp_path / "out"), standalone_mode=False)
+    assert len(error.value.problems) == 1
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_processes_that_do_not_come_are_not_waited_for_without_end(
+    monkeypatch: pytest.MonkeyPatch, rank: str
+) -> None:
+    whole = dict(zip(VARIABLES, (rank, "2", rank, "2", "127.0.0.1", ""), strict=True))
+    set_environment(monkeypatch, {**whole, "MASTER_PORT": str(find_port())})
+    monkeypatch.setattr(distributed, "START_LIMIT", timedelta(seconds=1))
+    with pytest.raises(InputError, match=f"process {rank} of 2.*did not find each other"):
+        distributed.join_group(on_gpus=False)
+
+
+@pytest.mark.parametrize("left", [{}, {"WORLD_SIZE": "1", "RANK": "0"}, {"LOCAL_RANK": "0"}])
+def test_a_process_alone_is_a_group_of_one(
+    monkeypatch: pytest.MonkeyPatch, left: dict[str, str]
+) -> None:
+    set_environment(monkeypatch, left)
+    assert distributed.join_group(on_gpus=False) == Group()
+
+
+@pytest.mark.parametrize("seed", [2**63, 2**64, 10**30])
+def test_a_seed_beyond_a_tables_integers_is_refused_at_once(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr("hmnet.commands.train.prepare_study", None)
+    with pytest.raises(InputError, match="Parameter `seed` should be from 0 to"):
+        app(list_words(study, tmp_path / "out", "--seed", str(seed)), standalone_mode=False)
+    with pytest.raises(InputError, match="Parameter `seeds` should be from 0 to"):
+        parse_seeds(f"0,{seed}")
+    with pytest.raises(InputError, match="should be at most"):
+        parse_seeds(str(seed))
+    with pytest.raises(InputError, match=r"Parameter `seeds.0` should be less than 9223372036854"):
+        load_study(study, {"seeds": [seed]})

@@ -16,8 +16,8 @@ from tiny_study import write_study
 import hmnet.jobs.workers
 import relevance.attention.pair_maps
 from analysis import attention_similarity
-from analysis.attention_gains import relate_to_gains
 from analysis.attention_similarity import compare_attention, sum_similarities
+from analysis.gains.attention_layers import relate_to_gains
 from analysis.scores.baselines import find_undefined
 from analysis.scores.predictions import collect_predictions
 from hmnet.data.tokens import SplitData
