@@ -393,11 +393,13 @@ def test_a_task_whose_loss_is_infinite_leaves_its_own_cells_empty_and_no_other(
 ) -> None:
     shutil.copytree(study.parent, tmp_path / "study")
     for path in (tmp_path / "study" / "data" / "grade").iterdir():
-        pd.read_parquet(path).assign(label=1e30).to_parquet(path)  # its square is no float32
+        frame = pd.read_parquet(path)
+        frame.assign(label=1e30 * frame["label"]).to_parquet(path)  # its square is no float32
     out = Output(tmp_path / "out")
-    words = ["pairwise", "--study", str(tmp_path / "study" / "study.toml"), "--out"]
+    raw = ["--set", "training.targets=raw", "--out", str(out.folder)]
+    words = ["pairwise", "--study", str(tmp_path / "study" / "study.toml"), *raw]
     with pytest.raises(RelevanceError) as caught:
-        relevance_app([*words, str(out.folder)], standalone_mode=False)
+        relevance_app(words, standalone_mode=False)
     first, *listed = caught.value.problems
     assert first == (
         "3 runs failed (more is in the `failure.json` of each one's folder); the others are kept, "
