@@ -35,7 +35,8 @@ from relevance.pairwise.extra_seeds import REFINEMENT_SCHEMA, Refinement, read_r
 from relevance.pairwise.sweep_record_format import DECOMPOSITION_SCHEMA
 
 SAMPLES = sorted((Path(__file__).parent / "frozen").iterdir())
-NOT_SAMPLED = {"attention-layers/1", "planted/1", "data-notes/1"}  # of all pairs; of the demo; new
+# of all pairs; of the demo; and what came after the sample
+NOT_SAMPLED = {"attention-layers/1", "planted/1", "data-notes/1", "study-origin/1"}
 DOCUMENTS: dict[str, Any] = {
     SPEC_SCHEMA: RunSpec,
     RESULT_SCHEMA: RunResult,
