@@ -46,6 +46,7 @@ HEAVY = ("torch", "transformers", "datasets", "sklearn", "scipy", "matplotlib", 
 TORCH_FREE = ("hmnet/storage", "hmnet/study", "hmnet/runs")
 HELP_LIMIT_S = 0.7
 DISTRIBUTIONS = {
+    "charset_normalizer": "charset-normalizer",
     "dask": "distributed",  # which requires its own release of it
     "huggingface_hub": "huggingface-hub",
     "sklearn": "scikit-learn",
