@@ -188,13 +188,14 @@ def test_all_tasks_of_a_file_are_predicted_at_once(
     done = shell("hmnet", *command, "--task", "all")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [list(line) for line in lines] == [["grade", "match"]] * 2
+    assert [list(line) for line in lines] == [["row", "grade", "match"]] * 2
     groups = swept.runs.find(run)[1].groups
     run_layers = 1 + len([group for group in groups if {"grade", "match"} & set(group)]) + 2
     assert f"{run_layers} layers run where separate models run 6" in done.stderr  # {1,1,1}
     assert "left out, as the file lacks their columns: tone" in done.stderr
     alone = call(capsys, hmnet_app, *command, "--task", "grade").splitlines()
-    assert [json.loads(line) for line in alone] == [line["grade"] for line in lines]
+    expected = [{"row": line["row"], **line["grade"]} for line in lines]
+    assert [json.loads(line) for line in alone] == expected
     with pytest.raises(RelevanceError, match="column") as refused:
         call(capsys, hmnet_app, *command, "--task", "tone")
     assert refused.value.exit_code != 0
@@ -393,8 +394,8 @@ def test_a_task_whose_loss_is_infinite_leaves_its_own_cells_empty_and_no_other(
 ) -> None:
     shutil.copytree(study.parent, tmp_path / "study")
     for path in (tmp_path / "study" / "data" / "grade").iterdir():
-        frame = pd.read_parquet(path)
-        frame.assign(label=1e30 * frame["label"]).to_parquet(path)  # its square is no float32
+        rows = pd.read_parquet(path)  # the labels' squares are no float32
+        rows.assign(label=np.resize([1e30, -1e30], len(rows))).to_parquet(path)
     out = Output(tmp_path / "out")
     raw = ["--set", "training.targets=raw", "--out", str(out.folder)]
     words = ["pairwise", "--study", str(tmp_path / "study" / "study.toml"), *raw]

@@ -41,7 +41,8 @@ def take(rows: Rows, name: str, parameter: str) -> pa.ChunkedArray:
         return _decode(rows.table.column(name))
     column_name, _, field = name.partition(".")
     if not field or column_name not in rows.table.column_names:
-        _raise_missing(name, rows.names, parameter, "columns")
+        hint = "" if rows.has_types else " The first line of the file should hold their names."
+        _raise_missing(name, rows.names, parameter, "columns", hint)
     column = rows.table.column(column_name)
     for part in field.split("."):
         fields = [f.name for f in column.type] if pa.types.is_struct(column.type) else []
@@ -52,11 +53,14 @@ def take(rows: Rows, name: str, parameter: str) -> pa.ChunkedArray:
     return _decode(column)
 
 
-def _raise_missing(name: str, known: Sequence[str], parameter: str, what: str) -> NoReturn:
+def _raise_missing(
+    name: str, known: Sequence[str], parameter: str, what: str, hint: str = ""
+) -> NoReturn:
     has_close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    more = suggest(name, known) if has_close else hint
     raise InputError(
         f"Parameter `{parameter}` should name a column of the data. Found `{name}`. "
-        f"The {what} are: {', '.join(known) or 'none'}.{suggest(name, known) if has_close else ''}"
+        f"The {what} are: {', '.join(known) or 'none'}.{more}"
     )
 
 

@@ -54,6 +54,7 @@ def read_file(path: Path, wanted: Sequence[str], where: str) -> Rows:
     suffix = split_name(path)[1]
     try:
         limits.check_most(path.stat().st_size, limits.MAX_FILE_BYTES, "bytes")
+        _check_content(path)
         rows = _find_reader(suffix)(path, wanted)
         limits.check_most(rows.table.num_rows, limits.MAX_ROWS, "rows")
         return rows
@@ -63,6 +64,16 @@ def read_file(path: Path, wanted: Sequence[str], where: str) -> Rows:
         raise InputError(
             f"{where}: the file should be {suffix[1:]}. Found: {first_line(error)}"
         ) from error
+
+
+def _check_content(path: Path) -> None:
+    """Refuse what often lies in the place of a file."""
+    with path.open("rb") as file:
+        first = file.read(64)
+    if first.startswith(b"version https://git-lfs"):
+        raise FormatError("a pointer of Git LFS in place of the rows; `git lfs pull` fetches them")
+    if first.startswith(b"PK\x03\x04"):
+        raise FormatError("an archive or a spreadsheet; unpack it, or save the sheet as csv")
 
 
 def _find_reader(suffix: str) -> Callable[[Path, Sequence[str]], Rows]:

@@ -109,7 +109,9 @@ def _parse_line(line: str, number: int) -> dict[str, Any]:
     try:
         content = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"line {number}: {first_line(error)}") from None
+        is_list = number == 1 and line.lstrip().startswith("[")
+        way = ". A list of all rows is read from a file named .json" if is_list else ""
+        raise FormatError(f"line {number}: {first_line(error)}{way}") from None
     if not isinstance(content, dict):
         raise FormatError(f"line {number}: {shorten(content)}, which is no JSON object.")
     return content

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -313,8 +313,16 @@ def _check(rows: Rows, task: Task, where: str) -> RawSplit:
     labels = collect(problems, read_labels, rows, task)
     questions = collect(problems, read_questions, rows, task.question)
     raise_problems(f"{where}: {problem}" for problem in problems)
-    whole = RawSplit(texts, labels, np.arange(len(labels), dtype=np.int64), questions, rows.notes)
+    notes = (*rows.notes, *_count_blank(texts, task))
+    whole = RawSplit(texts, labels, np.arange(len(labels), dtype=np.int64), questions, notes)
     return _drop_unlabelled(whole, task, where)
+
+
+def _count_blank(texts: Sequence[Sequence[str]], task: Task) -> Iterator[str]:
+    for name, column in zip(task.text, texts, strict=True):
+        count = sum(not text.strip() for text in column)
+        if count:
+            yield f"{count:,} of {len(column):,} rows have an empty text in column `{name}`"
 
 
 def _drop_unlabelled(whole: RawSplit, task: Task, where: str) -> RawSplit:

@@ -304,3 +304,30 @@ def test_values_with_a_decimal_comma_are_numbers(tmp_path: Path, delimiter: str)
     content = f"body{delimiter}label\na{delimiter}3,5\nb{delimiter}-1\nc{delimiter}0,25\n"
     write(tmp_path, "train.csv", content.encode())
     assert load_split(task, "train", tmp_path).labels.tolist() == [3.5, -1.0, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("train.csv", b"version https://git-lfs.github.com/spec/v1\nsize 1\n", "git lfs pull"),
+        ("train.parquet", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("train.csv", b"PK\x03\x04" + bytes(range(256)), "a spreadsheet"),
+        ("train.jsonl", b'[{"body": "a"},\n{"body": "b"}]\n', "a file named .json"),
+        ("train.jsonl", b'{"body": "a"},\n', "line 1: Extra data"),
+    ],
+)
+def test_what_lies_in_the_place_of_rows_is_named(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    assert said in refused(tmp_path, name, content)
+
+
+def test_a_file_without_a_header_is_told_what_its_first_line_should_hold(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="first line of the file should hold their names"):
+        read(tmp_path, "train.tsv", b"a good one\t1\nanother\t0\n")
+
+
+@pytest.mark.parametrize("blank", ["", "   ", "\u00a0"])
+def test_rows_with_an_empty_text_are_counted(tmp_path: Path, blank: str) -> None:
+    rows = read(tmp_path, "train.csv", f'body,label\n"{blank}",no\nb,yes\n'.encode())
+    assert rows.notes == ("1 of 2 rows have an empty text in column `body`",)
