@@ -190,28 +190,45 @@ def predict(
         Path,
         typer.Option(
             "--input",
-            help="Rows with the task's text columns, or text and text_pair: jsonl, csv, parquet.",
+            help="Rows with the task's text columns, or text and text_pair: jsonl, csv, parquet...",
         ),
     ],
     target: Annotated[
-        Path | None, typer.Option("--output", help="Where to write jsonl. [default: the terminal]")
+        Path | None,
+        typer.Option(
+            "--output",
+            help="Where to write: jsonl, csv, tsv or parquet. [default: jsonl, to the terminal]",
+        ),
     ] = None,
+    identity: Annotated[
+        str | None,
+        typer.Option("--id", help="Column that names the rows. [default: row, counted from 0]"),
+    ] = None,
+    all_columns: Annotated[
+        bool, typer.Option("--all-columns", help="Repeat every column of the input.")
+    ] = False,
     out: OutOption = None,
 ) -> None:
     """Predict a task's label and probabilities for rows of a file; shared layers run once."""
-    from hmnet.commands.predict import predict_file, to_lines
+    from hmnet.commands.predict import (
+        InputColumns,
+        check_target,
+        predict_file,
+        to_lines,
+        write_predictions,
+    )
     from hmnet.folder.outputs import open_output
 
-    predictions = predict_file(open_output(out, create=False), run, task, source)
-    lines = to_lines(predictions, task)
+    if target is not None:
+        check_target(target)
+    columns = InputColumns(identity, all_columns)
+    predictions = predict_file(open_output(out, create=False), run, task, source, columns)
     say_aside(predictions.describe())
     if target is None:
-        typer.echo("".join(lines), nl=False)
+        typer.echo("".join(to_lines(predictions, task)), nl=False)
     else:
-        from hmnet.storage.files import write_bytes
-
-        write_bytes(target, "".join(lines).encode())
-        typer.echo(f"wrote {len(lines)} predictions to {target}")
+        count = write_predictions(predictions, task, target)
+        typer.echo(f"wrote {count} predictions to {target}")
 
 
 @app.command()

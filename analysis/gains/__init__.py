@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         estimate_scores,
         score_systems,
     )
+    from analysis.gains.posterior import GainPosterior, measure_cell_noise, measure_components
     from analysis.gains.power import (
         POWER,
         Detection,
@@ -64,6 +65,7 @@ __all__ = [
     "Estimate",
     "ExtraRuns",
     "GainBootstrap",
+    "GainPosterior",
     "Scale",
     "SeedScores",
     "Split",
@@ -81,6 +83,8 @@ __all__ = [
     "fit_additive",
     "has_full_rank",
     "make_generator",
+    "measure_cell_noise",
+    "measure_components",
     "measure_noise",
     "measure_value",
     "name_shares",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         to_labels,
     )
     from analysis.partitions.batched_kmeans import RowKMeans, measure_within
+    from analysis.partitions.decision import Decision, Expectation, decide, expect
     from analysis.partitions.exact import solve_sets, trace_partition, value_sets
     from analysis.partitions.kmeans import KMeansRuns, run_kmeans
     from analysis.partitions.per_draw import (
@@ -47,6 +48,8 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "Decision",
+    "Expectation",
     "GroupStability",
     "KMeansRuns",
     "RowKMeans",
@@ -59,7 +62,9 @@ __all__ = [
     "compare_members",
     "compare_mutually",
     "count_together",
+    "decide",
     "embed_spectrum",
+    "expect",
     "find_structure",
     "measure_gain",
     "measure_objective",

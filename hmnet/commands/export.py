@@ -8,7 +8,7 @@ from hmnet.commands.stored_run import find_task
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
-from hmnet.models.saved import export_path, load_model
+from hmnet.models.saved import export_path, load_model, read_saved
 from hmnet.runs.result import read_result
 
 
@@ -29,4 +29,5 @@ def export_task(output: Output, run: str, task: str, folder: Path) -> None:
         raise InputError(f"Parameter `out` should be a new or empty folder. Found `{folder}`.")
     model = load_model(path / "model", spec)
     tokenizer = load_tokenizer(str(path / "model" / "encoder"))
+    tokenizer.model_max_length = read_saved(path / "model").max_length
     export_path(model, tokenizer, spec, task, folder, read_result(path / "result.json"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +13,21 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.special import softmax
 
 from hmnet.commands.stored_run import find_task
+from hmnet.data.columns import take
 from hmnet.data.raw import load_texts, read_input
 from hmnet.data.tokens import tokenise
 from hmnet.encoders.locate import load_tokenizer
+from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.models.saved import load_model, read_saved
 from hmnet.models.shared_prefix import LayerPasses
 from hmnet.runs.spec import RunSpec
+from hmnet.storage.files import write_bytes
 from hmnet.study.tasks import Task
 from hmnet.training.evaluation import Logits, predict_tasks
 
@@ -40,12 +46,15 @@ class Predictions:
     """Predictions for the rows of a file.
 
     Attributes:
+        inputs: what a row is joined by: `row`, its number from 0, or the column that was asked for,
+            and the file's other columns on request; a value per row each.
         outputs: task to one mapping per row: `label` and `probabilities`, or `value`.
         left_out: tasks whose texts the file does not hold.
         passes: layers that were run, and that separate models would have run.
         seconds: from tokens to outputs.
     """
 
+    inputs: Mapping[str, Sequence[object]]
     outputs: Mapping[str, Sequence[Prediction]]
     left_out: tuple[str, ...]
     passes: LayerPasses
@@ -65,10 +74,26 @@ class Predictions:
         return said
 
 
-def predict_file(output: Output, run: str, task: str, source: Path) -> Predictions:
+@dataclass(frozen=True)
+class InputColumns:
+    """Which columns of the input stand beside its predictions.
+
+    Attributes:
+        id: the column that rows are known by; None for their number, from 0, as `row`.
+        keeps_all: whether every column of the input is repeated.
+    """
+
+    id: str | None = None
+    keeps_all: bool = False
+
+
+def predict_file(
+    output: Output, run: str, task: str, source: Path, columns: InputColumns | None = None
+) -> Predictions:
     """Predict the rows of a file by a task, or by all of them (`ALL`).
 
-    Layers that tasks share are run once for the tasks that read the same columns.
+    Layers that tasks share are run once for the tasks that read the same columns. What was odd
+    about the file is logged.
 
     Raises:
         InputError: if the run lacks the task or its model, or the file lacks the text columns.
@@ -76,7 +101,9 @@ def predict_file(output: Output, run: str, task: str, source: Path) -> Predictio
     folder, spec = output.runs.find(run)
     wanted = _choose_tasks(spec, task)
     asked = [column for each in wanted for column in (*each.text, *ANY_TASK)]
-    by_columns, left_out = _match_columns(wanted, read_input(source, asked).names)
+    names = read_input(source, asked).names
+    by_columns, left_out = _match_columns(wanted, names)
+    inputs = _read_inputs(source, names, asked, columns or InputColumns())
     if not by_columns:
         by_columns = {wanted[0].text: [wanted[0]]}  # whose columns are then said to be missing
     model = load_model(folder / "model", spec)
@@ -84,18 +111,23 @@ def predict_file(output: Output, run: str, task: str, source: Path) -> Predictio
     max_length = read_saved(folder / "model").max_length
     outputs: dict[str, list[Prediction]] = {}
     passes, seconds = LayerPasses(), 0.0
-    for columns, tasks in by_columns.items():
-        rows = load_texts(dataclasses.replace(tasks[0], text=columns, question=()), source)
+    notes: dict[str, None] = {}
+    for read, tasks in by_columns.items():
+        rows = load_texts(dataclasses.replace(tasks[0], text=read, question=()), source)
+        notes |= dict.fromkeys(rows.notes)
         split = tokenise(rows, tokenizer, max_length)
         began = time.perf_counter()
-        names = [each.name for each in tasks]
+        together = [each.name for each in tasks]
         precision = spec.training.precision
-        logits, run_passes = predict_tasks(model, names, split, precision, torch.device("cpu"))
+        logits, run_passes = predict_tasks(model, together, split, precision, torch.device("cpu"))
         seconds += time.perf_counter() - began
         passes.asked += run_passes.asked
         passes.computed += run_passes.computed
         outputs |= {each.name: list(_name_outputs(each, logits[each.name])) for each in tasks}
+    for note in notes:
+        _LOG.warning("note: %s", note)
     return Predictions(
+        inputs,
         {each.name: outputs[each.name] for each in wanted if each.name in outputs},
         tuple(left_out),
         passes,
@@ -103,13 +135,86 @@ def predict_file(output: Output, run: str, task: str, source: Path) -> Predictio
     )
 
 
+def _read_inputs(
+    source: Path, names: Sequence[str], asked: Sequence[str], columns: InputColumns
+) -> dict[str, list[object]]:
+    """Return the columns that stand beside the predictions; one named as these are has a prefix."""
+    wanted = [*(names if columns.keeps_all else ()), *([columns.id] if columns.id else ())]
+    rows = read_input(source, (*wanted, *asked))
+    found: dict[str, list[object]] = {}
+    if columns.id is None:
+        found["row"] = list(range(len(rows)))
+    for name in dict.fromkeys((*([columns.id] if columns.id else ()), *wanted)):
+        shown = f"input.{name}" if name in _OURS or name in found else name
+        found[shown] = take(rows, name, "id").to_pylist()
+    return found
+
+
+_OURS = ("row", "label", "probabilities", "value")
+_LOG = logging.getLogger(__name__)
+
+
+# Written
+
+
+TARGETS = (".jsonl", ".csv", ".tsv", ".parquet")
+"""Suffixes of files that predictions are written to."""
+
+
+def check_target(path: Path) -> None:
+    """Refuse a file of no known format, before anything is run."""
+    if path.suffix.lower() not in TARGETS:
+        raise InputError(
+            f"Parameter `output` should be a {', '.join(s[1:] for s in TARGETS)} file. "
+            f"Found `{path}`."
+        )
+
+
+def write_predictions(predictions: Predictions, task: str, path: Path) -> int:
+    """Write a row per row of the input, in the format of the suffix; return how many.
+
+    A table has a column for each label's probability; a line of JSON holds them as an object.
+    """
+    check_target(path)
+    suffix = path.suffix.lower()
+    if suffix == ".jsonl":
+        content = "".join(to_lines(predictions, task)).encode()
+    else:
+        table = pd.DataFrame(_flatten(row) for row in _join(predictions, task))
+        target = io.BytesIO()
+        if suffix == ".parquet":
+            table.to_parquet(target, index=False)
+        else:
+            table.to_csv(target, index=False, sep="\t" if suffix == ".tsv" else ",")
+        content = target.getvalue()
+    write_bytes(path, content)
+    return len(next(iter(predictions.outputs.values())))
+
+
 def to_lines(predictions: Predictions, task: str) -> list[str]:
     """Return a JSON line per row: a task's prediction, or for `ALL` those of each task by name."""
-    outputs = predictions.outputs
-    if task in outputs:
-        return [json.dumps(row) + "\n" for row in outputs[task]]
-    rows = zip(*outputs.values(), strict=True)
-    return [json.dumps(dict(zip(outputs, row, strict=True))) + "\n" for row in rows]
+    return [json.dumps(row, default=str) + "\n" for row in _join(predictions, task)]
+
+
+def _join(predictions: Predictions, task: str) -> Iterator[dict[str, object]]:
+    """Yield each row's columns of the input, then its prediction or those of each task by name."""
+    inputs, outputs = predictions.inputs, predictions.outputs
+    for number, row in enumerate(zip(*outputs.values(), strict=True)):
+        known = {name: column[number] for name, column in inputs.items()}
+        yield {**known, **(row[0] if task in outputs else dict(zip(outputs, row, strict=True)))}
+
+
+def _flatten(row: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Return a row's objects as columns: `probability.yes`, or `task.probability.yes`."""
+    flat: dict[str, object] = {}
+    for name, value in row.items():
+        if name == "probabilities" and isinstance(value, Mapping):
+            flat |= {f"{prefix}probability.{label}": p for label, p in value.items()}
+        elif isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
 
 
 def _choose_tasks(spec: RunSpec, task: str) -> list[Task]:

@@ -22,7 +22,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hmnet.data.raw import load_text_columns, load_texts
+    from hmnet.data.notes import NOTES_FILE, read_notes, write_notes
+    from hmnet.data.oddities import find_oddities
+    from hmnet.data.raw import list_shadowed, load_text_columns, load_texts, read_input
     from hmnet.data.task_data import TaskData, check_arrays, describe, load, prepare, verify_folder
     from hmnet.data.tokens import Ints, SplitData, tokenise
 else:
@@ -31,15 +33,21 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "NOTES_FILE",
     "Ints",
     "SplitData",
     "TaskData",
     "check_arrays",
     "describe",
+    "find_oddities",
+    "list_shadowed",
     "load",
     "load_text_columns",
     "load_texts",
     "prepare",
+    "read_input",
+    "read_notes",
     "tokenise",
     "verify_folder",
+    "write_notes",
 ]

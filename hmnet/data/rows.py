@@ -30,6 +30,9 @@ class Rows:
     lines: npt.NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
 
+    def __len__(self) -> int:
+        return self.table.num_rows
+
     def describe_place(self, row: int) -> str:
         """Return how a message names a row: by its number, from 0, and its line if it has one."""
         if self.lines is None:

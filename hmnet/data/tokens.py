@@ -233,6 +233,16 @@ class Template:
     first_segments: int
 
 
+def learn_template(tokenizer: Any, segments: int) -> Template:
+    """Return the special tokens around some number of texts, as the tokenizer places them.
+
+    Raises:
+        InputError: if the tokenizer is not a fast one, or does not suit.
+    """
+    with _plain_backend(tokenizer) as backend:
+        return _learn_template(tokenizer, backend, segments)
+
+
 def _learn_template(tokenizer: Any, backend: Any, segments: int) -> Template:
     """Read the template off the tokenizer's encoding of one text, or of a pair."""
     probe = backend.encode("a") if segments == 1 else backend.encode("a", "a")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hmnet.encoders.config import load_config
     from hmnet.encoders.feed_forward import FeedForward, find_feed_forward, list_feed_forward
+    from hmnet.encoders.fit import find_doubts, find_misfits
     from hmnet.encoders.layers import find_layers
     from hmnet.encoders.load import Encoder, as_encoder, load_encoder
     from hmnet.encoders.locate import (
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
         load_tokenizer,
         read_depth,
         read_max_positions,
+        read_vocab_size,
     )
-    from hmnet.encoders.quiet import quiet
     from hmnet.encoders.watching import Heads, list_spans, observe, watch
 else:
     from hmnet.lazy import import_on_demand
@@ -41,9 +42,11 @@ __all__ = [
     "FeedForward",
     "Heads",
     "as_encoder",
+    "find_doubts",
     "find_feed_forward",
     "find_folder",
     "find_layers",
+    "find_misfits",
     "identify",
     "list_feed_forward",
     "list_spans",
@@ -51,8 +54,8 @@ __all__ = [
     "load_encoder",
     "load_tokenizer",
     "observe",
-    "quiet",
     "read_depth",
     "read_max_positions",
+    "read_vocab_size",
     "watch",
 ]

@@ -16,9 +16,9 @@ from hmnet.data.task_data import verify_folder
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.runs.result import check_files, read_result
-from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
+from hmnet.runs.spec import read_spec
 from hmnet.runs.store import RunStore
-from hmnet.storage.documents import read_document, read_json
+from hmnet.storage.documents import read_json
 from hmnet.storage.tables import read_parquet
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import load_study
@@ -87,7 +87,7 @@ def _accept(path: Path) -> None:
 
 
 def _check_run(path: Path) -> None:
-    spec = read_document(path / "spec.json", SPEC_SCHEMA, RunSpec)
+    spec = read_spec(path / "spec.json")
     if spec.run_id != path.name:
         raise InputError(
             f"{path}: the folder should have the name of its run, {spec.run_id}. Its spec.json "

@@ -23,7 +23,9 @@ from hmnet.encoders.locate import load_tokenizer
 from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
 from hmnet.models.build import build_paths, load_encoder_of
+from hmnet.models.model_card import Card
 from hmnet.models.paths import PathModel
+from hmnet.packing.forward import takes_segments
 from hmnet.runs.result import RunResult, check_files, read_result
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import read_document, write_document
@@ -132,45 +134,19 @@ def export_path(
 ) -> None:
     """Write a task's path as a model folder that `AutoModelForSequenceClassification` loads.
 
-    The folder holds the configuration with the task's labels, safetensors, the tokenizer and a
-    model card; loading it needs transformers alone.
+    The folder holds the configuration with the task's labels, safetensors, the tokenizer with the
+    length that inputs are cut to, and a model card; loading it needs transformers alone.
     """
     out.mkdir(parents=True, exist_ok=True)
+    path = model.path(task)
+    has_segments = takes_segments(path)
+    if not has_segments:  # a stock model would be given what this one was trained without
+        kept = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
+        tokenizer.model_input_names = kept
     with quiet():
-        model.path(task).save_pretrained(out)  # type: ignore[operator]
+        path.save_pretrained(out)  # type: ignore[operator]
         tokenizer.save_pretrained(out)
-    write_bytes(out / "README.md", _model_card(spec, task, result).encode())
-
-
-def _model_card(spec: RunSpec, task: str, result: RunResult) -> str:
     definition = next(t for t in spec.tasks if t.name == task)
-    group = next(group for group in spec.groups if task in group)
-    rows = [
-        f"| {split} | {metric} | {value:.4f} |"
-        for split, values in result.scores[task].items()
-        for metric, value in values.items()
-    ]
-    inputs = ", ".join(f"`{column}`" for column in definition.text)
-    return "\n".join(
-        [
-            "---",
-            "library_name: transformers",
-            "pipeline_tag: text-classification",
-            f"base_model: {spec.model.name}",
-            "---",
-            f"# {task}",
-            "",
-            f"The path of task `{task}` in a hierarchical multi-task encoder "
-            f"({{{spec.hierarchy}}}: shared, cluster and task layers), trained on "
-            f"{len(spec.tasks)} tasks. Its group: {', '.join(group)}.",
-            "",
-            f"- Inputs, in this order: {inputs}.",
-            f"- Labels: {', '.join(str(label) for label in definition.labels) or 'one value'}.",
-            f"- Encoder: `{spec.model.name}`; run `{spec.run_id}`; seed {spec.seed}.",
-            "",
-            "| dev split | metric | value |",
-            "| --- | --- | --- |",
-            *rows,
-            "",
-        ]
-    )
+    most = int(tokenizer.model_max_length)
+    card = Card(spec, definition, result, tokenizer, has_segments, most)
+    write_bytes(out / "README.md", card.write().encode())

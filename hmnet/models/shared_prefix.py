@@ -65,7 +65,8 @@ def _remember(forward: Forward, passes: LayerPasses, keep: bool) -> Forward:
     def run(*args: object, **kwargs: object) -> object:
         nonlocal given, output
         passes.asked += 1
-        asked = next((each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)), None)
+        tensors = (each for each in (*args, *kwargs.values()) if isinstance(each, Tensor))
+        asked = next(tensors, None)
         if asked is not None and _is_same(asked, given):
             return output
         passes.computed += 1

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hmnet.packing.device_split import ResidentSplit
     from hmnet.packing.dropout import Dropout, replace_dropout, seed_dropout
     from hmnet.packing.first_token import read_every_token, read_first_tokens_only
-    from hmnet.packing.forward import compute_logits, packs_exactly
+    from hmnet.packing.forward import compute_logits, packs_exactly, runs_padded
 else:
     from hmnet.lazy import import_on_demand
 
@@ -51,6 +51,7 @@ __all__ = [
     "read_first_tokens_only",
     "replace_dropout",
     "round_up",
+    "runs_padded",
     "seed_dropout",
     "sort_by_length",
 ]

@@ -71,9 +71,15 @@ def _accepted(model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """Keep the inputs that the architecture takes (DistilBERT has no segments)."""
     known = inspect.signature(model.forward).parameters
     kept = {name: value for name, value in inputs.items() if name in known}
-    if getattr(model.config, "type_vocab_size", 0) < 2:
+    if not takes_segments(model):
         kept.pop("token_type_ids", None)
     return kept
+
+
+def takes_segments(model: nn.Module) -> bool:
+    """Tell whether an architecture tells two segments of a sequence apart."""
+    has_kinds = (getattr(model.config, "type_vocab_size", 0) or 0) >= 2
+    return has_kinds and "token_type_ids" in inspect.signature(model.forward).parameters
 
 
 def position_offset(model: nn.Module) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
 from hmnet.storage.digests import canonical_json, digest
-from hmnet.storage.documents import to_plain
+from hmnet.storage.documents import parse_document, read_json, to_plain
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import STRICT, ModelRef, Seed, TrainingSettings
 from hmnet.study.skills import find_skills
@@ -123,3 +124,20 @@ def _drop_what_old_runs_did(content: dict[str, Any]) -> None:
             holder = holder[owner]
         if holder[name] == old:
             del holder[name]
+
+
+def read_spec(path: Path) -> RunSpec:
+    """Read a run's `spec.json`; a field that came after it holds what old runs did (`LATER`).
+
+    Raises:
+        InputError: as in `read_document`.
+    """
+    content = read_json(path)
+    for field, old in LATER.items():
+        *owners, name = field.split(".")
+        holder: object = content
+        for owner in owners:
+            holder = holder.get(owner) if isinstance(holder, dict) else None
+        if isinstance(holder, dict):
+            holder.setdefault(name, old)
+    return parse_document(content, SPEC_SCHEMA, RunSpec, str(path))

@@ -38,7 +38,7 @@ from hmnet.runs.result import (
     digest_files,
     read_result,
 )
-from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
+from hmnet.runs.spec import SPEC_SCHEMA, RunSpec, read_spec
 from hmnet.storage.documents import read_document, write_document
 from hmnet.storage.tables import read_table, write_table
 
@@ -266,7 +266,7 @@ class RunStore:
                 f"Parameter `run` should name one run in {self.folder}, by its id or its folder. "
                 f"Found `{name}`, which fits: {listed}."
             )
-        return found[0], read_document(found[0] / "spec.json", SPEC_SCHEMA, RunSpec)
+        return found[0], read_spec(found[0] / "spec.json")
 
 
 def _stamp(path: Path) -> _Stamp:

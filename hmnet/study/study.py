@@ -216,8 +216,8 @@ def _short(value: Setting) -> str:
     return "none" if value is None else shorten(value)
 
 
-def _flatten(content: Mapping[str, Setting], prefix: str = "") -> dict[str, Setting]:
-    flat: dict[str, Setting] = {}
+def _flatten(content: Mapping[str, Setting], prefix: str = "") -> Table:
+    flat: Table = {}
     for key, value in content.items():
         flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {}
         flat |= {} if isinstance(value, dict) else {f"{prefix}{key}": value}

@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from relevance.groups.advice import advise, describe_advice
     from relevance.groups.at_hand import Groupings, find_groupings
     from relevance.groups.clustering import cluster, to_table
     from relevance.groups.doubt import (
@@ -61,11 +62,13 @@ __all__ = [
     "KMeansGrouper",
     "LowerBoundGrouper",
     "SpectralGrouper",
+    "advise",
     "best_partition",
     "check_k",
     "choose_k",
     "cluster",
     "compare_with_published",
+    "describe_advice",
     "describe_doubt",
     "find_groupings",
     "group_matrix",

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from analysis.scores.collapse import is_constant
 from hmnet.errors import InputError
 from hmnet.runs.result import FAILURE_SCHEMA, RunFailure, RunResult, read_result
-from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
+from hmnet.runs.spec import RunSpec, read_spec
 from hmnet.storage.documents import read_document
 
 RunKind = Literal["single-task", "pair", "multi-task", "skillnet", "hierarchical"]
@@ -137,7 +137,7 @@ def _list_runs(folder: Path) -> list[Path]:
 
 def _read_run(path: Path) -> RunRecord | FailedRun | Literal["running", "unfinished"]:
     if (path / "result.json").exists():
-        spec = read_document(path / "spec.json", SPEC_SCHEMA, RunSpec)
+        spec = read_spec(path / "spec.json")
         result = read_result(path / "result.json")
         return RunRecord(path, spec, result, _check_predictions(path, spec))
     if (path / ".running").exists():

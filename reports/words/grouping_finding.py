@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from markupsafe import Markup
 
@@ -37,14 +37,52 @@ def find_groups(inputs: ReportInputs) -> Finding:
     parts = [join_tasks(tasks, most) + Markup(" together") for tasks in many]
     parts += [join_tasks(alone, most) + Markup(" alone")] if alone else []
     stability = read_stability(inputs)
-    evidence = [*describe_stability(inputs, stability), _describe_origin(inputs)]
+    decision = inputs.groups.origin.get("decision")
+    evidence = [
+        *describe_decision(decision),
+        *describe_stability(inputs, stability),
+        _describe_origin(inputs),
+    ]
     if inputs.planted is not None:
         evidence += _describe_planted(inputs.planted.found)
     is_steady = stability.is_steady and not inputs.lacks_seed_noise
     is_certain = is_steady or inputs.groups.origin.get("method") == "manual"
+    if isinstance(decision, Mapping):  # groups that were chosen for their gain are judged by it
+        is_certain = decision["verdict"] == "alone" or decision["low"] > 0
     tone: Tone = "good" if is_certain else "doubt"
     answer = Markup("; ").join(parts) + Markup(".")
     return Finding("groups", question, answer, tuple(evidence), tone)
+
+
+def describe_decision(decision: object) -> Iterator[Markup]:
+    """Yield what groups are expected to gain, beside sharing all and nothing.
+
+    Args:
+        decision: from the groups' origin; nothing is said where there is none.
+    """
+    if not isinstance(decision, Mapping):
+        return
+    together, alone = decision["others"]["all"], decision["others"]["alone"]
+    if decision["verdict"] == "alone":
+        yield sentence(
+            "No evidence for sharing: in one group of all, a task is expected to gain {}.",
+            _format_gain(together),
+        )
+        return
+    beside = f"; in one group of all {_format_gain(together)}"
+    yield sentence(
+        "A task is expected to gain {}{}. That training alone is better is {} % likely.",
+        _format_gain(decision),
+        "" if decision["verdict"] == "all" else beside,
+        format_number(100 * (1 - alone["odds"]), 0),
+    )
+
+
+def _format_gain(row: Mapping[str, float]) -> str:
+    gain, low, high = (
+        format_number(100 * row[name], signed=True) for name in ("gain", "low", "high")
+    )
+    return f"{gain} % ({low} to {high})"
 
 
 def _describe_origin(inputs: ReportInputs) -> Markup:

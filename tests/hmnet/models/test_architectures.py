@@ -15,7 +15,7 @@ from own_rows import make_texts, write_own_study
 
 from hmnet.commands.export import export_task
 from hmnet.commands.predict import predict_file
-from hmnet.commands.train import train_hierarchy
+from hmnet.commands.train import Design, train_hierarchy
 from hmnet.encoders.load import load_encoder
 from hmnet.encoders.locate import identify
 from hmnet.errors import InputError
@@ -88,7 +88,7 @@ def train(folder: Path) -> tuple[Any, str]:
     groups.write_text(json.dumps({"schema": "groups/1", "groups": {"g": ["t", "u"]}}))
     output = open_output(folder / "out")
     plan = load_study(study, {"training.epochs": 1})
-    return output, train_hierarchy(output, plan, groups, "1,1,1", 0, None, 1)[0]
+    return output, train_hierarchy(output, plan, Design(groups, "1,1,1"), threads=1)[0]
 
 
 def check_export(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from torch import nn
 
 from hmnet.data.task_data import TaskData
 from hmnet.models.paths import HMNet
-from hmnet.runs.spec import RunSpec
+from hmnet.runs.spec import SPEC_SCHEMA, RunSpec, read_spec
+from hmnet.storage.documents import to_plain
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import ModelRef, TrainingSettings
 from hmnet.training.evaluation import evaluate
@@ -109,3 +111,13 @@ def make_spec(data: TaskData, settings: TrainingSettings) -> RunSpec:
 def test_only_runs_with_a_regression_get_another_name() -> None:
     assert make_spec(CLASSES, SETTINGS).run_id == make_spec(CLASSES, RAW).run_id
     assert make_spec(VALUES, SETTINGS).run_id != make_spec(VALUES, RAW).run_id
+
+
+def test_a_run_from_before_there_was_a_choice_was_raw(tmp_path: Path) -> None:
+    spec = make_spec(VALUES, RAW)
+    content = {"schema": SPEC_SCHEMA, **to_plain(spec)}
+    del content["training"]["targets"]
+    (tmp_path / "spec.json").write_text(json.dumps(content))
+    found = read_spec(tmp_path / "spec.json")
+    assert found == spec
+    assert found.run_id == spec.run_id

@@ -12,7 +12,8 @@ from asserts import assert_nothing_runs, assert_same_bytes
 from made_predictions import make_sweep
 from tiny_study import write_study
 
-from analysis.gains.bootstrap import bootstrap_gains
+from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
+from analysis.gains.scales import Scale
 from analysis.gains.seed_value import plan_refinement
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.workers import Workers
@@ -27,7 +28,12 @@ from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.results import read_predictions
 from relevance.pairwise.sweep import plan_sweep, run_sweep
 from relevance.pairwise.sweep_text import describe_significant, format_matrix
-from relevance.pairwise.uncertainty import describe_targets, mark_undefined, to_matrix
+from relevance.pairwise.uncertainty import (
+    attach_uncertainty,
+    describe_targets,
+    mark_undefined,
+    to_matrix,
+)
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -228,3 +234,20 @@ def test_gains_over_nothing_learned_are_marked_and_counted_apart() -> None:
     text = format_matrix(matrix)
     assert text.count("?") == 2 + 1
     assert text.count("*") == 1 + 1
+
+
+def test_each_scale_s_interval_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = bootstrap_gains(make_sweep(np.zeros((3, 3))), draws=40)
+    asked: list[str] = []
+    interval = GainBootstrap.interval
+
+    def count(self: GainBootstrap, scale: Scale = "relative", level: float = 0.95) -> object:
+        asked.append(scale)
+        return interval(self, scale, level)
+
+    plain = to_matrix(found)
+    monkeypatch.setattr(GainBootstrap, "interval", count)
+    matrix = attach_uncertainty(plain, found)
+    assert asked == ["relative", "points", "headroom"]
+    for name in ("ci_low", "ci_high", "p_value", "q_value", "n_single_seeds"):
+        assert matrix.table[name].equals(plain.table[name]), name
