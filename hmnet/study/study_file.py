@@ -21,6 +21,8 @@ from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
+from hmnet.storage.limits import LimitError
+from hmnet.storage.regular import read_regular
 from hmnet.study.settings import STRICT, DataSettings, Seed, TrainingSettings
 from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
 
@@ -98,11 +100,11 @@ def read_study_file(path: Path | None, overrides: Mapping[str, Setting]) -> Stud
 
 def _read_toml(path: Path) -> Table:
     try:
-        if path.stat().st_size > MAX_DOCUMENT_BYTES:
-            raise InputError(f"{path}: the file should have at most {MAX_DOCUMENT_BYTES} bytes.")
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_regular(path, MAX_DOCUMENT_BYTES).decode("utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path}: the file does not exist.") from None
+    except LimitError as error:
+        raise InputError(f"{path}: {error}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: the file should be TOML. Found: {error}.") from None
 
