@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 
+from hmnet.encoders.config import load_config
 from hmnet.encoders.layers import find_layers
 from hmnet.encoders.load import Encoder
-from hmnet.encoders.locate import find_folder, load_config
+from hmnet.encoders.locate import find_folder
 from hmnet.encoders.quiet import quiet
 from hmnet.models.build import build_paths
 from hmnet.runs.spec import RunSpec

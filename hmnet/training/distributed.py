@@ -17,6 +17,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from hmnet.errors import InputError, first_line, raise_problems
 from hmnet.training.steps import IndexArray
@@ -131,7 +132,7 @@ def join_group(*, on_gpus: bool) -> Group:
     if group.size == 1 or dist.is_initialized():
         return group
     try:
-        store, rank, size = next(dist.rendezvous("env://", timeout=START_LIMIT))
+        store, rank, size = next(rendezvous("env://", timeout=START_LIMIT))
         # the others wait while the first one evaluates; torchrun ends all where one dies
         store.set_timeout(timedelta(days=1))
         kind = "nccl" if on_gpus else "gloo"
