@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hmnet.commands.stored_run import find_task
@@ -10,6 +11,7 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.models.saved import export_path, load_model, read_saved
 from hmnet.runs.result import read_result
+from hmnet.storage.files import whole_folder
 
 
 def export_task(output: Output, run: str, task: str, folder: Path) -> None:
@@ -30,4 +32,5 @@ def export_task(output: Output, run: str, task: str, folder: Path) -> None:
     model = load_model(path / "model", spec)
     tokenizer = load_tokenizer(str(path / "model" / "encoder"))
     tokenizer.model_max_length = read_saved(path / "model").max_length
-    export_path(model, tokenizer, spec, task, folder, read_result(path / "result.json"))
+    with whole_folder(Path(os.path.abspath(folder))) as part:  # noqa: PTH100 (keeps links)
+        export_path(model, tokenizer, spec, task, part, read_result(path / "result.json"))

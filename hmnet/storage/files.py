@@ -6,7 +6,10 @@ A write goes to a temporary file in the same folder, is synced, then renamed.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hmnet.errors import WriteError, describe_write
@@ -36,6 +39,32 @@ def append_line(path: Path, line: str) -> None:
             file.write(line + "\n")
     except OSError as error:
         raise WriteError(describe_write(error, path)) from error
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder beside `folder`, new or empty, that takes its place once all is written.
+
+    Cut off, it leaves a hidden folder `.<name>.<random>.part` and nothing in `folder`.
+
+    Raises:
+        WriteError: if it cannot be made or moved.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+        part.chmod(0o777 & ~_umask())  # its own is for one user only
+    except OSError as error:
+        raise WriteError(describe_write(error, folder)) from error
+    try:
+        yield part
+        if folder.is_dir():
+            folder.rmdir()
+        part.rename(folder)
+    except OSError as error:
+        raise WriteError(describe_write(error, folder)) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _replace(path: Path, content: bytes) -> None:

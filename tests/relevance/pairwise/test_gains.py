@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from tiny_study import write_study
 from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
 from analysis.gains.scales import Scale
 from analysis.gains.seed_value import plan_refinement
+from hmnet.errors import RunsFailedError
 from hmnet.folder.outputs import Output, open_output
+from hmnet.jobs.schedule import Summary
 from hmnet.jobs.workers import Workers
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import read_json
@@ -251,3 +254,46 @@ def test_each_scale_s_interval_is_taken_once(monkeypatch: pytest.MonkeyPatch) ->
     assert asked == ["relative", "points", "headroom"]
     for name in ("ci_low", "ci_high", "p_value", "q_value", "n_single_seeds"):
         assert matrix.table[name].equals(plain.table[name]), name
+
+
+def copy_folder(output: Output, folder: Path) -> Output:
+    shutil.copytree(output.folder, folder)
+    return open_output(folder)
+
+
+def test_a_sweep_of_fewer_runs_keeps_the_matrix_of_more_and_fails(
+    swept: tuple[Output, list[str]], study_file: Path, tmp_path: Path
+) -> None:
+    output = copy_folder(swept[0], tmp_path / "out")
+    tables = {path: path.read_bytes() for path in output.folder.glob("pairwise*")}
+
+    def discard(*words: object) -> Summary:
+        run_id = next(iter(read_plan(output).pairs.values())).spec.run_id
+        output.runs.discard(run_id)
+        return Summary()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("relevance.pairwise.sweep.train_sweep", discard)
+        with pytest.raises(RunsFailedError, match=r"1 of \d+ planned runs are gone") as error:
+            run(output, study_file)
+    assert "stays as it was: it is of more runs of this study" in error.value.problems[-1]
+    assert {path: path.read_bytes() for path in output.folder.glob("pairwise*")} == tables
+    run(output, study_file)
+    assert output.pairwise.read_bytes() == tables[output.pairwise]
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_first_matrix_of_fewer_runs_is_written_and_fails(
+    swept: tuple[Output, list[str]], study_file: Path, tmp_path: Path, is_damaged: bool
+) -> None:
+    output = copy_folder(swept[0], tmp_path / "out")
+    output.scores.write_bytes(b"PAR1") if is_damaged else output.pairwise.unlink()
+    output.runs.discard(next(iter(read_plan(output).pairs.values())).spec.run_id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("relevance.pairwise.sweep.train_sweep", lambda *words: Summary())
+        with pytest.raises(RunsFailedError, match="planned runs are gone") as error:
+            run(output, study_file)
+    assert len(error.value.problems) == 1
+    scores, _ = read_table(output.scores, "pairwise-scores/1")
+    assert scores["run"].nunique() == len(read_plan(output).jobs) - 1
+    assert RelevanceMatrix.read(output.pairwise).tasks == ("tone", "match", "grade")
