@@ -34,7 +34,12 @@ from relevance.pairwise.effects import DECOMPOSITION_SCHEMA
 from relevance.pairwise.extra_seeds import REFINEMENT_SCHEMA, Refinement, read_refinement
 
 SAMPLES = sorted((Path(__file__).parent / "frozen").iterdir())
-NOT_SAMPLED = {"attention-layers/1", "planted/1", "data-notes/1"}  # of all pairs; of the demo; new
+NOT_SAMPLED = {
+    "attention-layers/1",  # of all pairs
+    "planted/1",  # of the demo
+    "data-notes/1",  # newer than the sample, as the next
+    "study-origin/1",
+}
 DOCUMENTS: dict[str, Any] = {
     SPEC_SCHEMA: RunSpec,
     RESULT_SCHEMA: RunResult,
