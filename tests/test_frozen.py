@@ -35,8 +35,12 @@ from relevance.pairwise.extra_seeds import REFINEMENT_SCHEMA, Refinement, read_r
 from relevance.pairwise.sweep_record_format import DECOMPOSITION_SCHEMA
 
 SAMPLES = sorted((Path(__file__).parent / "frozen").iterdir())
-# of all pairs; of the demo; and what came after the sample
-NOT_SAMPLED = {"attention-layers/1", "planted/1", "data-notes/1", "study-origin/1"}
+NOT_SAMPLED = {
+    "attention-layers/1",  # of all pairs
+    "planted/1",  # of the demo
+    "data-notes/1",  # newer than the sample, as the next
+    "study-origin/1",
+}
 DOCUMENTS: dict[str, Any] = {
     SPEC_SCHEMA: RunSpec,
     RESULT_SCHEMA: RunResult,
