@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hmnet.folder.outputs import Output, open_output
+from hmnet.folder.outputs import Output, find_output_folder, open_output
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import resolve_study
 from relevance.groups.doubt import describe_doubt, group_matrix, parse_k, write_manual_groups
@@ -25,6 +25,8 @@ def run_cluster(
         k: number of groups, or `auto`.
     """
     count = parse_k(k)
+    if source != "manual":  # refused before a folder is made
+        find_matrix(Output(find_output_folder(out)), study, source)
     output = open_output(out)
     if source == "manual":
         yield from _take_manual(output, study)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hmnet.errors import InputError
 from hmnet.folder.outputs import Output, open_output
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study
@@ -84,3 +85,12 @@ def test_groups_written_by_hand_are_among_them(output: Output) -> None:
     Groups({"a": tuple(NAMES[:6]), "b": tuple(NAMES[6:])}).write(output.groups)
     expected = {"vocabulary": 3, "manual": 4, "pairwise": 3, "groups": 2}
     assert count(find_groupings(output, STUDY)) == expected
+
+
+@pytest.mark.parametrize("source", [None, "vocab", "pairwise", "no.csv"])
+def test_where_there_is_nothing_to_group_no_folder_is_made(
+    tmp_path: Path, source: str | None
+) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        list(run_cluster(tmp_path / "nowhere", None, source, "2", None, 0))
+    assert list(tmp_path.iterdir()) == []
