@@ -66,6 +66,8 @@ def _correlation(which: Literal["pearson", "spearman"], labels: Array, predictio
     if len(labels) < 2:
         return 0.0
     function: Callable[[Array, Array], _Correlation] = getattr(stats, f"{which}r")
+    # of 32-bit values, a mean far from 0 would leave few digits
+    labels, predictions = (np.asarray(each, dtype=np.float64) for each in (labels, predictions))
     with warnings.catch_warnings():  # constant input is handled below
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
         warnings.simplefilter("ignore", stats.NearConstantInputWarning)
