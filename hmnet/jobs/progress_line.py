@@ -25,12 +25,13 @@ class SweepProgress(Watcher):
 
     Args:
         path: where the progress is recorded as well, for `relevance status`.
-        stream: where lines go; a live line is drawn only where it is a terminal.
+        stream: where lines go, standard error unless said otherwise; a live line is drawn only
+            where it is a terminal.
     """
 
-    def __init__(self, path: Path, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, path: Path, stream: TextIO | None = None) -> None:
         self.path = path
-        self.console = Console(file=stream, highlight=False)
+        self.console = Console(file=stream or sys.stderr, highlight=False)
         self.live: Progress | None = None
         self.total = self.cached = self.done = self.failed = self.tokens = 0
         self.cost = self.total_cost = 0.0
