@@ -84,6 +84,9 @@ class _Faulty:
         self.fault.check("write")
         self.file.write(content[len(content) // 2 :])
 
+    def read(self, most: int) -> bytes:
+        return bytes(self.file.read(most))
+
     def flush(self) -> None:
         self.file.flush()
 
