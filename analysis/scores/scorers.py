@@ -248,4 +248,5 @@ SCORERS: Mapping[str, Callable[[Array, Array, Array], Scorer]] = {
     "spearman": _prepare_spearman,
     "correlation": _prepare_correlation,
 }
-"""Metric name to a function of labels [N], predictions [R, N] and units [N]."""
+"""Metric name, as in `hmnet.study.metrics.METRICS`, to a function of labels [N], predictions [R, N]
+and units [N]."""

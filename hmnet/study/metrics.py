@@ -109,7 +109,9 @@ METRICS: dict[str, Metric] = {
     "spearman": Metric("regression", _spearman),
     "correlation": Metric("regression", _mean_correlation),
 }
-"""Metric name to metric. `f1_answers` is MultiRC's F1_a: F1 over all answers of all questions."""
+"""Metric name to metric. `f1_answers` is MultiRC's F1_a: F1 over all answers of all questions.
+
+Each has a second form, for all bootstrap draws at once, in `analysis.scores.scorers.SCORERS`."""
 
 
 def score(
