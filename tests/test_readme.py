@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_command
 
 from hmnet.cli import app as hmnet_app
+from hmnet.study.metrics import METRICS
 from hmnet.study.study import load_study
 from relevance.cli import app as relevance_app
 
@@ -63,6 +64,11 @@ def test_the_study_file_of_the_readme_loads(root: Path, tmp_path: Path) -> None:
     assert list(study.tasks) == ["rte", "mrpc", "stsb", "tickets", "urgency"]
     assert study.tasks["urgency"].metric == "correlation"
     assert study.training.precision == "bf16"
+
+
+def test_every_metric_is_in_the_readme(root: Path) -> None:
+    text = (root / "README.md").read_text()
+    assert [name for name in METRICS if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])

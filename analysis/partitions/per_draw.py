@@ -3,15 +3,15 @@
     labels = cluster_stack(draws, 3, "exact")        # [M, T]
     measure_objective(draws, labels, "exact")        # [M]
 
-The methods are those of `relevance.groups.clustering`; `exact-lower-bound` is `exact` on draws from
-which the matrix' margins (value minus lower bound) have been taken.
+The methods are those of `relevance.groups.groupers.METHODS`; `exact-lower-bound` is `exact` on
+draws from which the matrix' margins (value minus lower bound) have been taken.
 
 Legend: M matrices, T tasks, K groups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -41,7 +41,10 @@ def cluster_stack(
 def cluster_for_each(
     stack: Floats, ks: Sequence[int], method: str, seed: int = 0, start: Labels | None = None
 ) -> dict[int, Labels]:
-    """Return `cluster_stack` for several k, of which one exact search gives all."""
+    """Return `cluster_stack` for several k, of which one exact search gives all.
+
+    A method that is neither exact nor `kmeans` is taken for `spectral`.
+    """
     if method in EXACT:
         return _search(stack, ks)
     kmeans = RowKMeans(seed=seed)
@@ -106,12 +109,3 @@ def measure_gain(stack: Floats, labels: Labels) -> Floats:
     inside = np.where(same & ~np.eye(size, dtype=bool), stack, 0.0).sum(axis=-2)
     partners = same.sum(axis=-2) - 1
     return (inside / np.maximum(partners, 1)).sum(axis=-1)
-
-
-METHOD_NAMES: Mapping[str, str] = {
-    "kmeans": "share of the rows' differences that lies between groups",
-    "spectral": "within-group gain",
-    "exact": "within-group gain",
-    "exact-lower-bound": "lower bound of the within-group gain",
-}
-"""Method to what its groups are judged by."""

@@ -1,7 +1,7 @@
 """A metric as a function of how often each example is drawn, for all draws and runs at once.
 
 A metric of the drawn rows is a function of weighted sums: hits for accuracy, confusion counts for
-F1, moments for Pearson's correlation, weighted ranks for Spearman's.
+F1 and Matthews correlation, moments for Pearson's correlation, weighted ranks for Spearman's.
 
 Legend: B draws, N examples of a split, R runs.
 """
@@ -71,6 +71,30 @@ def _prepare_f1_macro(labels: Array, values: Array, units: Array) -> Scorer:
             total += _f1(hits, named)
             occurring += named > 0
         return total / occurring
+
+    return score
+
+
+def _prepare_matthews(labels: Array, values: Array, units: Array) -> Scorer:
+    """Covariance of labels and predictions as indicators of their class, over both spreads.
+
+    All are summed counts, whole numbers: a spread is exactly 0 where one class is drawn.
+    """
+    classes = np.union1d(labels, values)
+    hits = _columns(values == labels)
+    named = [_columns(values == code) for code in classes]
+    true = [_columns((labels == code)[None]) for code in classes]
+
+    def score(weights: Weights) -> Floats:
+        total = _total(weights)
+        covariance = total * _count(weights, hits)
+        spread, own_spread = total * total, np.tile(total * total, len(values))
+        for each_named, each_true in zip(named, true, strict=True):
+            predicted, actual = _count(weights, each_named), _count(weights, each_true)
+            covariance -= predicted * actual
+            own_spread -= predicted * predicted
+            spread -= actual * actual
+        return _correlate(covariance, spread, own_spread)
 
     return score
 
@@ -218,9 +242,11 @@ SCORERS: Mapping[str, Callable[[Array, Array, Array], Scorer]] = {
     "f1": _prepare_f1,
     "f1_macro": _prepare_f1_macro,
     "f1_answers": _prepare_f1,
+    "matthews": _prepare_matthews,
     "exact_match": _prepare_exact_match,
     "pearson": _prepare_pearson,
     "spearman": _prepare_spearman,
     "correlation": _prepare_correlation,
 }
-"""Metric name to a function of labels [N], predictions [R, N] and units [N]."""
+"""Metric name, as in `hmnet.study.metrics.METRICS`, to a function of labels [N], predictions [R, N]
+and units [N]."""

@@ -2,6 +2,7 @@
 
 Every label is a threshold on the number of approving words, so that a small encoder can learn it
 from a few hundred rows once it knows the words. Labels that approve have the higher codes.
+`Task.kind`, classification or regression, is another thing (`hmnet.study.tasks`).
 
 | kind | modelled on | texts | label |
 | --- | --- | --- | --- |

@@ -1,7 +1,7 @@
 """Dev-set metrics (paper, Tables 1 and 4), computed from stored per-example predictions.
 
-All are fractions where 1 is perfect. A metric of a corpus is computed from the whole split at
-once, never as a mean over batches.
+1 is perfect for all; correlations lie between -1 and 1, the others between 0 and 1. A metric of a
+corpus is computed from the whole split at once, never as a mean over batches.
 """
 
 from __future__ import annotations
@@ -43,6 +43,15 @@ def _f1_macro(labels: Array, predictions: Array, questions: Array) -> float:
     from sklearn.metrics import f1_score
 
     return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
+
+
+def _matthews(labels: Array, predictions: Array, questions: Array) -> float:
+    """Matthews correlation of two or more classes; 0 where either side names a single one."""
+    from sklearn.metrics import matthews_corrcoef
+
+    if len(np.union1d(labels, predictions)) < 2:  # scikit-learn gives 0 too, with a warning
+        return 0.0
+    return float(matthews_corrcoef(labels, predictions))
 
 
 def _exact_match(labels: Array, predictions: Array, questions: Array) -> float:
@@ -94,12 +103,15 @@ METRICS: dict[str, Metric] = {
     "f1": Metric("classification", _f1_positive, binary=True),
     "f1_macro": Metric("classification", _f1_macro),
     "f1_answers": Metric("classification", _f1_positive, binary=True),
+    "matthews": Metric("classification", _matthews),
     "exact_match": Metric("classification", _exact_match, needs_question=True),
     "pearson": Metric("regression", _pearson),
     "spearman": Metric("regression", _spearman),
     "correlation": Metric("regression", _mean_correlation),
 }
-"""Metric name to metric. `f1_answers` is MultiRC's F1_a: F1 over all answers of all questions."""
+"""Metric name to metric. `f1_answers` is MultiRC's F1_a: F1 over all answers of all questions.
+
+Each has a second form, for all bootstrap draws at once, in `analysis.scores.scorers.SCORERS`."""
 
 
 def score(

@@ -68,6 +68,7 @@ def test_the_loss_of_guessing_by_hand() -> None:
         ("accuracy", 5 / 8),
         ("f1", 2 * 3 / (8 + 3)),  # all named 1: 3 hits, 8 named, 3 true
         ("f1_macro", 2 * 5 / (8 + 5) / 2),  # all named 0, and an F1 of 0 for the other class
+        ("matthews", 0),
     ],
 )
 def test_the_best_constant_answer_by_hand(metric: str, expected: float) -> None:

@@ -83,6 +83,13 @@ def test_constant_predictions_correlate_0_in_every_draw(metric: str) -> None:
     assert (scores == 0).all()
 
 
+def test_matthews_of_predictions_that_name_one_class_is_0_in_every_draw() -> None:
+    labels = np.random.default_rng(0).integers(0, 3, SIZE)
+    predictions = make_target("made", labels, np.full((2, SIZE), 7), {}, "matthews")
+    scores = resample_scores(predictions, predictions.single.values, 50, np.random.default_rng(0))
+    assert (scores == 0).all()
+
+
 def test_a_score_is_the_mean_over_dev_splits() -> None:
     labels = np.zeros(40, int)
     values = np.concatenate([np.zeros(30, int), np.ones(10, int)])

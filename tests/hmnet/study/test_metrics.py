@@ -54,6 +54,32 @@ def test_f1_macro_counts_a_class_that_is_never_predicted_as_zero() -> None:
     assert compute("f1_macro", [0, 0, 0, 1], [0, 0, 0, 0]) == pytest.approx(3 / 7)
 
 
+def test_matthews_of_two_classes() -> None:
+    # Class 1: tp 2 (rows 1, 2), fn 1 (row 3), tn 1 (row 4), fp 1 (row 5):
+    # (2 * 1 - 1 * 1) / sqrt((2 + 1)(2 + 1)(1 + 1)(1 + 1)) = 1 / 6.
+    labels = [1, 1, 1, 0, 0]
+    assert compute("matthews", labels, [1, 1, 0, 0, 1]) == pytest.approx(1 / 6)
+    assert compute("matthews", labels, [0, 0, 0, 1, 1]) == -1
+    assert compute("matthews", labels, labels) == 1
+
+
+def test_matthews_of_three_classes() -> None:
+    # Labels 0 0 0 1 1 2, predictions 0 0 1 1 2 2: 4 of 6 right; labels 3 2 1 and predictions
+    # 2 2 2 per class. Covariance 4 * 6 - (3 * 2 + 2 * 2 + 1 * 2) = 12; squares 36 - (9 + 4 + 1)
+    # = 22 and 36 - (4 + 4 + 4) = 24: 12 / sqrt(22 * 24) = 3 / sqrt(33).
+    found = compute("matthews", [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2])
+    assert found == pytest.approx(3 / math.sqrt(33))
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions"), [([0, 1], [1, 1]), ([1, 1], [0, 1]), ([1, 1], [1, 1]), ([0], [2])]
+)
+def test_matthews_is_0_where_it_is_undefined_and_does_not_warn(
+    labels: list[float], predictions: list[float]
+) -> None:
+    assert compute("matthews", labels, predictions) == 0
+
+
 def test_exact_match_needs_every_answer_of_a_question() -> None:
     # Question 7: rows 1 and 3, both right. Question 2: rows 2 and 4, row 4 wrong. Question 5:
     # row 5, right. So 2 of 3 questions.
@@ -109,14 +135,16 @@ ROWS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 3
 
 
 @given(rows=ROWS)
-def test_every_metric_of_classes_lies_between_0_and_1(rows: list[tuple[int, int, int]]) -> None:
+def test_every_metric_of_classes_stays_in_its_range(rows: list[tuple[int, int, int]]) -> None:
     labels, predictions, questions = np.array(rows).T
     names = tuple(name for name, m in METRICS.items() if m.kind == "classification")
     found = score(names, labels, predictions, questions)
+    assert -1 <= found.pop("matthews") <= 1
     assert all(0 <= value <= 1 for value in found.values())
     perfect = score(names, labels, labels, questions)
     assert perfect["accuracy"] == perfect["f1_macro"] == perfect["exact_match"] == 1
     assert perfect["f1"] == float(1 in labels)
+    assert perfect["matthews"] == float(len(np.unique(labels)) > 1)
 
 
 @given(rows=ROWS, seed=st.integers(0, 9))
