@@ -13,8 +13,8 @@ from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.result import RunResult
+from hmnet.seeding import check_seed
 from hmnet.study.hierarchy import Groups, HierarchySpec
-from hmnet.study.settings import check_seed
 from hmnet.study.study import Study
 from hmnet.training.distributed import Group, join_group, leave_group
 from hmnet.training.execution import execute

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, get_type_hints
 import typer
 
 from hmnet.errors import InputError
-from hmnet.study.settings import check_seed
+from hmnet.seeding import check_seed
 
 if TYPE_CHECKING:
     from hmnet.folder.outputs import Output

@@ -8,25 +8,15 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from hmnet.errors import InputError
+from hmnet.seeding import SEED_LIMIT
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Configuration of every validated dataclass: unknown fields and NaN are refused."""
 
-SEED_LIMIT = 2**63
-"""Seeds stand in tables as 64-bit integers."""
 Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT)]
 Count = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
-
-
-def check_seed(seed: int, parameter: str = "seed") -> None:
-    """Raise an `InputError` unless a seed fits into a table's column."""
-    if not 0 <= seed < SEED_LIMIT:
-        raise InputError(
-            f"Parameter `{parameter}` should be from 0 to {SEED_LIMIT - 1:,}. Found `{seed}`."
-        )
 
 
 @dataclass(frozen=True, config=STRICT)
