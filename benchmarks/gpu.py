@@ -40,8 +40,8 @@ from hmnet.runs.job import Job
 from hmnet.runs.store import RunStore
 from hmnet.study.settings import DataSettings, TrainingSettings
 from hmnet.training.execution import build_model
+from hmnet.training.loop import Trainer
 from hmnet.training.losses import Record
-from hmnet.training.train import Trainer
 from relevance.pairwise.plan import plan_pairwise
 
 SETTINGS = TrainingSettings(epochs=1, batch_size=32, precision="bf16")

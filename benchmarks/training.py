@@ -20,7 +20,7 @@ from hmnet.study.study import Study
 from hmnet.study.tasks import PAPER_TASKS, Task
 from hmnet.training.evaluation import predict
 from hmnet.training.execution import build_model
-from hmnet.training.train import train
+from hmnet.training.loop import train
 
 GROUPED = 50
 """The Trainer groups by length within this many batches: rows are a multiple of it."""

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from hmnet.study.tasks import PAPER_TASKS, Source, Task
     from hmnet.training.evaluation import evaluate, predict
     from hmnet.training.execution import execute
-    from hmnet.training.train import train
+    from hmnet.training.loop import train
 else:
     from hmnet.lazy import import_on_demand
 

@@ -131,7 +131,7 @@ def attention(
     """Compare attention maps of a task's own and its pair's model, head by head (Figures 5, 6)."""
     output, plan = study.open(rows, seeds)
     chosen = workers.choose()
-    from relevance.commands.attention_maps import run_attention
+    from relevance.commands.comparison_of_attention import run_attention
 
     lines = run_attention(output, plan, chosen, pair or (), all_pairs=all_pairs, dry_run=dry_run)
     _print(lines)

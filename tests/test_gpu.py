@@ -32,8 +32,8 @@ from hmnet.study.settings import TrainingSettings
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.divergence import DivergedError
 from hmnet.training.evaluation import evaluate, predict, predict_tasks
+from hmnet.training.loop import Trainer, train
 from hmnet.training.step_graphs import StepGraphs
-from hmnet.training.train import Trainer, train
 
 pytestmark = [
     pytest.mark.gpu,

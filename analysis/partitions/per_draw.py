@@ -43,14 +43,17 @@ def cluster_for_each(
 ) -> dict[int, Labels]:
     """Return `cluster_stack` for several k, of which one exact search gives all.
 
-    A method that is neither exact nor `kmeans` is taken for `spectral`.
+    Raises:
+        ValueError: for an unknown method.
     """
     if method in EXACT:
         return _search(stack, ks)
     kmeans = RowKMeans(seed=seed)
     if method == "kmeans":
         return {k: kmeans(stack, k, start) for k in ks}
-    return {k: kmeans(_embed(stack, k), k, start) for k in ks}
+    if method == "spectral":
+        return {k: kmeans(_embed(stack, k), k, start) for k in ks}
+    raise ValueError(f"Parameter `method` should be a clustering method. Found `{method}`.")
 
 
 def count_affordable(tasks: int, k: int, method: str, draws: int) -> int:

@@ -2,7 +2,7 @@
 
 - A split is looked up in `data_dir/<task>/`, then in the task's own folder, then in its hub
   repository (or a local folder laid out like one).
-- Every source ends as an arrow table with the task's columns (`hmnet.data.files`,
+- Every source ends as an arrow table with the task's columns (`hmnet.data.file_formats`,
   `hmnet.data.hub`); the checks do not know where it came from, except that a CSV file has no types.
 - All problems of a split are reported at once. Rows are numbered from 0.
 """
@@ -26,7 +26,7 @@ from hmnet.data.columns import (
     read_text,
     take_text,
 )
-from hmnet.data.files import SUFFIXES, read_file, split_name
+from hmnet.data.file_formats import SUFFIXES, read_file, split_name
 from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved
 from hmnet.data.label_names import UNLABELLED
 from hmnet.data.labels import find_labelled, has_labels, read_labels

@@ -19,7 +19,7 @@ from hmnet.training.steps import count_batches
 
 if TYPE_CHECKING:
     from hmnet.runs.job import Job, Machine
-    from hmnet.training.train import Trainer
+    from hmnet.training.loop import Trainer
 
 TIMED_TASKS = 3
 TIMED_STEPS = 3
@@ -136,7 +136,7 @@ def _time_steps(
     model: object, data: TaskData, settings: TrainingSettings, seed: int, device: object
 ) -> float:
     """Return the seconds per token of training steps, from a few of them after a first one."""
-    from hmnet.training.train import Trainer
+    from hmnet.training.loop import Trainer
 
     trainer = Trainer(model, {data.task.name: data}, settings, seed, device)  # type: ignore[arg-type]
     with trainer.graphs.stream():

@@ -35,7 +35,6 @@ from hmnet.errors import InputError, raise_problems, shorten
 from hmnet.storage.digests import digest_file
 from hmnet.storage.documents import to_plain
 from hmnet.storage.files import write_bytes
-from hmnet.study.origin import find_project, read_origin, relate_paths, write_origin
 from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
 from hmnet.study.study_file import (
     PAPER_MODEL,
@@ -48,6 +47,7 @@ from hmnet.study.study_file import (
     anchor_paths,
     read_study_file,
 )
+from hmnet.study.study_origin import find_project, read_origin, relate_paths, write_origin
 from hmnet.study.tasks import PAPER_TASKS, Task
 
 STUDY_FILE = "study.toml"

@@ -1,7 +1,7 @@
 """The one loop that every method is trained by: steps, losses, checkpoints, scores.
 
 A run is executed from its `RunSpec` by `execute`; a model alone is trained by
-`hmnet.training.train.train`. Which batch comes when is decided by the seed alone:
+`hmnet.training.loop.train`. Which batch comes when is decided by the seed alone:
 
 >>> from hmnet.training import plan_steps
 >>> sizes = {"rte": 5, "cb": 3}
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
         primary_score,
         score_splits,
     )
+    from hmnet.training.loop import Trainer, TrainingLog
     from hmnet.training.losses import Record
     from hmnet.training.steps import Step, count_batches, plan_steps
-    from hmnet.training.train import Trainer, TrainingLog
 else:
     from hmnet.lazy import import_on_demand
 

@@ -32,7 +32,7 @@ from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.distributed import ALONE, Group
 from hmnet.training.evaluation import evaluate
-from hmnet.training.train import TrainingLog, train
+from hmnet.training.loop import TrainingLog, train
 
 PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relevance.commands.attention_maps import run_attention
+    from relevance.commands.comparison_of_attention import run_attention
     from relevance.commands.comparison_of_matrices import run_compare_matrices
     from relevance.commands.comparison_of_systems import (
         HierarchyOptions,

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from places import DATA
 
 import hmnet.data.delimited
-from hmnet.data.files import SUFFIXES
+from hmnet.data.file_formats import SUFFIXES
 from hmnet.data.raw import (
     RawSplit,
     find_file,

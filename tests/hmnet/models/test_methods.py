@@ -13,7 +13,7 @@ from hmnet.models.paths import HMNet
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.evaluation import evaluate
-from hmnet.training.train import train
+from hmnet.training.loop import train
 
 ARCHITECTURES = ("bert", "roberta", "electra")
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3)

@@ -33,7 +33,7 @@ from hmnet.study.settings import TrainingSettings
 from hmnet.study.skills import SKILL_SETS, SKILLS, find_skills
 from hmnet.study.tasks import ANSWERING, INFERENCE, PAPER_TASKS, SENTIMENT, Task
 from hmnet.training.evaluation import evaluate
-from hmnet.training.train import Trainer, train
+from hmnet.training.loop import Trainer, train
 
 CATEGORIES = {"alpha": INFERENCE, "beta": SENTIMENT, "gamma": "other"}
 DATA = {name: make_data(name, 2, seed=i) for i, name in enumerate(CATEGORIES)}

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hmnet.data.files import SUFFIXES
+from hmnet.data.file_formats import SUFFIXES
 from hmnet.data.raw import load_split, load_texts
 from hmnet.errors import InputError
 from hmnet.storage import limits

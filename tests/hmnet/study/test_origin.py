@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hmnet.errors import InputError
-from hmnet.study.origin import ORIGIN_FILE
 from hmnet.study.study import STUDY_FILE, load_study, resolve_study
+from hmnet.study.study_origin import ORIGIN_FILE
 
 TEXT = """schema = "study/1"
 tasks = ["mine"]

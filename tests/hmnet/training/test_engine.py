@@ -24,8 +24,8 @@ from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.checkpoint import _digest as checkpoint_digest
 from hmnet.training.divergence import DivergedError
 from hmnet.training.evaluation import cut_by_tokens, evaluate
+from hmnet.training.loop import OutOfMemoryError, Trainer, train
 from hmnet.training.optimiser import clip_gradients, compute_loss, learning_rate, make_optimizer
-from hmnet.training.train import OutOfMemoryError, Trainer, train
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, warmup_frac=0.2)

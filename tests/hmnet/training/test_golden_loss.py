@@ -12,7 +12,7 @@ from hmnet.models.paths import HMNet
 from hmnet.runs.spec import ENGINE_VERSION
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
-from hmnet.training.train import train
+from hmnet.training.loop import train
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, warmup_frac=0.2)

@@ -11,7 +11,7 @@ import torch
 from made import make_data, make_encoder
 from torch import nn
 
-import hmnet.training.train
+import hmnet.training.loop
 from hmnet.models.paths import HMNet
 from hmnet.packing.batch import Batch, _make_bucket, pack, sort_by_length
 from hmnet.packing.batch_shape import BatchShape, fit_shape
@@ -20,9 +20,9 @@ from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.batch_shapes import plan_shapes
 from hmnet.training.divergence import DivergedError
+from hmnet.training.loop import Trainer, train
 from hmnet.training.losses import STEPS_AT_ONCE, Record
 from hmnet.training.steps import Step, plan_steps
-from hmnet.training.train import Trainer, train
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 1, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3)
@@ -154,7 +154,7 @@ def test_numbers_are_the_same_whichever_way_a_batch_is_put_together(
         trainer.reside()
 
     monkeypatch.setattr(Trainer, "__init__", reside)
-    monkeypatch.setattr(hmnet.training.train, "pack", None)
+    monkeypatch.setattr(hmnet.training.loop, "pack", None)
     logs.append(train(make_model(tmp_path, "bert", dropout=0.0), DATA, SETTINGS, seed=0))
     assert logs[1].final_loss == pytest.approx(logs[0].final_loss, rel=1e-4)
     assert logs[0].tokens == logs[1].tokens

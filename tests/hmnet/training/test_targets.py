@@ -19,8 +19,8 @@ from hmnet.storage.documents import to_plain
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import ModelRef, TrainingSettings
 from hmnet.training.evaluation import evaluate
+from hmnet.training.loop import train
 from hmnet.training.targets import TargetScale, measure_scales
-from hmnet.training.train import train
 
 SETTINGS = TrainingSettings(epochs=3, batch_size=8, learning_rate=1e-3)
 RAW = dataclasses.replace(SETTINGS, targets="raw")

@@ -15,7 +15,7 @@ from hmnet.study.settings import TrainingSettings
 from hmnet.training import embedding_gradients, used_rows
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.evaluation import evaluate
-from hmnet.training.train import Trainer, train
+from hmnet.training.loop import Trainer, train
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, weight_decay=0.1)
