@@ -138,6 +138,11 @@ def group_matrix(
         seed: seed of initialisations and null matrices.
         draws: the matrix in every bootstrap draw, [B, T, T].
     """
+    if method == EXPECTED and (k is not None or matrix.measure != GAINS):
+        raise InputError(
+            f"Parameter `method` should be `{EXPECTED}` for `--k auto` on measured gains alone. Found "
+            f"it for {'another measure' if k is None else f'k = {k}'}: `--method exact` takes a number."
+        )
     if k is None and matrix.measure == GAINS:
         return _take_advice(matrix, method or EXPECTED, seed, draws)
     method = method or PAPER_METHOD

@@ -332,3 +332,11 @@ def test_three_tasks_are_too_few_to_tell_noise_from_gains(tmp_path: Path) -> Non
     groups, said = group(open_output(tmp_path / "out"), found, 2)
     assert len(groups.groups) == 2
     assert not any("chance" in line for line in said)
+
+
+def test_expected_gains_choose_their_own_number_of_groups(planted: GainBootstrap) -> None:
+    matrix = to_matrix(planted)
+    with pytest.raises(InputError, match="for `--k auto` on measured gains alone. Found it for k"):
+        group_matrix(matrix, 3, "expected")
+    with pytest.raises(InputError, match="another measure"):
+        group_matrix(dataclasses.replace(matrix, measure="vocabulary"), None, "expected")
