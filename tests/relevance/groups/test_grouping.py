@@ -336,7 +336,7 @@ def test_three_tasks_are_too_few_to_tell_noise_from_gains(tmp_path: Path) -> Non
 
 def test_expected_gains_choose_their_own_number_of_groups(planted: GainBootstrap) -> None:
     matrix = to_matrix(planted)
-    with pytest.raises(InputError, match="for `--k auto` on measured gains alone. Found it for k"):
+    with pytest.raises(InputError, match="on measured gains alone"):
         group_matrix(matrix, 3, "expected")
     with pytest.raises(InputError, match="another measure"):
         group_matrix(dataclasses.replace(matrix, measure="vocabulary"), None, "expected")
