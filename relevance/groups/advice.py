@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from analysis.arrays import Floats, Labels
-from analysis.gains.additive import find_cells, has_full_rank
 from analysis.gains.posterior import GainPosterior
 from analysis.partitions.decision import Decision, Expectation, decide
 from analysis.partitions.per_draw import cluster_for_each
@@ -66,7 +65,7 @@ def advise(
 
 
 def _see(matrix: RelevanceMatrix, values: Floats, draws: Floats | None) -> GainPosterior:
-    if draws is not None and knows_noise(matrix, draws) and has_full_rank(find_cells(values)):
+    if draws is not None and knows_noise(matrix, draws):
         return GainPosterior.of(values, draws)
     return GainPosterior.of_unknown_noise(values)
 
