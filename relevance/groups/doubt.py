@@ -139,10 +139,10 @@ def group_matrix(
         draws: the matrix in every bootstrap draw, [B, T, T].
     """
     if method == EXPECTED and (k is not None or matrix.measure != GAINS):
-        found = "another measure" if k is None else f"k = {k}"
+        asked = "another measure" if k is None else f"k = {k}"
         raise InputError(
             f"Parameter `method` should be `{EXPECTED}` for `--k auto` on measured gains alone. "
-            f"Found it for {found}: `--method exact` takes a number."
+            f"Found it for {asked}: `--method exact` takes a number."
         )
     if k is None and matrix.measure == GAINS:
         return _take_advice(matrix, method or EXPECTED, seed, draws)
