@@ -1,7 +1,9 @@
 """A metric as a function of how often each example is drawn, for all draws and runs at once.
 
 A metric of the drawn rows is a function of weighted sums: hits for accuracy, confusion counts for
-F1 and Matthews correlation, moments for Pearson's correlation, weighted ranks for Spearman's.
+F1 and Matthews correlation, moments for Pearson's correlation, weighted ranks for Spearman's. A
+metric that has no such form here is computed by scikit-learn from the rows of each draw: the same
+number, a hundred times as slow.
 
 Legend: B draws, N examples of a split, R runs.
 """
@@ -16,6 +18,7 @@ import numpy.typing as npt
 
 from analysis.arrays import Floats
 from analysis.scores.predictions import Array
+from hmnet.study.metrics import METRICS
 
 Weights: TypeAlias = npt.NDArray[np.float32]
 Scorer: TypeAlias = Callable[[Weights], Floats]
@@ -32,12 +35,37 @@ def make_scorer(metric: str, labels: Array, values: Array, units: npt.NDArray[np
     """Prepare a metric for resampling.
 
     Args:
-        metric: a name in `SCORERS`.
+        metric: a name in `hmnet.study.metrics.METRICS`.
         labels: shape [N].
         values: predictions, shape [R, N].
         units: the unit of each example, shape [N]; `exact_match` counts units that are all right.
     """
-    return SCORERS[metric](labels, values, units)
+    if metric in SCORERS:
+        return SCORERS[metric](labels, values, units)
+    return _prepare_any(METRICS[metric].compute, labels, values, units)
+
+
+def _prepare_any(
+    compute: Callable[[Array, Array, Array], float], labels: Array, values: Array, units: Array
+) -> Scorer:
+    """Return the metric of the rows that each draw holds, whatever the metric."""
+
+    def score(weights: Weights) -> Floats:
+        scores = np.empty((len(weights), len(values)))
+        for i, counts in enumerate(weights.astype(np.int64)):
+            rows, questions = _list_drawn(counts, units)
+            scores[i] = [compute(labels[rows], run[rows], questions) for run in values]
+        return scores
+
+    return score
+
+
+def _list_drawn(counts: Array, units: Array) -> tuple[Array, Array]:
+    """Return the drawn rows, and the question of each: every copy of a unit is one of its own."""
+    rows = np.repeat(np.arange(len(counts)), counts)
+    begins = np.repeat(np.cumsum(counts) - counts, counts)
+    copies = np.arange(len(rows)) - begins
+    return rows, units[rows] * (int(counts.max()) + 1) + copies
 
 
 def _prepare_accuracy(labels: Array, values: Array, units: Array) -> Scorer:
@@ -241,6 +269,7 @@ SCORERS: Mapping[str, Callable[[Array, Array, Array], Scorer]] = {
     "accuracy": _prepare_accuracy,
     "f1": _prepare_f1,
     "f1_macro": _prepare_f1_macro,
+    "f1_micro": _prepare_accuracy,  # the same number where a row has one label
     "f1_answers": _prepare_f1,
     "matthews": _prepare_matthews,
     "exact_match": _prepare_exact_match,
@@ -248,5 +277,5 @@ SCORERS: Mapping[str, Callable[[Array, Array, Array], Scorer]] = {
     "spearman": _prepare_spearman,
     "correlation": _prepare_correlation,
 }
-"""Metric name, as in `hmnet.study.metrics.METRICS`, to a function of labels [N], predictions [R, N]
-and units [N]."""
+"""The fast forms: metric name, as in `hmnet.study.metrics.METRICS`, to a function of labels [N],
+predictions [R, N] and units [N]. None is needed; see `make_scorer`."""
