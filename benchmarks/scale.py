@@ -41,6 +41,7 @@ from hmnet.study.settings import DataSettings, TrainingSettings
 from hmnet.study.study import Study, write_study
 from hmnet.training.execution import find_versions, primary_score, score_splits
 from relevance.cli import app
+from relevance.measures.registry import list_stages
 from relevance.pairwise.measurement import MeasureOptions, measure_sweep
 from relevance.pairwise.plan import plan_pairwise
 
@@ -178,7 +179,7 @@ def measure_scale(folder: Path, tasks: int, seeds: int, draws: int, workers: int
     size = sum(path.stat().st_size for path in files)
     typer.echo(f"store: {len(files):,} files, {size / 2**20:,.0f} MiB")
     _timed("the same sweep again", lambda: run_jobs(jobs, output.runs, chosen, execute=pretend))
-    _timed("relevance status", lambda: list(describe_status(output)))
+    _timed("relevance status", lambda: list(describe_status(output, list_stages(output))))
     _measure_rest(output, prepared, plan, draws)
     return course
 

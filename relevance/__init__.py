@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from relevance.matrices.manual import manual_groups, manual_matrix
     from relevance.matrices.matrix import RelevanceMatrix
     from relevance.matrices.reference import load_reference, published_groups
+    from relevance.measures.measure import Measure
+    from relevance.measures.measure_inputs import MeasureInputs
+    from relevance.measures.registry import MEASURES
     from relevance.pairwise.gains import measure_gains
     from relevance.pairwise.measurement import (
         MeasureOptions,
@@ -57,12 +60,15 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "MEASURES",
     "DoubtedGroups",
     "ExactGrouper",
     "Grouper",
     "KMeansGrouper",
     "LowerBoundGrouper",
     "MatrixComparison",
+    "Measure",
+    "MeasureInputs",
     "MeasureOptions",
     "RelevanceMatrix",
     "SpectralGrouper",

@@ -56,6 +56,31 @@ def vocab(
 
 @app.command()
 @unfold
+def measure(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Measures (`relevance measures`).")
+    ],
+    *,
+    rows: RowOptions,
+    study: StudyOptions,
+) -> None:
+    """Take cheap measures of relevance; write <name>.parquet for each."""
+    output, plan = study.open(rows)
+    from relevance.commands.measurement import run_measures
+
+    _print(run_measures(output, plan, names))
+
+
+@app.command()
+def measures() -> None:
+    """List the measures of relevance: cost, direction, comparability, kinds of task, source."""
+    from relevance.commands.measurement import describe_measures
+
+    _print(describe_measures())
+
+
+@app.command()
+@unfold
 def plan(
     *,
     budget: Annotated[
@@ -143,8 +168,8 @@ def cluster(
     matrix: Annotated[
         str | None,
         typer.Option(
-            help="vocab, pairwise, manual, paper:table2, paper:table3, or a parquet or csv file. "
-            "[default: pairwise, else vocab]"
+            help="A measure (`relevance measures`), paper:table2, paper:table3, or a parquet or "
+            "csv file. [default: pairwise, else vocab]"
         ),
     ] = None,
     method: Annotated[
@@ -199,9 +224,10 @@ def status(out: OutOption = None) -> None:
     """Say what the output folder holds and how far its runs are; works while a sweep runs."""
     from hmnet.folder.outputs import open_output
     from hmnet.folder.status import describe_status
+    from relevance.measures import list_stages
 
-    for line in describe_status(open_output(out, create=False)):
-        typer.echo(line)
+    output = open_output(out, create=False)
+    _print(describe_status(output, list_stages(output)))
 
 
 @app.command()

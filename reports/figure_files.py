@@ -93,10 +93,7 @@ def list_drawings(inputs: ReportInputs, focus: Iterable[str] = ()) -> list[Drawi
 
 
 def _draw_matrices(inputs: ReportInputs) -> Iterator[Drawing]:
-    matrices = {"vocabulary": inputs.vocabulary, "pairwise": inputs.pairwise}
-    for name, matrix in matrices.items():
-        if matrix is None:
-            continue
+    for name, matrix in inputs.matrices.items():
         yield name, partial(draw_heatmap, matrix, None)
         if inputs.groups is not None:
             yield f"{name}-grouped", partial(draw_heatmap, matrix, inputs.groups)
@@ -118,7 +115,7 @@ def make_safe(task: str) -> str:
 
 
 def _draw_groups(inputs: ReportInputs) -> Iterator[Drawing]:
-    measured = inputs.pairwise if inputs.pairwise is not None else inputs.vocabulary
+    measured = inputs.measured
     if measured is not None and len(measured.tasks) > 2:
         yield "dendrogram", partial(draw_dendrogram, measured, inputs.groups)
     if inputs.together is not None:

@@ -17,7 +17,7 @@ PACKAGES = ("hmnet", "analysis", "relevance", "reports")
 LIGHT = (
     *("hmnet", "hmnet.storage", "hmnet.study", "hmnet.runs", "hmnet.lazy"),
     *("analysis", "analysis.scores", "analysis.gains", "analysis.partitions"),
-    *("relevance", "relevance.matrices", "relevance.groups"),
+    *("relevance", "relevance.matrices", "relevance.measures", "relevance.groups"),
 )
 """Imported, they bring no torch."""
 
@@ -116,6 +116,14 @@ def test_what_is_private_to_a_room_is_imported_by_no_other(package: str) -> None
 )
 def test_a_planted_private_import_is_judged(line: str, is_private: bool) -> None:
     assert bool(list(list_private_imports(line, "hmnet.runs"))) == is_private
+
+
+def test_the_list_of_measures_imports_nothing_heavy() -> None:
+    heavy = ("torch", "transformers", "sklearn", "scipy", "tokenizers")
+    asked = "from relevance.measures import MEASURES; len(MEASURES)"
+    assert (
+        run_python(f"{asked}\nimport sys; print([n for n in {heavy} if n in sys.modules])") == "[]"
+    )
 
 
 def test_a_matrix_is_grouped_in_a_notebook_without_torch() -> None:

@@ -72,15 +72,19 @@ class Output:
         """What each task's data is (`hmnet.folder.task_table`)."""
         return self.folder / "tasks.parquet"
 
+    def matrix(self, measure: str) -> Path:
+        """The relevance matrix of a measure, by the measure's name."""
+        return self.folder / f"{measure}.parquet"
+
     @property
     def vocab(self) -> Path:
         """Vocabulary relevance (equations 1 and 2)."""
-        return self.folder / "vocab.parquet"
+        return self.matrix("vocab")
 
     @property
     def pairwise(self) -> Path:
         """Model-based relevance (equations 3 and 4)."""
-        return self.folder / "pairwise.parquet"
+        return self.matrix("pairwise")
 
     @property
     def scores(self) -> Path:

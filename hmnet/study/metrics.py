@@ -1,7 +1,7 @@
 """Dev-set metrics (paper, Tables 1 and 4), computed from stored per-example predictions.
 
-1 is perfect for all; correlations and kappa lie between -1 and 1, the others between 0 and 1. A metric of a
-corpus is computed from the whole split at once, never as a mean over batches.
+1 is perfect for all; correlations and kappa lie between -1 and 1, the others between 0 and 1. A
+metric of a corpus is computed from the whole split at once, never as a mean over batches.
 """
 
 from __future__ import annotations
@@ -145,8 +145,8 @@ METRICS: dict[str, Metric] = {
 }
 """Metric name to metric. `f1_answers` is MultiRC's F1_a: F1 over all answers of all questions.
 
-A metric needs no more than its entry here. Under resampling it is computed anew from the rows of each
-draw, or faster by a second form in `analysis.scores.scorers.SCORERS`."""
+A metric needs no more than its entry here. Under resampling it is computed anew from the rows of
+each draw, or faster by a second form in `analysis.scores.scorers.SCORERS`."""
 
 
 def score(

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     )
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.lines import Aside, speak
+    from relevance.commands.measurement import (
+        choose_measures,
+        describe_measures,
+        run_measures,
+    )
     from relevance.commands.pairwise_sweep import (
         SweepOptions,
         estimate_pairwise,
@@ -43,12 +48,15 @@ __all__ = [
     "Aside",
     "HierarchyOptions",
     "SweepOptions",
+    "choose_measures",
+    "describe_measures",
     "estimate_pairwise",
     "plan_pairwise_study",
     "run_attention",
     "run_cluster",
     "run_compare_matrices",
     "run_compare_systems",
+    "run_measures",
     "run_pairwise",
     "run_sweep_of_hierarchies",
     "run_vocab",

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
         judge_size_rule,
         predict_additive,
     )
-    from relevance.matrices.draws import draws_path, find_draws, read_draws, write_draws
-    from relevance.matrices.find import find_matrix
+    from relevance.matrices.draws import draws_path, read_draws, write_draws
     from relevance.matrices.gain_table import (
         Gain,
         GainTable,
@@ -69,8 +68,6 @@ __all__ = [
     "describe_matrix_comparison",
     "disattenuate",
     "draws_path",
-    "find_draws",
-    "find_matrix",
     "holds_gains",
     "is_decomposable",
     "judge_additive",

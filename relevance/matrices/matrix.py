@@ -32,7 +32,7 @@ class RelevanceMatrix:
     Attributes:
         table: a row per ordered pair with the columns `COLUMNS`; `value` is a fraction (a
             co-occurrence ratio, or a relative gain, equation 4: 0.05 means +5 %).
-        measure: `vocabulary`, `pairwise`, `manual` or a name of the user's.
+        measure: one of `relevance.measures`, such as `vocabulary`, or a name of the user's.
         provenance: what the values were computed from; part of the identity.
     """
 

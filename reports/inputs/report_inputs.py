@@ -26,6 +26,7 @@ from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.matrices.gain_table import GainTable, tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.measures.registry import list_further
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
 from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
@@ -67,6 +68,8 @@ class ReportInputs:
         name: the output folder's name.
         vocabulary: vocabulary co-occurrence (equation 2).
         pairwise: relative gains (equation 4).
+        further: matrices of measures that were asked for by name (`relevance.measures`), by the
+            measure that they are of.
         groups: the groups that HMNet trains with.
         clusters: a row per task, how it lies in its group (`relevance.groups.group_format`).
         together: share of bootstrap draws in which two tasks fall into one group, shape [T, T].
@@ -93,6 +96,7 @@ class ReportInputs:
     name: str
     vocabulary: RelevanceMatrix | None = None
     pairwise: RelevanceMatrix | None = None
+    further: Mapping[str, RelevanceMatrix] = field(default_factory=dict)
     groups: Groups | None = None
     clusters: pd.DataFrame | None = None
     together: pd.DataFrame | None = None
@@ -114,6 +118,19 @@ class ReportInputs:
     problems: tuple[str, ...] = ()
     focus: str | None = None
 
+    @property
+    def matrices(self) -> dict[str, RelevanceMatrix]:
+        """Every matrix that has been measured, by its measure; vocabulary and gains first."""
+        standard = {"vocabulary": self.vocabulary, "pairwise": self.pairwise}
+        there = {name: matrix for name, matrix in standard.items() if matrix is not None}
+        return {**there, **self.further}
+
+    @property
+    def measured(self) -> RelevanceMatrix | None:
+        """What the tasks are compared by: gains, else vocabulary, else another measure."""
+        standard = self.pairwise if self.pairwise is not None else self.vocabulary
+        return standard if standard is not None else next(iter(self.further.values()), None)
+
     @functools.cached_property
     def gains(self) -> GainTable | None:
         """The cells of the pairwise matrix."""
@@ -128,7 +145,7 @@ class ReportInputs:
     def tasks(self) -> tuple[str, ...]:
         """Every task that any stage knows, in the order of the first one that does."""
         found: dict[str, None] = {}
-        for matrix in (self.pairwise, self.vocabulary):
+        for matrix in (self.pairwise, self.vocabulary, *self.further.values()):
             found |= dict.fromkeys(matrix.tasks if matrix is not None else ())
         found |= dict.fromkeys(self.groups.tasks if self.groups is not None else ())
         found |= dict.fromkeys(task for record in self.runs.done for task in record.spec.names)
@@ -170,6 +187,7 @@ def read_inputs(out: Path) -> ReportInputs:
         name=out.resolve().name,
         vocabulary=reader.read(output.vocab, RelevanceMatrix.read),
         pairwise=reader.read(output.pairwise, RelevanceMatrix.read),
+        further=_read_further(output, reader),
         groups=reader.read(output.groups, Groups.read),
         clusters=reader.read(output.clusters, _read_clusters),
         together=reader.read(output.stability, _read_together),
@@ -207,6 +225,15 @@ class _Reader:
             # The folder's own path is left out: the report says the same wherever it lies.
             self.problems += [p.replace(str(path), path.name) for p in error.problems]
             return None
+
+
+def _read_further(output: Output, reader: _Reader) -> dict[str, RelevanceMatrix]:
+    """Read the matrices of the measures that no study is expected to have, in their order."""
+    read = {
+        measure.measure: reader.read(output.matrix(measure.name), RelevanceMatrix.read)
+        for measure in list_further()
+    }
+    return {name: matrix for name, matrix in read.items() if matrix is not None}
 
 
 def _read_text(path: Path) -> str:

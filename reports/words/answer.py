@@ -14,6 +14,7 @@ from reports.inputs.score_table import (
 )
 from reports.style.formatting import (
     count_noun,
+    join_words,
 )
 from reports.words.cautions import find_cautions
 from reports.words.finding import Finding, describe_difference
@@ -63,6 +64,8 @@ def _headline(inputs: ReportInputs, gains: GainTable | None, scores: ScoreTable 
         parts.append(f"{tasks}, {count_noun(len(gains.gains), 'measured gain')}")
     if not parts and inputs.vocabulary is not None:
         parts.append(f"{tasks}, compared by their vocabulary")
+    if not parts and inputs.further:
+        parts.append(f"{tasks}, compared by {join_words(list(inputs.further))}")
     if not parts and inputs.runs.done:
         parts.append(f"{count_noun(len(inputs.runs.done), 'run')} finished, no gains yet")
     return "; ".join(parts) or "Nothing has been measured yet"
