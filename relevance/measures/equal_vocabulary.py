@@ -10,8 +10,8 @@ that w is among the n is
     r(s, t) = sum over w of p_s(w) p_t(w) / sum over w of p_t(w)
 
 the expected number of shared words over that of the target's words. The diagonal is what two such
-samples of one task share: the most that can be expected. The number of texts plays no part any more;
-that a task says much with few words, or little with many, still does.
+samples of one task share: the most that can be expected. The number of texts plays no part any
+more; whether a task has many different words among as many tokens still does.
 """
 
 from __future__ import annotations
