@@ -63,7 +63,7 @@ def read_hub(task: Task, split: str) -> Rows:
     return _to_rows(dataset, task)
 
 
-def read_saved(folder: Path, task: Task, where: str) -> Rows:
+def read_saved_dataset(folder: Path, task: Task, where: str) -> Rows:
     """Read the columns that a task needs from a folder that `Dataset.save_to_disk` wrote.
 
     Args:

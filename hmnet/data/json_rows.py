@@ -18,7 +18,7 @@ from hmnet.storage import limits
 _MOST_DOCUMENT_CHARS = 256 * 2**20
 
 
-def read_lines(path: Path, wanted: Sequence[str]) -> Rows:
+def read_jsonl_rows(path: Path, wanted: Sequence[str]) -> Rows:
     """Read one JSON object per line; empty lines do not count as rows.
 
     Raises:
@@ -41,7 +41,7 @@ def read_lines(path: Path, wanted: Sequence[str]) -> Rows:
     return Rows(pa.table(columns, names=needed), names, lines=lines, notes=notes)
 
 
-def read_json(path: Path, wanted: Sequence[str]) -> Rows:
+def read_json_rows(path: Path, wanted: Sequence[str]) -> Rows:
     """Read a JSON document of rows: a list of objects, or a table of columns; or lines of objects.
 
     Raises:
@@ -57,12 +57,12 @@ def read_json(path: Path, wanted: Sequence[str]) -> Rows:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         if "Extra data" in str(error):
-            return read_lines(path, wanted)
+            return read_jsonl_rows(path, wanted)
         raise FormatError(first_line(error)) from None
     if isinstance(content, dict) and not isinstance(
         next(iter(content.values()), None), list | dict
     ):
-        return read_lines(path, wanted)  # a single row
+        return read_jsonl_rows(path, wanted)  # a single row
     columns = _to_columns(content)
     needed = list_needed(list(columns), wanted)
     arrays = [to_arrow(columns[name], name, ()) for name in needed]

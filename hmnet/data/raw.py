@@ -27,7 +27,7 @@ from hmnet.data.columns import (
     take_text,
 )
 from hmnet.data.file_formats import SUFFIXES, read_file, split_name
-from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved
+from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved_dataset
 from hmnet.data.label_names import UNLABELLED
 from hmnet.data.labels import find_labelled, has_labels, read_labels
 from hmnet.data.rows import Rows
@@ -189,7 +189,7 @@ def _read(task: Task, split: str, data_dir: Path | None) -> tuple[Rows, str]:
     if path is None:
         return read_hub(task, split), where
     if path.is_dir():
-        return read_saved(path, task, where), where
+        return read_saved_dataset(path, task, where), where
     rows = read_file(path, (*task.text, task.label, *task.question), where)
     return rows, where
 

@@ -65,7 +65,7 @@ def list_model_files(folder: Path) -> ModelFiles:
     Raises:
         InputError: if a file is missing, leads elsewhere, is no regular one or is too large.
     """
-    check_folder(folder)
+    check_encoder_folder(folder)
     weights = tuple(sorted(folder.glob("*.safetensors")))
     missing = [] if (folder / "config.json").exists() else ["config.json"]
     missing += [] if weights else [WEIGHTS]
@@ -87,7 +87,7 @@ def _check_header(path: Path) -> str | None:
         return f"{path}: the file should be safetensors. Found: {shorten(first_line(error))}"
 
 
-def check_folder(folder: Path) -> None:
+def check_encoder_folder(folder: Path) -> None:
     """Look at every file of a folder whose texts are about to be read.
 
     Raises:

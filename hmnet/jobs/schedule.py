@@ -245,12 +245,12 @@ def _fix_paths(job: Job) -> Job:
 
 def _run_on_cluster(calls: Sequence[Call], folder: Path, workers: Workers) -> Iterator[Outcome]:
     """Yield outcomes of a Dask cluster's workers."""
-    from hmnet.jobs.dask import GPU, check_folder, connect, follow
+    from hmnet.jobs.dask import GPU, check_shared_folder, connect, follow
 
     folder.mkdir(parents=True, exist_ok=True)
     needs = {GPU: 1} if workers.devices[0] != "cpu" else None
     with connect(workers.scheduler) as client:
-        check_folder(client, folder)
+        check_shared_folder(client, folder)
 
         def run() -> Iterator[Outcome]:
             with parallel_config("dask", client=client, resources=needs, pure=False):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hmnet.models.build import build_paths
     from hmnet.models.parameter_counts import PAPER_COUNTS, count_parameters, count_with_config
     from hmnet.models.paths import HMNet, PathModel, find_output
-    from hmnet.models.saved import export_path, load_model, read_saved, write_model
+    from hmnet.models.saved import export_path, load_model, read_saved_model, write_model
     from hmnet.models.shared_prefix import LayerPasses, share_prefix
     from hmnet.models.skillnet import SkillNet
 else:
@@ -44,7 +44,7 @@ __all__ = [
     "export_path",
     "find_output",
     "load_model",
-    "read_saved",
+    "read_saved_model",
     "share_prefix",
     "write_model",
 ]

@@ -87,7 +87,7 @@ def load_model(folder: Path, spec: RunSpec) -> PathModel:
             "none; train it with `hmnet train`, or run the sweep with `--keep-models`."
         )
     check_model(folder)
-    read_saved(folder)
+    read_saved_model(folder)
     config = load_config(folder / "encoder")
     with quiet():
         stock = AutoModelForSequenceClassification.from_config(
@@ -110,7 +110,7 @@ def check_model(folder: Path) -> None:
     check_files(folder.parent, {k: v for k, v in files.items() if k.startswith(f"{folder.name}/")})
 
 
-def read_saved(folder: Path) -> SavedModel:
+def read_saved_model(folder: Path) -> SavedModel:
     """Read what a model folder says of itself."""
     return read_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel)
 

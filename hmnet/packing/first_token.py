@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from hmnet.packing.attention import hide_padding
 from hmnet.packing.batch import Bucket, Packing, active_packing
@@ -89,17 +89,26 @@ def _gather(states: Tensor, buckets: Sequence[Bucket]) -> tuple[Tensor, ...]:
     return parts
 
 
+class _GatherContext(FunctionCtx):
+    """What `_Gather` keeps for its backward pass."""
+
+    buckets: Sequence[Bucket]
+    tokens: int
+
+
 class _Gather(torch.autograd.Function):
     """See `_gather`; places of padding give no gradient."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, buckets: Sequence[Bucket]) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: _GatherContext, states: Tensor, buckets: Sequence[Bucket]
+    ) -> tuple[Tensor, ...]:
         ctx.buckets, ctx.tokens = buckets, len(states)
         return tuple(bucket.gather(states[:, None]) for bucket in buckets)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: _GatherContext, *grads: Tensor) -> tuple[Tensor, None]:
         row = grads[0].new_zeros(ctx.tokens, 1, grads[0].shape[-1])
         for bucket, grad in zip(ctx.buckets, grads, strict=True):
             bucket.scatter(grad, row)

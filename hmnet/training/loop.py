@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,17 +25,17 @@ from hmnet.errors import RelevanceError
 from hmnet.models.paths import PathModel, find_output
 from hmnet.packing.batch import Batch, pack, sort_by_length
 from hmnet.packing.batch_shape import BatchShape, fit_shape
-from hmnet.packing.device_split import ResidentSplit
 from hmnet.packing.dropout import seed_dropout
+from hmnet.packing.resident_split import ResidentSplit
 from hmnet.process_memory import frozen_heap
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.batch_shapes import plan_shapes
 from hmnet.training.checkpoint import Checkpoint
-from hmnet.training.distributed import ALONE, Group
+from hmnet.training.distributed import ALONE, ProcessGroup
 from hmnet.training.embedding_gradients import EmbeddingGradients
 from hmnet.training.evaluation import autocast
-from hmnet.training.losses import Record
+from hmnet.training.loss_record import LossLine, LossRecord
 from hmnet.training.optimiser import (
     clip_gradients,
     compute_loss,
@@ -79,12 +78,11 @@ def train(
     settings: TrainingSettings,
     seed: int,
     *,
-    device: torch.device | None = None,
     checkpoint: Checkpoint | None = None,
-    log: Callable[[Mapping[str, Any]], None] | None = None,
-    group: Group = ALONE,
+    log: Callable[[LossLine], None] | None = None,
+    group: ProcessGroup = ALONE,
 ) -> TrainingLog:
-    """Train a model in place on the tasks of `data`.
+    """Train a model in place on the tasks of `data`, on the device where it lies.
 
     Args:
         checkpoint: where to save and resume; None keeps nothing.
@@ -94,7 +92,7 @@ def train(
     Raises:
         DivergedError: if the loss is not finite; names step and task.
     """
-    trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"), group)
+    trainer = Trainer(model, data, settings, seed, next(model.parameters()).device, group)
     try:
         with frozen_heap(), trainer.graphs.stream():
             return _train(trainer, checkpoint, log)
@@ -105,13 +103,13 @@ def train(
 def _train(
     trainer: Trainer,
     checkpoint: Checkpoint | None,
-    log: Callable[[Mapping[str, Any]], None] | None,
+    log: Callable[[LossLine], None] | None,
 ) -> TrainingLog:
     model, group = trainer.model, trainer.group
     log = log if group.is_first else None
-    start, record = 0, Record(trainer.steps, log)
+    start, record = 0, LossRecord(trainer.steps, log)
     if checkpoint and (state := checkpoint.load(model, trainer.optimizer)) is not None:
-        start, record = state["position"], Record(trainer.steps, log, state["progress"])
+        start, record = state["position"], LossRecord(trainer.steps, log, state["progress"])
     if group.agree(start) != start:  # also: nobody goes on before all have read the checkpoint
         raise RelevanceError(
             f"All processes should go on from one checkpoint. Found step {start + 1} in process "
@@ -154,7 +152,7 @@ class Trainer:
         settings: TrainingSettings,
         seed: int,
         device: torch.device,
-        group: Group = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> None:
         self.group = group
         self.scales = measure_scales(data, settings)

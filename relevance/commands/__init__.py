@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.lines import Aside, speak
     from relevance.commands.pairwise_sweep import (
-        SweepOptions,
+        PairwiseOptions,
         estimate_pairwise,
         plan_pairwise_study,
         run_pairwise,
@@ -42,7 +42,7 @@ else:
 __all__ = [
     "Aside",
     "HierarchyOptions",
-    "SweepOptions",
+    "PairwiseOptions",
     "estimate_pairwise",
     "plan_pairwise_study",
     "run_attention",

@@ -17,7 +17,7 @@ from reports.style.formatting import MISSING, count_noun, format_number
 
 
 @dataclass(frozen=True)
-class Design:
+class SystemDesign:
     """How a system shares its layers.
 
     Attributes:
@@ -31,10 +31,12 @@ class Design:
     groups: Mapping[str, Sequence[str]]
 
 
-def list_designs(origin: Mapping[str, Any]) -> list[Design]:
+def list_designs(origin: Mapping[str, Any]) -> list[SystemDesign]:
     """Return how each system of a comparison shares layers, from its table's provenance."""
     return [
-        Design(label_system(str(system["name"])), _tell_layers(system), system.get("groups") or {})
+        SystemDesign(
+            label_system(str(system["name"])), _tell_layers(system), system.get("groups") or {}
+        )
         for system in origin.get("systems", ())
     ]
 

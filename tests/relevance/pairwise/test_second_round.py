@@ -19,7 +19,7 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.workers import Workers
 from hmnet.study.study import Study, resolve_study
-from relevance.commands.pairwise_sweep import SweepOptions, plan_pairwise_study, run_pairwise
+from relevance.commands.pairwise_sweep import PairwiseOptions, plan_pairwise_study, run_pairwise
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.extra_seeds import (
     ExtraSeeds,
@@ -56,7 +56,7 @@ def refined(
     study = resolve_study(output.folder, study_file, changes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed_value, "LEAST_VALUE", 0.0)  # any run is worth its while
-        options = SweepOptions(refine=3, measure=MEASURE)
+        options = PairwiseOptions(refine=3, measure=MEASURE)
         said = list(run_pairwise(output, study, WORKERS, options))
     return output, study, said
 
@@ -127,7 +127,7 @@ def test_one_seed_is_told_to_be_too_few() -> None:
 def test_a_budget_of_nothing_is_refused(refined: tuple[Output, Study, list[str]]) -> None:
     output, study, _ = refined
     with pytest.raises(InputError, match="budget"):
-        list(run_pairwise(output, study, WORKERS, SweepOptions(refine=0)))
+        list(run_pairwise(output, study, WORKERS, PairwiseOptions(refine=0)))
 
 
 def test_nothing_to_add_is_said() -> None:
