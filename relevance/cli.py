@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
@@ -278,7 +278,7 @@ def figures(
     paths = write_figures(
         source,
         folder,
-        kind=cast(Any, kind),
+        kind=kind,
         focus=tuple(split_names(focus) or ()),
         columns=None if width is None else [width],
     )

@@ -213,7 +213,7 @@ def _build_comparison(inputs: ReportInputs) -> dict[str, object]:
     if inputs.comparison is None or table is None:
         return {"scores": None}
     origin = inputs.comparison_origin
-    if "systems" not in origin:
+    if not origin.systems:
         origin = recall_origin(inputs.comparison, inputs.runs)
     return {
         "scores": build_scores(table),

@@ -13,7 +13,6 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from safetensors import safe_open
 
@@ -177,7 +176,7 @@ def _choose_loaded(folder: Path) -> tuple[Path, ...]:
 
 def _read_index(index: Path) -> set[str]:
     """Return the names of the parts; each is a plain name of a safetensors file."""
-    parts: Any = read_json(index).get("weight_map")
+    parts = read_json(index).get("weight_map")
     names = set(map(str, parts.values())) if isinstance(parts, dict) else set()
     odd = sorted(n for n in names if Path(n).name != n or not n.endswith(".safetensors"))
     if odd or not names:

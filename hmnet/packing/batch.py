@@ -17,13 +17,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hmnet.data.tokens import Ints, SplitData
+
+LayerOutput = Tensor | tuple[Tensor, ...]
+"""What a layer of transformers gives: its hidden states, alone or before other tensors."""
 
 BUCKET_TOKENS = 32
 """Sequences are padded to a multiple of this for their attention: the softmax of a CPU takes two
@@ -71,7 +73,7 @@ class Bucket:
 
 def _make_bucket(
     begin: int,
-    lengths: np.ndarray[Any, np.dtype[np.int64]],
+    lengths: Ints,
     length: int,
     device: torch.device,
 ) -> Bucket:
@@ -225,7 +227,7 @@ def active_packing() -> Packing | None:
     return _ACTIVE.get()
 
 
-def keep_first_tokens(module: nn.Module, args: Any, output: Any) -> Any:
+def keep_first_tokens(module: nn.Module, args: object, output: LayerOutput) -> LayerOutput | None:
     """Forward hook of the last layer: keep each sequence's first token, [B, 1, width]."""
     packing = _ACTIVE.get()
     if packing is None:

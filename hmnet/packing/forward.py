@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -122,7 +121,7 @@ def runs_padded(model: nn.Module) -> bool:
 
 
 def _window_lengths(model: nn.Module) -> list[int]:
-    config: Any = model.config
+    config = model.config
     window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None)
     return [int(window) + 37] if window else []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hmnet.errors import InputError, first_line
 from hmnet.storage import limits
@@ -38,7 +38,7 @@ def write_table(
     write_bytes(path, sink.getvalue().to_pybytes())
 
 
-def read_table(path: Path, schema: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_table(path: Path, schema: str) -> tuple[pd.DataFrame, dict[str, object]]:
     """Read a parquet table of the named schema; return it with its provenance.
 
     Raises:

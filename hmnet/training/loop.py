@@ -31,7 +31,7 @@ from hmnet.process_memory import frozen_heap
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.batch_shapes import plan_shapes
-from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.checkpoint import Checkpoint, TrainingState
 from hmnet.training.distributed import ALONE, ProcessGroup
 from hmnet.training.embedding_gradients import EmbeddingGradients
 from hmnet.training.evaluation import autocast
@@ -108,8 +108,8 @@ def _train(
     model, group = trainer.model, trainer.group
     log = log if group.is_first else None
     start, record = 0, LossRecord(trainer.steps, log)
-    if checkpoint and (state := checkpoint.load(model, trainer.optimizer)) is not None:
-        start, record = state["position"], LossRecord(trainer.steps, log, state["progress"])
+    if checkpoint and (saved := checkpoint.load(model, trainer.optimizer)) is not None:
+        start, record = saved["position"], LossRecord(trainer.steps, log, saved["progress"])
     if group.agree(start) != start:  # also: nobody goes on before all have read the checkpoint
         raise RelevanceError(
             f"All processes should go on from one checkpoint. Found step {start + 1} in process "
@@ -120,7 +120,7 @@ def _train(
         record.add(position, trainer.update(position))
         is_last = position + 1 == len(trainer.steps)
         if checkpoint and group.is_first and not is_last and checkpoint.is_due():
-            state = {"position": position + 1, "progress": record.state()}
+            state: TrainingState = {"position": position + 1, "progress": record.state()}
             checkpoint.save(model, trainer.optimizer, state)
     record.read()
     return TrainingLog(

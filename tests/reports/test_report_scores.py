@@ -12,6 +12,7 @@ from report_fixture import make_study, write_comparison, write_run
 
 from hmnet.study.hierarchy import HierarchySpec
 from reports.html import render_report
+from reports.inputs.comparison_origin import ComparisonOrigin
 from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.inputs.run_index import RunIndex
 from reports.inputs.score_table import arrange_scores
@@ -142,6 +143,6 @@ def test_what_a_table_does_not_record_is_taken_from_the_runs_with_its_scores(
 
 
 def test_a_comparison_without_any_known_origin_is_shown_without_it(frame: pd.DataFrame) -> None:
-    assert recall_origin(frame, RunIndex()) == {}
-    assert tell_budget({}) == ""
-    assert list_designs({}) == []
+    assert recall_origin(frame, RunIndex()) == ComparisonOrigin()
+    assert tell_budget(ComparisonOrigin()) == ""
+    assert list_designs(ComparisonOrigin()) == []
