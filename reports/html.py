@@ -23,7 +23,7 @@ from hmnet.errors import InputError, suggest
 from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
 from hmnet.version import VERSION
-from relevance.matrices.comparison import rank_agreement
+from relevance.matrices.comparison import measure_rank_agreement
 from relevance.matrices.gain_table import Gain, GainTable, PairGains
 from relevance.matrices.matrix import RelevanceMatrix
 from reports.inputs.report_inputs import ReportInputs, read_inputs
@@ -204,7 +204,7 @@ def _build_vocabulary(inputs: ReportInputs) -> dict[str, object]:
 def _tell_agreement(pairwise: RelevanceMatrix | None, other: RelevanceMatrix) -> str:
     if pairwise is None:
         return ""
-    value = rank_agreement(pairwise, other)
+    value = measure_rank_agreement(pairwise, other)
     return "" if math.isnan(value) else format_number(value, 2)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 
 from hmnet.encoders.config import describe_refusal, load_config, read_count
-from hmnet.encoders.fit import check_sizes, check_tokenizer_files, check_vocabulary
 from hmnet.encoders.model_files import check_encoder_folder, check_named_files, list_model_files
 from hmnet.encoders.quiet import quiet
+from hmnet.encoders.tokenizer_fit import check_sizes, check_tokenizer_files, check_vocabulary
 from hmnet.errors import InputError, SourceError
 from hmnet.study.settings import ModelRef
 

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from hmnet.errors import InputError, first_line, raise_problems, shorten
 from hmnet.storage.digests import digest, digest_file
 from hmnet.storage.documents import read_json
-from hmnet.storage.regular import NotRegularError, check_regular
+from hmnet.storage.regular_files import NotRegularError, check_regular
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"

@@ -30,7 +30,7 @@ from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from hmnet.errors import RunsFailedError
-from hmnet.jobs.worker import Execute, Outcome, run_job
+from hmnet.jobs.worker_process import Execute, Outcome, run_job
 from hmnet.jobs.workers import Workers
 from hmnet.runs.result import RunFailure
 from hmnet.runs.store import RunStore

@@ -3,10 +3,10 @@
 >>> from pathlib import Path
 >>> from hmnet.encoders import find_layers, load_encoder
 >>> from hmnet.models import HMNet
->>> from hmnet.planted import planted_tasks, write_encoder
+>>> from hmnet.planted import make_planted_tasks, write_encoder
 >>> from hmnet.study import HierarchySpec
 >>> encoder = load_encoder(str(write_encoder(Path("encoder"), seed=0)))
->>> tasks = list(planted_tasks().values())[:3]
+>>> tasks = list(make_planted_tasks().values())[:3]
 >>> one, two, three = (task.name for task in tasks)
 >>> model = HMNet(encoder, tasks, HierarchySpec(1, 1, 1), [[one, two], [three]], seed=0)
 >>> layers = {name: find_layers(model.path(name)) for name in (one, two, three)}

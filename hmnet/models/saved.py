@@ -18,7 +18,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 
 from hmnet.data.tokens import identify_tokenizer
 from hmnet.encoders.config import load_config
-from hmnet.encoders.load import as_encoder
+from hmnet.encoders.load import prepare_encoder
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
@@ -93,7 +93,7 @@ def load_model(folder: Path, spec: RunSpec) -> PathModel:
         stock = AutoModelForSequenceClassification.from_config(
             config, dtype=torch.float32, trust_remote_code=False
         )
-    encoder = as_encoder(stock, frozenset())
+    encoder = prepare_encoder(stock, frozenset())
     model = build_paths(encoder, spec)
     _read_parameters(folder / "model.safetensors", model)
     return model.eval()

@@ -26,7 +26,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from hmnet.packing.batch import Bucket, Packing, active_packing
+from hmnet.packing.batch import Bucket, Packing, get_active_packing
 from hmnet.packing.dropout import draw_keep_mask
 
 ATTENTION = "packed"
@@ -86,7 +86,7 @@ def attend(
     Returns:
         The outputs, shape [1, M, H, D], and None in place of the weights.
     """
-    packing = active_packing()
+    packing = get_active_packing()
     if packing is None:
         plain: AttentionKeywords = {"is_causal": False, **keywords}
         plain.pop("sliding_window", None)  # its mask has it
@@ -341,7 +341,7 @@ _LOWEST = -1e30
 
 def _make_mask(*args: Any, **kwargs: Any) -> Tensor | None:
     """No mask inside a packing; SDPA's own mask outside of one."""
-    return None if active_packing() is not None else sdpa_mask(*args, **kwargs)
+    return None if get_active_packing() is not None else sdpa_mask(*args, **kwargs)
 
 
 AttentionInterface.register(ATTENTION, attend)

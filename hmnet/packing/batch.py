@@ -222,7 +222,7 @@ def packed(packing: Packing | None) -> Iterator[None]:
         _ACTIVE.reset(token)
 
 
-def active_packing() -> Packing | None:
+def get_active_packing() -> Packing | None:
     """Return the packing of the forward pass that is under way."""
     return _ACTIVE.get()
 

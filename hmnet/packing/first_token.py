@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from hmnet.packing.attention import hide_padding
-from hmnet.packing.batch import Bucket, LayerOutput, Packing, active_packing
+from hmnet.packing.batch import Bucket, LayerOutput, Packing, get_active_packing
 
 _MAPS = ("attention.self.query", "attention.self.key", "attention.self.value")
 _PARTS = (*_MAPS, "attention.self.dropout", "attention.output", "intermediate", "output")
@@ -62,7 +62,7 @@ class _FirstTokenLayer(nn.Module):
 
     def forward(self, hidden_states: Tensor, *args: object, **kwargs: object) -> LayerOutput:
         """Run the layer for first tokens inside a packing, else as it always does."""
-        packing = active_packing()
+        packing = get_active_packing()
         if packing is None:
             return super().forward(hidden_states, *args, **kwargs)
         first = hidden_states[0, packing.starts]

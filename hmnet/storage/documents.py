@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from hmnet.errors import InputError
 from hmnet.storage.files import write_bytes
 from hmnet.storage.limits import LimitError
-from hmnet.storage.regular import read_regular
+from hmnet.storage.regular_files import read_regular
 
 T = TypeVar("T")
 

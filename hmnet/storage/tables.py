@@ -15,7 +15,7 @@ from hmnet.errors import InputError, first_line
 from hmnet.storage import limits
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.files import write_bytes
-from hmnet.storage.regular import check_regular
+from hmnet.storage.regular_files import check_regular
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from hmnet.training.evaluation import Logits, cut_by_tokens, evaluate, predict, predict_tasks
     from hmnet.training.execution import (
         build_model,
+        compute_primary_score,
         describe_parameters,
         execute,
         find_versions,
-        primary_score,
         score_splits,
     )
     from hmnet.training.loop import Trainer, TrainingLog
@@ -51,6 +51,7 @@ __all__ = [
     "Trainer",
     "TrainingLog",
     "build_model",
+    "compute_primary_score",
     "count_batches",
     "cut_by_tokens",
     "describe_parameters",
@@ -63,6 +64,5 @@ __all__ = [
     "plan_steps",
     "predict",
     "predict_tasks",
-    "primary_score",
     "score_splits",
 ]

@@ -185,7 +185,7 @@ def _evaluate_all(
         scores[task.name] = score_splits(task, frame)
     return RunResult(
         scores=scores,
-        primary={task.name: primary_score(task, scores[task.name]) for task in spec.tasks},
+        primary={task.name: compute_primary_score(task, scores[task.name]) for task in spec.tasks},
         n_dev={
             name: {split: len(d.splits[split]) for split in d.task.dev_splits}
             for name, d in data.items()
@@ -213,7 +213,7 @@ def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]
     }
 
 
-def primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
+def compute_primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
     """Return the mean of the primary metric over the dev splits (f in equation 3)."""
     return sum(values[task.metric] for values in scores.values()) / len(scores)
 

@@ -38,11 +38,11 @@ from hmnet.training.evaluation import autocast
 from hmnet.training.loss_record import LossLine, LossRecord
 from hmnet.training.optimiser import (
     clip_gradients,
+    compute_learning_rate,
     compute_loss,
-    learning_rate,
+    compute_total_decay,
     make_optimizer,
     set_rate,
-    total_decay,
 )
 from hmnet.training.step_graphs import StepGraphs
 from hmnet.training.steps import Step, count_batches, plan_steps
@@ -191,7 +191,7 @@ class Trainer:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()  # other processes share the device
         if self.rows:
-            self.rows.restore(total_decay(len(self.steps), self.settings))
+            self.rows.restore(compute_total_decay(len(self.steps), self.settings))
 
     def update(self, position: int) -> Tensor:
         """Take one optimiser step; return the loss and the tokens of the batch, float64 [2].
@@ -205,7 +205,7 @@ class Trainer:
             OutOfMemoryError: if there is no room for a single example.
         """
         step = self.steps[position]
-        set_rate(self.optimizer, learning_rate(position, len(self.steps), self.settings))
+        set_rate(self.optimizer, compute_learning_rate(position, len(self.steps), self.settings))
         while True:
             rank = (self.group.rank,) if self.group.size > 1 else ()
             seed_dropout(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))

@@ -55,7 +55,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = rate
 
 
-def learning_rate(position: int, total: int, settings: TrainingSettings) -> float:
+def compute_learning_rate(position: int, total: int, settings: TrainingSettings) -> float:
     """Linear warm-up to the peak over the first share of steps, then linear decay to zero."""
     warmup = math.ceil(total * settings.warmup_frac)
     if position < warmup:
@@ -63,9 +63,9 @@ def learning_rate(position: int, total: int, settings: TrainingSettings) -> floa
     return settings.learning_rate * (total - position) / (total - warmup)
 
 
-def total_decay(total: int, settings: TrainingSettings) -> float:
+def compute_total_decay(total: int, settings: TrainingSettings) -> float:
     """Return the factor by which weight decay alone shrinks a matrix over all steps."""
-    rates = (learning_rate(position, total, settings) for position in range(total))
+    rates = (compute_learning_rate(position, total, settings) for position in range(total))
     return math.prod(1 - rate * settings.weight_decay for rate in rates)
 
 

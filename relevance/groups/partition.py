@@ -22,7 +22,9 @@ MAX_TASKS = 16
 _SHOWN_CELLS = 6
 
 
-def best_partition(matrix: RelevanceMatrix, k: int, column: str = "value") -> tuple[Groups, float]:
+def find_best_partition(
+    matrix: RelevanceMatrix, k: int, column: str = "value"
+) -> tuple[Groups, float]:
     """Return the k groups with the highest within-group gain, and that gain.
 
     Args:

@@ -21,7 +21,7 @@ from relevance.matrices.matrix import RelevanceMatrix
 DRAWS_SCHEMA = "draws/1"
 
 
-def draws_path(path: Path) -> Path:
+def locate_draws(path: Path) -> Path:
     """Return where the draws of a matrix' file lie."""
     return path.with_name(f"{path.stem}-draws.parquet")
 
@@ -29,7 +29,7 @@ def draws_path(path: Path) -> Path:
 def find_draws(output: Output, source: str | None) -> Path:
     """Return where the draws of a matrix lie that `relevance.matrices.find.find_matrix` finds."""
     is_own = source in (None, "vocab", "pairwise", "manual") or str(source).startswith("paper:")
-    return output.draws if is_own else draws_path(Path(str(source)))
+    return output.draws if is_own else locate_draws(Path(str(source)))
 
 
 def write_draws(path: Path, matrix: RelevanceMatrix, found: GainBootstrap) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.study.study import resolve_study
-from relevance.matrices.manual import manual_matrix
+from relevance.matrices.manual import make_manual_matrix
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.own_table import is_own_table, read_own_table
 from relevance.matrices.reference import load_reference
@@ -26,7 +26,7 @@ def find_matrix(output: Output, study: Path | None, source: str | None) -> Relev
     if source.startswith("paper:"):
         return load_reference(source)
     if source == "manual":
-        return manual_matrix(resolve_study(output.folder, study).tasks.values())
+        return make_manual_matrix(resolve_study(output.folder, study).tasks.values())
     path = _measured(output, source) if source in ("vocab", "pairwise") else Path(source)
     if not path.exists():
         raise InputError(

@@ -14,7 +14,7 @@ from tiny_study import write_study
 
 from analysis.gains import seed_value
 from analysis.gains.bootstrap import bootstrap_gains
-from analysis.gains.power import detectable_gain, expect_seed_sd
+from analysis.gains.power import expect_seed_sd, find_detectable_gain
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.workers import Workers
@@ -144,7 +144,7 @@ def test_a_plan_says_runs_power_and_split_before_anything_ran(
     assert any("M training tokens" in line for line in said)
     assert any("expected from published" in line for line in said)
     row = next(line for line in said[-2].splitlines() if line.split()[0] == "tone").split()
-    detectable = 100 * detectable_gain(expect_seed_sd(24, 48), 2, 3)
+    detectable = 100 * find_detectable_gain(expect_seed_sd(24, 48), 2, 3)
     assert float(row[3]) == pytest.approx(detectable, abs=0.01)
     assert not list(output.runs.folder.glob("*")) if output.runs.folder.exists() else True
     # 3 single and 3 pair runs a seed: 30 runs pay 5 seeds of both
