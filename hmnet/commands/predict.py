@@ -46,12 +46,12 @@ class RowPredictions:
     """Predictions for the rows of a file.
 
     Attributes:
-        inputs: what a row is joined by: `row`, its number from 0, or the column that was asked for,
-            and the file's other columns on request; a value per row each.
+        inputs: the columns that stand beside the predictions, a value per row: `row`, its number
+            from 0, or the column that was asked for; on request the file's other columns too.
         outputs: task to one mapping per row: `label` and `probabilities`, or `value`.
         left_out: tasks whose texts the file does not hold.
         passes: layers that were run, and that separate models would have run.
-        seconds: from tokens to outputs.
+        seconds: time from tokens to outputs.
     """
 
     inputs: Mapping[str, Sequence[object]]
@@ -79,7 +79,7 @@ class InputColumns:
     """Which columns of the input stand beside its predictions.
 
     Attributes:
-        id: the column that rows are known by; None for their number, from 0, as `row`.
+        id: the column that names the rows; None for their numbers from 0, as `row`.
         keeps_all: whether every column of the input is repeated.
     """
 

@@ -57,8 +57,8 @@ def train_hierarchy(
 
     Raises:
         InputError: if the groups do not hold the study's tasks, or the hierarchy does not sum to
-            the encoder's depth; at once if the seed is none, or the environment names a group of
-            processes that is not whole or does not come together.
+            the encoder's depth; at once if the seed is out of range, or the environment names a
+            group of processes that is incomplete or whose members do not find each other.
     """
     if design.seed is not None:
         check_seed(design.seed)

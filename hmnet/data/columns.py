@@ -30,7 +30,7 @@ def check_rows(rows: Rows, where: str) -> None:
 def collect(
     problems: list[str], read: Callable[Given, T], *args: Given.args, **options: Given.kwargs
 ) -> list[T]:
-    """Return what `read` returns as a list of one; of an `InputError`, keep the problems."""
+    """Return a list of what `read` returns; on an `InputError`, keep its problems alone."""
     try:
         return [read(*args, **options)]
     except InputError as error:

@@ -56,7 +56,7 @@ def load_config(folder: Path) -> PreTrainedConfig:
 
 
 def describe_refusal(error: BaseException) -> str:
-    """Return why transformers cannot load a folder; it would advise to run its code."""
+    """Return why transformers cannot load a folder, without its advice to run the folder's code."""
     if "trust_remote_code" in str(error):
         return CODE_OF_ITS_OWN
     return shorten_sentence(first_line(error))

@@ -1,11 +1,11 @@
-"""The files of a model folder: one list is looked at, identified and loaded, and nothing else.
+"""The files of a model folder: one list is checked, identified and loaded; no other file is.
 
     config.json            the architecture
     *.safetensors          the weights: `model.safetensors`, or the parts that its index names
     tokenizer.json ...     read by `hmnet.encoders.locate.load_tokenizer`
 
 A folder may come from anywhere. Its files are regular ones that lie in it (in the hub's cache:
-links to that model's `blobs`), and are looked at before memory is taken.
+links to that model's `blobs`), and are checked before memory is taken.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class ModelFiles:
 
 
 def list_model_files(folder: Path) -> ModelFiles:
-    """Look at a model folder; return what identifies it and what is loaded.
+    """Check a model folder; return what identifies it and what is loaded of it.
 
     Raises:
-        InputError: if a file is missing, leads elsewhere, is no regular one or is too large.
+        InputError: if a file is missing, leads elsewhere, is not a regular one, or is too large.
     """
     check_encoder_folder(folder)
     weights = tuple(sorted(folder.glob("*.safetensors")))
@@ -87,10 +87,10 @@ def _check_header(path: Path) -> str | None:
 
 
 def check_encoder_folder(folder: Path) -> None:
-    """Look at every file of a folder whose texts are about to be read.
+    """Check every file of a folder whose texts are about to be read.
 
     Raises:
-        InputError: that names each one that leads elsewhere, is no regular one or is too large.
+        InputError: that names each one that leads elsewhere, is not a regular one, or is too large.
     """
     try:
         paths = sorted(folder.iterdir())[:_MAX_ENTRIES]
@@ -104,7 +104,7 @@ def check_encoder_folder(folder: Path) -> None:
 
 
 def check_named_files(folder: Path) -> None:
-    """Look at the files that a tokenizer's configuration names, which its loader would read.
+    """Check the files that a tokenizer's configuration names, which its loader would read.
 
     Paths of the machine that wrote it are common, and name nothing here.
 

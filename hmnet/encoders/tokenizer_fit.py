@@ -100,7 +100,7 @@ def find_misfits(
 def find_doubts(
     data: Mapping[str, TaskData], tokenizer: PreTrainedTokenizerBase, vocab_size: int | None
 ) -> Iterator[str]:
-    """Yield a sentence for what may be meant, but rarely is."""
+    """Yield a sentence for what is allowed, but rarely meant."""
     if vocab_size is not None and len(tokenizer) < _FULL * vocab_size:
         yield (
             f"the tokenizer has {len(tokenizer):,} entries and the encoder {vocab_size:,} "

@@ -174,7 +174,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def describe_study(prepared: PreparedStudy) -> dict[str, object]:
-    """Return what decides the numbers of a study's runs, for a matrix' provenance."""
+    """Return what decides the numbers of a study's runs, for a matrix's provenance."""
     return {
         "model": to_plain(prepared.model),
         "training": to_plain(prepared.study.training),

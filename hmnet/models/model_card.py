@@ -55,14 +55,14 @@ _SEGMENTS = """    first = {specials} + sum(map(len, texts[:{texts}]))
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """What a model card is written from.
 
     Attributes:
-        spec: of the run.
+        spec: the run's spec.
         task: the task that was exported.
-        result: of the run.
-        tokenizer: that was saved beside the model.
+        result: the run's result.
+        tokenizer: the tokenizer that is saved beside the model.
         has_segments: whether the model takes segment ids.
         max_length: most tokens of an example.
     """

@@ -23,7 +23,7 @@ from hmnet.encoders.locate import load_tokenizer
 from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
 from hmnet.models.build import build_paths, load_encoder_of
-from hmnet.models.model_card import Card
+from hmnet.models.model_card import ModelCard
 from hmnet.models.paths import PathModel
 from hmnet.packing.forward import takes_segments
 from hmnet.runs.result import RunResult, check_files, read_result
@@ -54,7 +54,7 @@ def write_model(
     """Write a trained model; `hmnet.json` comes last, so its presence means complete.
 
     Args:
-        tokenizer_id: what `hmnet.data.identify_tokenizer` said of the one behind the rows.
+        tokenizer_id: `hmnet.data.identify_tokenizer` of the tokenizer that made the rows.
 
     Raises:
         InputError: if the encoder's folder holds another encoder or tokenizer by now.
@@ -148,5 +148,5 @@ def export_path(
         tokenizer.save_pretrained(out)
     definition = next(t for t in spec.tasks if t.name == task)
     most = int(tokenizer.model_max_length)
-    card = Card(spec, definition, result, tokenizer, has_segments, most)
+    card = ModelCard(spec, definition, result, tokenizer, has_segments, most)
     write_bytes(out / "README.md", card.write().encode())

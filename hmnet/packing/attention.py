@@ -33,11 +33,11 @@ ATTENTION = "packed"
 
 
 class AttentionKeywords(TypedDict, total=False):
-    """What transformers says to an attention function that is read here; it says more than that.
+    """The keywords of transformers' attention functions that are read here; there are others.
 
     Attributes:
         scaling: factor of the scores; None for D^-1/2.
-        dropout: the part of the weights that are dropped.
+        dropout: the share of the weights that is dropped.
         sliding_window: tokens attend to those at a smaller distance (ModernBERT's local layers).
         is_causal: tokens attend to earlier ones alone.
     """
@@ -54,7 +54,7 @@ class AttentionOptions:
 
     Attributes:
         scale: factor of the scores.
-        dropout: the part of the weights that are dropped.
+        dropout: the share of the weights that is dropped.
         window: tokens attend to those at a smaller distance; None for all.
     """
 
@@ -64,7 +64,7 @@ class AttentionOptions:
 
     @classmethod
     def read(cls, keywords: AttentionKeywords, width: int) -> AttentionOptions:
-        """Return what transformers asks for of heads of a width."""
+        """Return the options that transformers' keywords ask for, of heads of width D."""
         scaling = keywords.get("scaling")
         scale = width**-0.5 if scaling is None else scaling
         return cls(scale, keywords.get("dropout", 0.0), keywords.get("sliding_window"))
@@ -78,7 +78,7 @@ def attend(
     attention_mask: Tensor | None,
     **keywords: Unpack[AttentionKeywords],
 ) -> tuple[Tensor, None]:
-    """Attention within each sequence of a packed row.
+    """Attend within each sequence of a packed row.
 
     Args:
         query, key, value: shape [1, H, M, D].

@@ -214,7 +214,7 @@ _ACTIVE: ContextVar[Packing | None] = ContextVar("packing", default=None)
 
 @contextmanager
 def packed(packing: Packing | None) -> Iterator[None]:
-    """Make `packing` the one that attention functions and pooling hooks read."""
+    """Let attention functions and pooling hooks read `packing` while the context lasts."""
     token = _ACTIVE.set(packing)
     try:
         yield

@@ -75,7 +75,7 @@ class Groups:
 
     Attributes:
         groups: group name to the names of its tasks.
-        origin: how the groups came to be (method, k, stability, the matrix' identity).
+        origin: how the groups came to be (method, k, stability, the matrix's identity).
     """
 
     groups: Mapping[str, tuple[str, ...]]

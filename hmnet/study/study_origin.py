@@ -33,7 +33,7 @@ class StudyOrigin:
             holds both; None where there was none.
         digest: of that file, when it was recorded.
         copy: digest of the recorded study file.
-        flags: what was laid over the file, as nested tables; their paths are as those of `file`.
+        flags: what was laid over the file, as nested tables; paths are written as in `file`.
     """
 
     file: str | None

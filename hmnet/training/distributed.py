@@ -66,7 +66,7 @@ class ProcessGroup:
             gradient.copy_(part.view_as(gradient))
 
     def agree(self, value: int) -> int:
-        """Return the first process's value in all of them; a barrier too."""
+        """Return the first process's value in all of them; each waits for the others."""
         if self.size == 1:
             return value
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"

@@ -1,4 +1,4 @@
-"""Training and evaluation: one loop for every method, which never asks for the method's name.
+"""Training: one loop for every method, which never asks for the method's name.
 
 1. The steps are planned beforehand (`hmnet.training.steps`), so a position in the plan is all the
    state that data order and random numbers need.
@@ -175,9 +175,9 @@ class Trainer:
         self.resident: dict[str, ResidentSplit] = {}
         self.shapes: list[BatchShape] = []
         if not is_cpu:
-            self.reside()
+            self.move_rows_to_device()
 
-    def reside(self) -> None:
+    def move_rows_to_device(self) -> None:
         """Move the tasks' rows to the device, and have batches put together there."""
         splits = {name: each.train for name, each in self.data.items()}
         self.resident = {name: ResidentSplit(each, self.device) for name, each in splits.items()}

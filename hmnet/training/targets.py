@@ -29,7 +29,7 @@ class TargetScale:
 
     @classmethod
     def of(cls, targets: LabelArray) -> TargetScale:
-        """Return the scale of training targets, [N]; one that are all alike are only centred."""
+        """Return the scale of training targets, [N]; equal targets are only centred."""
         deviation = float(np.std(targets, dtype=np.float64))
         return cls(float(np.mean(targets, dtype=np.float64)), deviation or 1.0)
 

@@ -44,7 +44,7 @@ def advise(
     *,
     given: Labels | None = None,
 ) -> Decision:
-    """Return the partition of a matrix' tasks to take.
+    """Return the partition of a matrix's tasks to take.
 
     Args:
         matrix: gains, none missing off the diagonal.

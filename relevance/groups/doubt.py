@@ -65,11 +65,11 @@ class MeanGain(_MeanGain, total=False):
 
 @dataclass(frozen=True, eq=False)
 class DoubtedGroups:
-    """Groups of a matrix' tasks, with how far they can be trusted.
+    """Groups of a matrix's tasks, with how far they can be trusted.
 
     Attributes:
         matrix: what they were made from.
-        method: how.
+        method: the method that made them.
         groups: the groups; their origin holds the figures below.
         structure: how the number of groups was chosen; None where it was given, and for gains.
         stability: how far draws agree with them; None without draws, and for trivial groups.

@@ -42,7 +42,7 @@ class Grouper(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
 
     Attributes:
         groups_: after `fit`, the groups, named "1", "2", ... by size, then by their alphabetically
-            first task; their `origin` holds the method and its settings, the matrix' measure and
+            first task; their `origin` holds the method and its settings, the matrix's measure and
             identity, and what the method says of itself.
         labels_: after `fit`, the place of each task's group in `groups_`, [T].
     """

@@ -43,7 +43,7 @@ def within_group_gain(matrix: RelevanceMatrix, groups: Groups, column: str = "va
     """Return the sum over groups of v(G): what the tasks gain from their groups, added up.
 
     Raises:
-        InputError: if the groups do not hold exactly the matrix' tasks.
+        InputError: if the groups do not hold exactly the matrix's tasks.
     """
     groups.check_tasks(matrix.tasks)
     wide = matrix.to_frame(column)

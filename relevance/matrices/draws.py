@@ -22,7 +22,7 @@ DRAWS_SCHEMA = "draws/1"
 
 
 def locate_draws(path: Path) -> Path:
-    """Return where the draws of a matrix' file lie."""
+    """Return where the draws of a matrix's file lie."""
     return path.with_name(f"{path.stem}-draws.parquet")
 
 

@@ -151,7 +151,7 @@ def test_numbers_are_the_same_whichever_way_a_batch_is_put_together(
 
     def reside(trainer: Trainer, *args: Any) -> None:
         plain(trainer, *args)
-        trainer.reside()
+        trainer.move_rows_to_device()
 
     monkeypatch.setattr(Trainer, "__init__", reside)
     monkeypatch.setattr(hmnet.training.loop, "pack", None)
