@@ -13,7 +13,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ENCODER := $(VENV)/.encoder
 
-# The first Python on the path that runs and is of a supported version; override with PYTHON=...
+# The first Python on the path that runs, of the versions that all pins have wheels for, tested ones
+# first; override with PYTHON=...
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& { echo $$p; break; }; done)

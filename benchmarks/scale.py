@@ -30,7 +30,7 @@ from hmnet.folder.outputs import Output, open_output
 from hmnet.folder.status import describe_status
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.schedule import Watcher, run_jobs
-from hmnet.jobs.worker import Outcome
+from hmnet.jobs.worker_process import Outcome
 from hmnet.jobs.workers import Workers
 from hmnet.planted import write_planted
 from hmnet.runs.job import Job, Machine
@@ -39,7 +39,7 @@ from hmnet.runs.store import RunStore
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import DataSettings, TrainingSettings
 from hmnet.study.study import Study, write_study
-from hmnet.training.execution import find_versions, primary_score, score_splits
+from hmnet.training.execution import compute_primary_score, find_versions, score_splits
 from relevance.cli import app
 from relevance.measures.registry import list_stages
 from relevance.pairwise.measurement import MeasureOptions, measure_sweep
@@ -87,7 +87,9 @@ def pretend(job: Job, store: RunStore, machine: Machine, *, waits: bool = True) 
             spec,
             RunResult(
                 scores=scores,
-                primary={task.name: primary_score(task, scores[task.name]) for task in spec.tasks},
+                primary={
+                    task.name: compute_primary_score(task, scores[task.name]) for task in spec.tasks
+                },
                 n_dev={name: {"validation": DEV_ROWS} for name in spec.names},
                 steps=1,
                 train_tokens=1,

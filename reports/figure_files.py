@@ -38,7 +38,7 @@ Drawing = tuple[str, Callable[[float], Figure]]
 def write_figures(
     out: Path,
     folder: Path,
-    kind: Format = "pdf",
+    kind: str = "pdf",
     focus: Iterable[str] = (),
     columns: Iterable[str] | None = None,
 ) -> list[Path]:
@@ -55,6 +55,7 @@ def write_figures(
         InputError: for an unknown format, width or task.
     """
     _check(kind, FORMATS, "format")
+    chosen = next(each for each in FORMATS if each == kind)
     columns = list(WIDTHS if columns is None else columns)
     for name in columns:
         _check(name, WIDTHS, "width")
@@ -63,7 +64,7 @@ def write_figures(
         for name in columns:
             width = "" if len(columns) == 1 else f".{name}"
             path = folder / f"{figure}{width}.{kind}"
-            write_bytes(path, save_figure(draw(WIDTHS[name]), kind, figure))
+            write_bytes(path, save_figure(draw(WIDTHS[name]), chosen, figure))
             written.append(path)
     return written
 

@@ -24,7 +24,7 @@ from hmnet.errors import InputError, suggest
 from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
 from hmnet.version import VERSION
-from relevance.matrices.comparison import rank_agreement
+from relevance.matrices.comparison import measure_rank_agreement
 from relevance.matrices.gain_table import Gain, GainTable, PairGains
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.measures.measure import Measure
@@ -230,7 +230,7 @@ def _build_measures(inputs: ReportInputs) -> Iterator[MeasureSection]:
 def _tell_agreement(pairwise: RelevanceMatrix | None, other: RelevanceMatrix) -> str:
     if pairwise is None:
         return ""
-    value = rank_agreement(pairwise, other)
+    value = measure_rank_agreement(pairwise, other)
     return "" if math.isnan(value) else format_number(value, 2)
 
 
@@ -239,7 +239,7 @@ def _build_comparison(inputs: ReportInputs) -> dict[str, object]:
     if inputs.comparison is None or table is None:
         return {"scores": None}
     origin = inputs.comparison_origin
-    if "systems" not in origin:
+    if not origin.systems:
         origin = recall_origin(inputs.comparison, inputs.runs)
     return {
         "scores": build_scores(table),

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hmnet.folder.integrity import Problem, redo, verify
+    from hmnet.folder.integrity import Problem, discard_damaged, verify
     from hmnet.folder.outputs import DEFAULT_FOLDER, Output, find_output_folder, open_output
     from hmnet.folder.status import Stage, describe_status
     from hmnet.folder.task_format import TASKS
@@ -32,9 +32,9 @@ __all__ = [
     "Stage",
     "describe_status",
     "describe_tasks",
+    "discard_damaged",
     "find_output_folder",
     "open_output",
-    "redo",
     "verify",
     "write_tasks",
 ]

@@ -128,7 +128,7 @@ class Output:
 
     @property
     def attention_layers(self) -> Path:
-        """How attention goes with the gains of all pairs, layer by layer."""
+        """How attention relates to the gains of all pairs, layer by layer."""
         return self.folder / "attention-layers.parquet"
 
     @property
@@ -152,7 +152,7 @@ class Output:
         return self.folder / "compare.parquet"
 
     def sweep(self, kind: str) -> Path:
-        """Scores along the hierarchy, by its kind: `layers` or `combinations`."""
+        """Scores of a sweep over hierarchies, by its kind: `layers` or `combinations`."""
         return self.folder / f"sweep-{kind}.parquet"
 
     @property
@@ -180,7 +180,7 @@ def open_output(out: Path | None = None, *, create: bool = True) -> Output:
 
     Raises:
         OutputFolderError: if the folder cannot be made, was written by another version of the
-            layout, or holds files that are not ours.
+            layout, or holds files of other programs.
     """
     folder = find_output_folder(out)
     try:

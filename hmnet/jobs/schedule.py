@@ -30,7 +30,7 @@ from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from hmnet.errors import RunsFailedError
-from hmnet.jobs.worker import Execute, Outcome, run_job
+from hmnet.jobs.worker_process import Execute, Outcome, run_job
 from hmnet.jobs.workers import Workers
 from hmnet.runs.result import RunFailure
 from hmnet.runs.store import RunStore
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Summary:
+class SweepSummary:
     """How a sweep ended: run ids by what became of them."""
 
     cached: list[str] = field(default_factory=list)
@@ -69,19 +69,20 @@ def run_jobs(
     cost: Callable[[Job], float] = lambda job: 1.0,
     watcher: Watcher | None = None,
     execute: Execute | None = None,
-) -> Summary:
+) -> SweepSummary:
     """Run every job that is not done; return what became of each.
 
     Args:
         cost: a job's expected cost; costlier jobs start first.
-        execute: what does a job in a worker; None for `hmnet.training.execution.execute`.
+        execute: the function that does a job in a worker; None for
+            `hmnet.training.execution.execute`.
     """
     watcher = watcher or Watcher()
     workers = workers.fill(jobs)
     by_id = {job.spec.run_id: job for job in jobs}
     is_done = {i: store.is_done(j.spec, with_model=j.keep_model) for i, j in by_id.items()}
     pending = {run_id: job for run_id, job in by_id.items() if not is_done[run_id]}
-    summary = Summary(cached=[run_id for run_id in by_id if is_done[run_id]])
+    summary = SweepSummary(cached=[run_id for run_id in by_id if is_done[run_id]])
     costs = {run_id: cost(job) for run_id, job in pending.items()}
     ordered = dict(sorted(pending.items(), key=lambda item: (-costs[item[0]], item[0])))
     watcher.start(len(by_id), len(summary.cached), sum(costs.values()))
@@ -109,7 +110,7 @@ def _silent_replacement() -> Iterator[None]:
         yield
 
 
-def raise_failures(summary: Summary, *more: str) -> None:
+def raise_failures(summary: SweepSummary, *more: str) -> None:
     """Raise a `RunsFailedError` that lists every failed run, if there is one.
 
     Args:
@@ -245,12 +246,12 @@ def _fix_paths(job: Job) -> Job:
 
 def _run_on_cluster(calls: Sequence[Call], folder: Path, workers: Workers) -> Iterator[Outcome]:
     """Yield outcomes of a Dask cluster's workers."""
-    from hmnet.jobs.dask import GPU, check_folder, connect, follow
+    from hmnet.jobs.dask import GPU, check_shared_folder, connect, follow
 
     folder.mkdir(parents=True, exist_ok=True)
     needs = {GPU: 1} if workers.devices[0] != "cpu" else None
     with connect(workers.scheduler) as client:
-        check_folder(client, folder)
+        check_shared_folder(client, folder)
 
         def run() -> Iterator[Outcome]:
             with parallel_config("dask", client=client, resources=needs, pure=False):

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,8 +24,16 @@ from torch import Tensor, nn
 from hmnet.errors import InputError
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.files import write_bytes
+from hmnet.training.loss_record import LossSums
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+class TrainingState(TypedDict):
+    """How far a training is: steps that are done, and the sums over them."""
+
+    position: int
+    progress: LossSums
 
 
 class Checkpoint:
@@ -50,9 +58,9 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.every_s
 
     def save(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, object]
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, state: TrainingState
     ) -> None:
-        """Save parameters, moments and `state` (plain values)."""
+        """Save parameters, moments and `state`."""
         tensors: dict[str, Tensor] = {}
         for name, parameter in model.named_parameters():
             tensors[f"parameter/{name}"] = parameter.detach()
@@ -62,7 +70,7 @@ class Checkpoint:
         write_bytes(self.path, save(tensors, facts))
         self._last = time.monotonic()
 
-    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState | None:
         """Restore a model and its optimiser in place; return the saved state.
 
         Returns:
@@ -86,14 +94,14 @@ class Checkpoint:
                     }
         return state
 
-    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def _read(self) -> tuple[dict[str, Tensor], TrainingState]:
         """Read every tensor, and the state; a `ValueError` where they are not what was saved."""
         with safe_open(self.path, framework="pt") as file:
             facts = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if facts["digest"] != _digest(tensors, facts["state"]):
             raise ValueError(f"{self.path} was altered")
-        state: dict[str, Any] = json.loads(facts["state"])
+        state: TrainingState = json.loads(facts["state"])
         return tensors, state
 
 

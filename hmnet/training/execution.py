@@ -30,15 +30,16 @@ from hmnet.storage.files import append_line, write_bytes
 from hmnet.study.metrics import score
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
-from hmnet.training.distributed import ALONE, Group
+from hmnet.training.distributed import ALONE, ProcessGroup
 from hmnet.training.evaluation import evaluate
 from hmnet.training.loop import TrainingLog, train
+from hmnet.training.loss_record import LossLine
 
 PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
 
 
 def execute(
-    job: Job, store: RunStore, machine: Machine, *, waits: bool = True, group: Group = ALONE
+    job: Job, store: RunStore, machine: Machine, *, waits: bool = True, group: ProcessGroup = ALONE
 ) -> RunResult:
     """Train, evaluate and store a run, or read its result where it is done.
 
@@ -81,7 +82,9 @@ def _find_state(job: Job, store: RunStore) -> int:
     return _AGAIN if store.is_done(job.spec) else _TO_DO
 
 
-def _execute(job: Job, store: RunStore, machine: Machine, group: Group, logger: Logger) -> None:
+def _execute(
+    job: Job, store: RunStore, machine: Machine, group: ProcessGroup, logger: Logger
+) -> None:
     """Train, evaluate and store a run in a store whose lock is held."""
     spec, folder = job.spec, store.path(job.spec)
     store.write_spec(spec)
@@ -94,7 +97,7 @@ def _execute(job: Job, store: RunStore, machine: Machine, group: Group, logger: 
     store.finish(spec, result)
 
 
-def _help(job: Job, store: RunStore, machine: Machine, group: Group) -> RunResult:
+def _help(job: Job, store: RunStore, machine: Machine, group: ProcessGroup) -> RunResult:
     """Take part in a run that the first process of a group stores; return its result."""
     state = group.agree(_TO_DO)
     if state != _DONE:
@@ -104,18 +107,17 @@ def _help(job: Job, store: RunStore, machine: Machine, group: Group) -> RunResul
 
 
 def _train(
-    job: Job, store: RunStore, machine: Machine, group: Group, log: _LossLog | None
+    job: Job, store: RunStore, machine: Machine, group: ProcessGroup, log: _LossLog | None
 ) -> tuple[PathModel, dict[str, TaskData], TrainingLog]:
     spec = job.spec
     torch.set_num_threads(machine.threads)
     data = {task.name: _load_checked(job, task) for task in spec.tasks}
-    model = build_model(spec)
+    model = build_model(spec).to(machine.device)
     done = train(
         model,
         data,
         spec.training,
         spec.seed,
-        device=torch.device(machine.device),
         checkpoint=Checkpoint(store.path(spec) / "checkpoint", machine.checkpoint_s),
         log=log,
         group=group,
@@ -183,7 +185,7 @@ def _evaluate_all(
         scores[task.name] = score_splits(task, frame)
     return RunResult(
         scores=scores,
-        primary={task.name: primary_score(task, scores[task.name]) for task in spec.tasks},
+        primary={task.name: compute_primary_score(task, scores[task.name]) for task in spec.tasks},
         n_dev={
             name: {split: len(d.splits[split]) for split in d.task.dev_splits}
             for name, d in data.items()
@@ -211,7 +213,7 @@ def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]
     }
 
 
-def primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
+def compute_primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
     """Return the mean of the primary metric over the dev splits (f in equation 3)."""
     return sum(values[task.metric] for values in scores.values()) / len(scores)
 
@@ -236,12 +238,12 @@ class _LossLog:
         self.logger = logger
         self.is_open = False
 
-    def __call__(self, line: Mapping[str, str | int | float]) -> None:
+    def __call__(self, line: LossLine) -> None:
         if not self.is_open:
-            self._drop_from(int(line["step"]))
+            self._drop_from(line["step"])
             self.is_open = True
         append_line(self.path, canonical_json(line))
-        self.logger.log(int(line["step"]), {f"loss/{line['task']}": float(line["loss"])})
+        self.logger.log(line["step"], {f"loss/{line['task']}": line["loss"]})
 
     def _drop_from(self, step: int) -> None:
         """Keep the first `step` lines (one per step)."""

@@ -1,4 +1,4 @@
-"""Training and evaluation: one loop for every method, which never asks for the method's name.
+"""Training: one loop for every method, which never asks for the method's name.
 
 1. The steps are planned beforehand (`hmnet.training.steps`), so a position in the plan is all the
    state that data order and random numbers need.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,24 +25,24 @@ from hmnet.errors import RelevanceError
 from hmnet.models.paths import PathModel, find_output
 from hmnet.packing.batch import Batch, pack, sort_by_length
 from hmnet.packing.batch_shape import BatchShape, fit_shape
-from hmnet.packing.device_split import ResidentSplit
 from hmnet.packing.dropout import seed_dropout
+from hmnet.packing.resident_split import ResidentSplit
 from hmnet.process_memory import frozen_heap
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.batch_shapes import plan_shapes
-from hmnet.training.checkpoint import Checkpoint
-from hmnet.training.distributed import ALONE, Group
+from hmnet.training.checkpoint import Checkpoint, TrainingState
+from hmnet.training.distributed import ALONE, ProcessGroup
 from hmnet.training.embedding_gradients import EmbeddingGradients
 from hmnet.training.evaluation import autocast
-from hmnet.training.losses import Record
+from hmnet.training.loss_record import LossLine, LossRecord
 from hmnet.training.optimiser import (
     clip_gradients,
+    compute_learning_rate,
     compute_loss,
-    learning_rate,
+    compute_total_decay,
     make_optimizer,
     set_rate,
-    total_decay,
 )
 from hmnet.training.step_graphs import StepGraphs
 from hmnet.training.steps import Step, count_batches, plan_steps
@@ -79,12 +78,11 @@ def train(
     settings: TrainingSettings,
     seed: int,
     *,
-    device: torch.device | None = None,
     checkpoint: Checkpoint | None = None,
-    log: Callable[[Mapping[str, Any]], None] | None = None,
-    group: Group = ALONE,
+    log: Callable[[LossLine], None] | None = None,
+    group: ProcessGroup = ALONE,
 ) -> TrainingLog:
-    """Train a model in place on the tasks of `data`.
+    """Train a model in place on the tasks of `data`, on the device where it lies.
 
     Args:
         checkpoint: where to save and resume; None keeps nothing.
@@ -94,7 +92,7 @@ def train(
     Raises:
         DivergedError: if the loss is not finite; names step and task.
     """
-    trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"), group)
+    trainer = Trainer(model, data, settings, seed, next(model.parameters()).device, group)
     try:
         with frozen_heap(), trainer.graphs.stream():
             return _train(trainer, checkpoint, log)
@@ -105,13 +103,13 @@ def train(
 def _train(
     trainer: Trainer,
     checkpoint: Checkpoint | None,
-    log: Callable[[Mapping[str, Any]], None] | None,
+    log: Callable[[LossLine], None] | None,
 ) -> TrainingLog:
     model, group = trainer.model, trainer.group
     log = log if group.is_first else None
-    start, record = 0, Record(trainer.steps, log)
-    if checkpoint and (state := checkpoint.load(model, trainer.optimizer)) is not None:
-        start, record = state["position"], Record(trainer.steps, log, state["progress"])
+    start, record = 0, LossRecord(trainer.steps, log)
+    if checkpoint and (saved := checkpoint.load(model, trainer.optimizer)) is not None:
+        start, record = saved["position"], LossRecord(trainer.steps, log, saved["progress"])
     if group.agree(start) != start:  # also: nobody goes on before all have read the checkpoint
         raise RelevanceError(
             f"All processes should go on from one checkpoint. Found step {start + 1} in process "
@@ -122,7 +120,7 @@ def _train(
         record.add(position, trainer.update(position))
         is_last = position + 1 == len(trainer.steps)
         if checkpoint and group.is_first and not is_last and checkpoint.is_due():
-            state = {"position": position + 1, "progress": record.state()}
+            state: TrainingState = {"position": position + 1, "progress": record.state()}
             checkpoint.save(model, trainer.optimizer, state)
     record.read()
     return TrainingLog(
@@ -154,7 +152,7 @@ class Trainer:
         settings: TrainingSettings,
         seed: int,
         device: torch.device,
-        group: Group = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> None:
         self.group = group
         self.scales = measure_scales(data, settings)
@@ -177,9 +175,9 @@ class Trainer:
         self.resident: dict[str, ResidentSplit] = {}
         self.shapes: list[BatchShape] = []
         if not is_cpu:
-            self.reside()
+            self.move_rows_to_device()
 
-    def reside(self) -> None:
+    def move_rows_to_device(self) -> None:
         """Move the tasks' rows to the device, and have batches put together there."""
         splits = {name: each.train for name, each in self.data.items()}
         self.resident = {name: ResidentSplit(each, self.device) for name, each in splits.items()}
@@ -193,7 +191,7 @@ class Trainer:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()  # other processes share the device
         if self.rows:
-            self.rows.restore(total_decay(len(self.steps), self.settings))
+            self.rows.restore(compute_total_decay(len(self.steps), self.settings))
 
     def update(self, position: int) -> Tensor:
         """Take one optimiser step; return the loss and the tokens of the batch, float64 [2].
@@ -207,7 +205,7 @@ class Trainer:
             OutOfMemoryError: if there is no room for a single example.
         """
         step = self.steps[position]
-        set_rate(self.optimizer, learning_rate(position, len(self.steps), self.settings))
+        set_rate(self.optimizer, compute_learning_rate(position, len(self.steps), self.settings))
         while True:
             rank = (self.group.rank,) if self.group.size > 1 else ()
             seed_dropout(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))

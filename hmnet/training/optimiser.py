@@ -26,7 +26,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> None:
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices alone; `set_rate` is called before each step.
+    """Return AdamW with weight decay on matrices alone; `set_rate` is called before each step.
 
     On a GPU the learning rate is a tensor there, which a recorded step reads.
     """
@@ -55,17 +55,17 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = rate
 
 
-def learning_rate(position: int, total: int, settings: TrainingSettings) -> float:
-    """Linear warm-up to the peak over the first share of steps, then linear decay to zero."""
+def compute_learning_rate(position: int, total: int, settings: TrainingSettings) -> float:
+    """Return the rate of a step: linear warm-up over the first steps, then linear decay to zero."""
     warmup = math.ceil(total * settings.warmup_frac)
     if position < warmup:
         return settings.learning_rate * (position + 1) / (warmup + 1)
     return settings.learning_rate * (total - position) / (total - warmup)
 
 
-def total_decay(total: int, settings: TrainingSettings) -> float:
+def compute_total_decay(total: int, settings: TrainingSettings) -> float:
     """Return the factor by which weight decay alone shrinks a matrix over all steps."""
-    rates = (learning_rate(position, total, settings) for position in range(total))
+    rates = (compute_learning_rate(position, total, settings) for position in range(total))
     return math.prod(1 - rate * settings.weight_decay for rate in rates)
 
 

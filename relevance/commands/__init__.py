@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         run_measures,
     )
     from relevance.commands.pairwise_sweep import (
-        SweepOptions,
+        PairwiseOptions,
         estimate_pairwise,
         plan_pairwise_study,
         run_pairwise,
@@ -47,7 +47,7 @@ else:
 __all__ = [
     "Aside",
     "HierarchyOptions",
-    "SweepOptions",
+    "PairwiseOptions",
     "choose_measures",
     "describe_measures",
     "estimate_pairwise",

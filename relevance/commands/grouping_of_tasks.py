@@ -11,7 +11,7 @@ from hmnet.study.study import resolve_study
 from relevance.groups.doubt import describe_doubt, group_matrix, parse_k, write_manual_groups
 from relevance.groups.published import compare_with_published
 from relevance.matrices.draws import read_draws
-from relevance.matrices.manual import manual_groups, manual_matrix
+from relevance.matrices.manual import make_manual_groups, make_manual_matrix
 from relevance.measures.find import find_draws, find_matrix
 
 
@@ -41,8 +41,10 @@ def run_cluster(
 
 def _take_manual(output: Output, study: Path | None) -> Iterator[str]:
     tasks = resolve_study(output.folder, study).tasks.values()
-    groups = manual_groups(tasks)
-    yield from describe_groups(groups, write_manual_groups(output, groups, manual_matrix(tasks)))
+    groups = make_manual_groups(tasks)
+    yield from describe_groups(
+        groups, write_manual_groups(output, groups, make_manual_matrix(tasks))
+    )
 
 
 def describe_groups(groups: Groups, written: tuple[Path, ...]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from hmnet.runs.store import RunStore
 
 
 class Aside(str):
-    """A line for standard error: it is about the command, not of its result."""
+    """A line for standard error: it is about the command, not part of its result."""
 
     __slots__ = ()
 

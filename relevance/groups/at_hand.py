@@ -10,7 +10,7 @@ from hmnet.folder.outputs import Output
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study
 from relevance.groups.clustering import cluster
-from relevance.matrices.manual import manual_groups
+from relevance.matrices.manual import make_manual_groups
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.reference import REFERENCES, load_reference
 from relevance.measures.registry import MEASURES, list_standard
@@ -45,7 +45,7 @@ def find_groupings(output: Output, study: Study, k: int | None = None) -> Groupi
     known = _read_groups(output, names)
     measures = {matrix.identity: matrix.measure for matrix in matrices.values()}
     count = min(k or _choose_count(known, measures), len(names))
-    found = {"manual": manual_groups(study.tasks.values())}
+    found = {"manual": make_manual_groups(study.tasks.values())}
     for file, matrix in matrices.items():
         try:
             found[matrix.measure] = cluster(matrix.select(names), count)

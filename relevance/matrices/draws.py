@@ -20,8 +20,8 @@ from relevance.matrices.matrix import RelevanceMatrix
 DRAWS_SCHEMA = "draws/1"
 
 
-def draws_path(path: Path) -> Path:
-    """Return where the draws of a matrix' file lie."""
+def locate_draws(path: Path) -> Path:
+    """Return where the draws of a matrix's file lie."""
     return path.with_name(f"{path.stem}-draws.parquet")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.study.study import resolve_study
-from relevance.matrices.draws import draws_path
+from relevance.matrices.draws import locate_draws
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.own_table import is_own_table, read_own_table
 from relevance.matrices.reference import REFERENCES, load_reference
@@ -59,4 +59,4 @@ def find_draws(output: Output, source: str | None) -> Path:
     """Return where the draws of a matrix lie that `find_matrix` finds, if it has any."""
     if source is None or source in MEASURES or source.startswith("paper:"):
         return output.draws
-    return draws_path(Path(source))
+    return locate_draws(Path(source))

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def _measure(inputs: MeasureInputs) -> RelevanceMatrix:
-    from relevance.matrices.manual import manual_matrix
+    from relevance.matrices.manual import make_manual_matrix
 
-    return manual_matrix(inputs.study.tasks.values())
+    return make_manual_matrix(inputs.study.tasks.values())
 
 
 MEASURE = Measure(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         load_training_texts,
         measure_study_vocabulary,
     )
-    from relevance.vocabulary.token_counts import Counts, TokenCounts, count_tokens
+    from relevance.vocabulary.token_counts import Counts, TokenCounts, count_pieces
 else:
     from hmnet.lazy import import_on_demand
 
@@ -43,8 +43,8 @@ __all__ = [
     "Unit",
     "choose_splitter",
     "compute_cooccurrence",
+    "count_pieces",
     "count_study_tokens",
-    "count_tokens",
     "describe_tokenizer",
     "extract_vocabulary",
     "load_training_texts",

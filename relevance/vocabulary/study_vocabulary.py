@@ -12,7 +12,7 @@ from hmnet.study.study import Study
 from hmnet.study.tasks import Task
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.vocabulary.cooccurrence import check_options, measure_vocabulary, stack_columns
-from relevance.vocabulary.token_counts import TokenCounts, count_tokens
+from relevance.vocabulary.token_counts import TokenCounts, count_pieces
 
 
 def load_training_texts(study: Study) -> dict[str, pa.ChunkedArray]:
@@ -27,7 +27,7 @@ def _load(task: Task, data_folder: Path | None) -> pa.ChunkedArray:
 
 def count_study_tokens(study: Study) -> TokenCounts:
     """Count the tokens of each task's training texts, by the study's encoder."""
-    return count_tokens(load_training_texts(study), load_tokenizer(study.model, study.revision))
+    return count_pieces(load_training_texts(study), load_tokenizer(study.model, study.revision))
 
 
 def measure_study_vocabulary(

@@ -55,7 +55,7 @@ class TokenCounts:
         return {"tokens": sizes, "tokenizer": dict(self.tokenizer)}
 
 
-def count_tokens(
+def count_pieces(
     texts: Mapping[str, pa.ChunkedArray], tokenizer: PreTrainedTokenizerFast
 ) -> TokenCounts:
     """Count the tokens of each task's texts.

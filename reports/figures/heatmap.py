@@ -52,7 +52,7 @@ def draw_heatmap(
 
     Args:
         groups: reorders the tasks group by group, with lines between the groups; None keeps the
-            matrix' order, the paper's layout.
+            matrix's order, the paper's layout.
     """
     order = order_tasks(matrix.tasks, groups)
     values = matrix.select(order.tasks).to_frame().to_numpy(np.float64, copy=True)

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 from pydantic.dataclasses import dataclass as validated
@@ -31,6 +31,7 @@ from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHE
 from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
 from reports.inputs.checked_tables import read_columns, read_with_origin
+from reports.inputs.comparison_origin import ComparisonOrigin
 from reports.inputs.hierarchy_sweeps import (
     CombinationSweep,
     LayerSweep,
@@ -101,7 +102,7 @@ class ReportInputs:
     clusters: pd.DataFrame | None = None
     together: pd.DataFrame | None = None
     comparison: pd.DataFrame | None = None
-    comparison_origin: Mapping[str, Any] = field(default_factory=dict)
+    comparison_origin: ComparisonOrigin = field(default_factory=ComparisonOrigin)
     planted: PlantedRecord | None = None
     attention: pd.DataFrame | None = None
     layers: pd.DataFrame | None = None
@@ -156,9 +157,8 @@ class ReportInputs:
         """Whether the gains' intervals hold for their very runs only, whatever their seeds."""
         if self.pairwise is None:
             return False
-        bootstrap = self.pairwise.provenance.get("bootstrap")
-        if isinstance(bootstrap, Mapping) and "seed_noise_included" in bootstrap:
-            return not bootstrap["seed_noise_included"]
+        if (has_noise := self.pairwise.has_seed_noise) is not None:
+            return not has_noise
         runs = self.pairwise.table["n_seeds"].min()
         return bool(runs < 2)
 
@@ -182,7 +182,7 @@ def read_inputs(out: Path) -> ReportInputs:
     output = Output(out)
     reader = _Reader()
     runs = read_runs(output.runs.folder)
-    comparison, origin = reader.read(output.compare, _read_comparison) or (None, {})
+    comparison, origin = reader.read(output.compare, _read_comparison) or (None, ComparisonOrigin())
     return ReportInputs(
         name=out.resolve().name,
         vocabulary=reader.read(output.vocab, RelevanceMatrix.read),
@@ -248,8 +248,9 @@ def _read_clusters(path: Path) -> pd.DataFrame:
     return read_columns(path, CLUSTERS)
 
 
-def _read_comparison(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    frame, origin = read_with_origin(path, COMPARISON)
+def _read_comparison(path: Path) -> tuple[pd.DataFrame, ComparisonOrigin]:
+    frame, found = read_with_origin(path, COMPARISON)
+    origin = parse(ComparisonOrigin, found, str(path))
     return frame.astype({"system": "str", "task": "str", "score": "float64"}), origin
 
 

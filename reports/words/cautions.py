@@ -75,7 +75,7 @@ def _about_baselines(inputs: ReportInputs, gains: GainTable | None) -> Iterator[
             "is" if len(gains.unlearned) == 1 else "are",
         )
         return
-    undefined = tasks_at_majority(inputs)
+    undefined = list_tasks_at_majority(inputs)
     if undefined:
         yield sentence(
             "Trained alone, {} {} not beat the most frequent label. Relative gains of such a "
@@ -85,7 +85,7 @@ def _about_baselines(inputs: ReportInputs, gains: GainTable | None) -> Iterator[
         )
 
 
-def tasks_at_majority(inputs: ReportInputs) -> list[str]:
+def list_tasks_at_majority(inputs: ReportInputs) -> list[str]:
     """Return the tasks whose mean single-task accuracy does not beat the majority label."""
     found: dict[str, list[tuple[float, float]]] = {}
     for record in inputs.runs.of_kind("single-task"):

@@ -17,7 +17,7 @@ from hmnet.folder.outputs import Output, open_output
 from hmnet.folder.status import Stage, describe_status, find_states
 from hmnet.jobs.progress_file import PROGRESS_SCHEMA, ProgressRecord
 from hmnet.jobs.progress_line import SweepProgress
-from hmnet.jobs.worker import Outcome
+from hmnet.jobs.worker_process import Outcome
 from hmnet.runs.result import FAILURE_SCHEMA, RunFailure
 from hmnet.runs.store import RUNNING_MARK
 from hmnet.storage.documents import write_document

@@ -31,7 +31,7 @@ from relevance.measures.text_embedding import compare_embeddings
 from relevance.measures.token_coverage import measure_coverage
 from relevance.measures.training_rows import compare_sizes
 from relevance.vocabulary.cooccurrence import compute_cooccurrence
-from relevance.vocabulary.token_counts import TokenCounts, count_tokens
+from relevance.vocabulary.token_counts import TokenCounts, count_pieces
 from reports.figure_files import list_drawings
 from reports.html import render_report
 from reports.inputs.report_inputs import read_inputs
@@ -183,7 +183,7 @@ def test_tokens_are_counted_as_often_as_their_texts_occur(
         "a": pa.chunked_array([["rain rain sun", "wind [CLS]", None], ["rain rain sun"]]),
         "b": pa.chunked_array([["sun snow"]]),
     }
-    found = count_tokens(texts, tokenizer)
+    found = count_pieces(texts, tokenizer)
     # rain, sun, wind; neither truncated to two tokens, nor with special tokens (snow is unknown)
     assert found.counts.tolist() == [[4, 2, 1], [0, 1, 0]]
     assert found.describe()["tokens"] == {"a": 7, "b": 1}
@@ -192,7 +192,7 @@ def test_tokens_are_counted_as_often_as_their_texts_occur(
 def test_every_task_without_tokens_is_named(tokenizer: PreTrainedTokenizerFast) -> None:
     texts = {name: pa.chunked_array([["", " "]]) for name in ("a", "b")}
     with pytest.raises(InputError) as caught:
-        count_tokens(texts, tokenizer)
+        count_pieces(texts, tokenizer)
     assert [text.split("`")[3] for text in caught.value.problems] == ["a", "b"]
 
 
