@@ -52,7 +52,7 @@ def refined(
 ) -> tuple[Output, Study, list[str]]:
     """An output folder with two seeds of two tasks, and a second round of at most three runs."""
     output = open_output(tmp_path_factory.mktemp("refined") / "out")
-    changes = {"seeds": [0, 1], "tasks": ["match", "grade"], "training.epochs": 2}
+    changes = {"seeds": [0, 1], "tasks": ["match", "grade"]}
     study = resolve_study(output.folder, study_file, changes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed_value, "LEAST_VALUE", 0.0)  # any run is worth its while
