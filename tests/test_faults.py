@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
-import warm
 from tiny_study import list_pairwise, runs_in_this_process, write_study
 
 from hmnet.errors import WriteError
@@ -154,11 +154,13 @@ def test_a_run_whose_writes_fail_is_not_done_and_goes_on_later(
 
 
 def list_words(study: Path, out: Path) -> list[str]:
-    return list_pairwise(study, out, "--set", "training.epochs=2")
+    return list_pairwise(study, out, "--workers", "1", "--set", "training.epochs=2")
 
 
 def sweep(study: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    return warm.run("relevance", *list_words(study, out))
+    code = "from relevance.cli import main; main()"
+    command = [sys.executable, "-c", code, *list_words(study, out)]
+    return subprocess.run(command, text=True, capture_output=True)
 
 
 @pytest.fixture

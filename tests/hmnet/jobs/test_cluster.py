@@ -21,7 +21,6 @@ from distributed import Client
 from made_jobs import RESULT, SPEC
 from places import ROOT
 from tiny_study import list_pairwise, runs_in_this_process, write_study
-from warm import Command
 
 import hmnet.jobs.estimate
 import hmnet.jobs.workers
@@ -104,10 +103,15 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         cluster.stop()
 
 
-def sweep(study: Path, out: Path, *more: object) -> Command:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "5s")
-        return Command("relevance", *list_pairwise(study, out, *more), has_workers=True)
+def sweep(study: Path, out: Path, *more: object) -> subprocess.Popen[str]:
+    code = "from relevance.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *list_pairwise(study, out, *more)],
+        text=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"},
+    )
 
 
 def read_marks(folder: Path) -> Iterator[str]:
