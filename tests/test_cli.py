@@ -393,7 +393,7 @@ def test_a_task_whose_loss_is_infinite_leaves_its_own_cells_empty_and_no_other(
     out = Output(tmp_path / "out")
     raw = ["--set", "training.targets=raw", "--out", str(out.folder)]
     words = ["pairwise", "--study", str(tmp_path / "study" / "study.toml"), *raw]
-    with pytest.raises(RelevanceError) as caught, runs_in_this_process():
+    with pytest.raises(RelevanceError) as caught:
         relevance_app(words, standalone_mode=False)
     first, *listed = caught.value.problems
     assert first == (
