@@ -25,6 +25,9 @@ JOBS ?= auto
 # A process takes a whole file at a time, in the order of tests/conftest.py.
 PARALLEL := -n $(JOBS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
+# What is imported is compiled once, and not by each process that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo test slow check coverage audit format bench clean
 .DEFAULT_GOAL := install
 

@@ -92,7 +92,7 @@ def measure(
 ) -> None:
     """Take cheap measures of relevance; write <name>.parquet for each."""
     output, plan = study.open(rows)
-    from relevance.commands.measurement import run_measures
+    from relevance.commands.taking_of_measures import run_measures
 
     _print(run_measures(output, plan, names))
 
@@ -100,7 +100,7 @@ def measure(
 @app.command()
 def measures() -> None:
     """List the measures of relevance: cost, direction, comparability, kinds of task, source."""
-    from relevance.commands.measurement import describe_measures
+    from relevance.commands.taking_of_measures import describe_measures
 
     _print(describe_measures())
 

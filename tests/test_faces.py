@@ -126,7 +126,11 @@ def test_the_list_of_measures_imports_nothing_heavy() -> None:
     )
 
 
-def test_a_matrix_is_grouped_in_a_notebook_without_torch() -> None:
+def test_a_matrix_is_grouped_in_a_notebook_and_by_the_command_without_torch() -> None:
     asked = "from relevance import KMeansGrouper, RelevanceMatrix, group_matrix, load_reference"
     used = "KMeansGrouper(k=2).fit(load_reference('paper:table3'))"
-    assert run_python(f"{asked}\n{used}\nimport sys; print('torch' in sys.modules)") == "False"
+    words = "cluster --matrix paper:table3 --k 2 --out out"
+    typed = f"from relevance.cli import app; app('{words}'.split(), standalone_mode=False)"
+    said = run_python(f"{asked}\n{used}\n{typed}\nimport sys; print('torch' in sys.modules)")
+    *_, written, has_torch = said.splitlines()
+    assert (written, has_torch) == ("wrote out/clusters.parquet and out/groups.json", "False")

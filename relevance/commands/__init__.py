@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     )
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.lines import Aside, speak
-    from relevance.commands.measurement import (
-        choose_measures,
-        describe_measures,
-        run_measures,
-    )
     from relevance.commands.pairwise_sweep import (
         PairwiseOptions,
         estimate_pairwise,
         plan_pairwise_study,
         run_pairwise,
+    )
+    from relevance.commands.taking_of_measures import (
+        choose_measures,
+        describe_measures,
+        run_measures,
     )
     from relevance.commands.vocab import run_vocab
 else:

@@ -18,7 +18,7 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.study.study import load_study
 from relevance.cli import app
-from relevance.commands.measurement import choose_measures, describe_measures
+from relevance.commands.taking_of_measures import choose_measures, describe_measures
 from relevance.matrices.gain_table import holds_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.measures.equal_vocabulary import compute_presence, measure_equal_vocabulary

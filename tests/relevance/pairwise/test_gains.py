@@ -57,7 +57,7 @@ def swept(study_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[O
 
 def run(output: Output, study_file: Path, *, drop_collapsed: bool = False) -> list[str]:
     """Run the sweep; return what was said."""
-    changes = {"seeds": [0, 1]}
+    changes = {"seeds": [0, 1], "training.epochs": 2}
     study = resolve_study(output.folder, study_file, changes)
     options = MeasureOptions(drop_collapsed, draws=80)
     workers = Workers.choose(workers=1)
