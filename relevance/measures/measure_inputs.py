@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hmnet.folder.outputs import Output
-from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.study.study import Study
-from relevance.vocabulary.study_vocabulary import count_study_tokens
-from relevance.vocabulary.token_counts import TokenCounts
+
+if TYPE_CHECKING:
+    from hmnet.jobs.prepared import PreparedStudy
+    from relevance.vocabulary.token_counts import TokenCounts
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,13 @@ class MeasureInputs:
     @functools.cached_property
     def prepared(self) -> PreparedStudy:
         """The tokenised rows that runs train on, and the encoder identified."""
+        from hmnet.jobs.prepared import prepare_study
+
         return prepare_study(self.study, self.output.data)
 
     @functools.cached_property
     def tokens(self) -> TokenCounts:
         """How often each task's training texts hold each token of the study's encoder."""
+        from relevance.vocabulary.study_vocabulary import count_study_tokens
+
         return count_study_tokens(self.study)
