@@ -54,7 +54,12 @@ def take(rows: Rows, name: str, parameter: str) -> pa.ChunkedArray:
         _raise_missing(name, rows.names, parameter, "columns", _HINTS[rows.has_types])
     column = rows.table.column(column_name)
     for part in field.split("."):
-        fields = [f.name for f in column.type] if pa.types.is_struct(column.type) else []
+        if not pa.types.is_struct(column.type):
+            raise InputError(
+                f"Parameter `{parameter}` should name a column of the data. Found `{name}`, but "
+                f"`{column_name}` holds {column.type}, without fields."
+            )
+        fields = [f.name for f in column.type]
         if part not in fields:
             inside = [f"{column_name}.{f}" for f in fields]
             _raise_missing(name, inside, parameter, f"fields of `{column_name}`")

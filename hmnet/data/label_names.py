@@ -78,6 +78,16 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", shown).strip().casefold()
 
 
+def says_true_first(labels: Sequence[str]) -> bool:
+    """Tell whether two labels are a yes and then a no, so that the second is not the positive.
+
+    >>> says_true_first(["yes", "no"]), says_true_first(["negative", "positive"])
+    (True, False)
+    """
+    positive = {"positive": True, "pos": True, "negative": False, "neg": False}
+    return [positive.get(_fold(each), _find_truth(each)) for each in labels] == [True, False]
+
+
 def find_alike(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield each declared label that differs from an earlier one in its spelling alone."""
     seen: dict[str, str] = {}

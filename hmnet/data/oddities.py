@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hmnet.data.label_names import find_alike
+from hmnet.data.label_names import find_alike, says_true_first
 from hmnet.data.raw import list_shadowed, load_split
 from hmnet.data.row_sampling import sample_rows
 from hmnet.data.task_data import TaskData, hash_texts, load_text_hashes
+from hmnet.study.metrics import METRICS
 from hmnet.study.settings import DataSettings
 from hmnet.study.study import Study
 from hmnet.study.tasks import Task
@@ -114,6 +115,12 @@ def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
         return
     counts = {split: _count(part, data.task) for split, part in data.splits.items()}
     names = [str(label) for label in data.task.labels]
+    binary = [name for name in data.task.all_metrics if METRICS[name].binary]
+    if binary and says_true_first(names):
+        yield (
+            f"the metric `{binary[0]}` is that of the second label, `{names[1]}`: list `{names[0]}` "
+            "second if it is meant, with names, not codes, in the column"
+        )
     for one, other in find_alike(names):
         yield f"the labels `{one}` and `{other}` differ in case or spaces alone: are they one?"
     for split, found in counts.items():

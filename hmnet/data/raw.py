@@ -141,11 +141,17 @@ def read_input(path: Path, wanted: Sequence[str]) -> Rows:
     if not path.is_file() or not split_name(path)[1]:
         raise InputError(
             f"Parameter `input` should be a {', '.join(s[1:] for s in SUFFIXES)} file. "
-            f"Found `{path}`{'' if path.is_file() else ', which does not exist'}."
+            f"Found `{path}`{_describe_place(path)}."
         )
     rows = read_file(path, wanted, str(path))
     check_rows(rows, str(path))
     return rows
+
+
+def _describe_place(path: Path) -> str:
+    if path.is_dir():
+        return ", which is a folder"
+    return "" if path.is_file() else ", which does not exist"
 
 
 def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
@@ -225,7 +231,8 @@ def find_file(task: Task, split: str, data_dir: Path | None = None) -> Path | No
     also = f"; {', '.join(others)} will do" if (others := _SYNONYMS.get(stems[-1], ())) else ""
     raise InputError(
         f"Task `{task.name}`, split `{split}`: `{folder}` should hold one of "
-        f"{', '.join(names)}{also}. Found {_list_folder(folder)}."
+        f"{', '.join(names)}{also}. Found {_list_folder(folder)}. A file of another name is "
+        f'named in `[task.{task.name}.splits]`, such as `{split} = "other"`.'
     )
 
 
