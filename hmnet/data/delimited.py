@@ -84,20 +84,20 @@ def _read_whole(path: Path, dialect: Dialect, wanted: Sequence[str]) -> Rows:
 def _read_otherwise(
     path: Path, dialect: Dialect, wanted: Sequence[str], error: FormatError
 ) -> tuple[Dialect, Rows]:
-    """Read a file whose quotes are plain characters, or have a backslash inside of quotes.
+    """Read a file whose quotes have a backslash inside of quotes, or are plain characters.
 
     Raises:
         FormatError: the given one, if the file cannot be read so without doubt either.
     """
-    if dialect.delimiter == "\t" and _count_plain(path, dialect) is not None:
-        plain = replace(dialect, has_quotes=False)
-        return plain, _read(path, plain, wanted)
     escaped = replace(dialect, has_backslashes=True)
     try:
         if _has_escaped_quotes(path, dialect):
             return escaped, _read_whole(path, escaped, wanted)
     except FormatError:
         pass
+    if dialect.delimiter == "\t" and _count_plain(path, dialect) is not None:
+        plain = replace(dialect, has_quotes=False)
+        return plain, _read(path, plain, wanted)
     raise error
 
 

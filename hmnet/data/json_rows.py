@@ -155,6 +155,10 @@ def _explain(error: Exception, text: str) -> str:
     """Return what JSON does not take, and the text that stands there."""
     if not isinstance(error, json.JSONDecodeError):
         return first_line(error)
+    if error.msg.startswith("Unterminated string"):
+        return (
+            f"a text that begins at character {error.colno} and does not end: is the file cut off?"
+        )
     if error.pos >= len(text.rstrip()):
         return f"{error.msg}, where the text ends: is the file cut off?"
     place = f"line {error.lineno}, " if error.lineno > 1 else ""

@@ -162,7 +162,8 @@ def _check_integral(column: pa.ChunkedArray, rows: Rows, task: Task) -> None:
     raise InputError(
         f"Parameter `label` should name a column of labels or of codes. Found {column.type} in "
         f"column `{task.label}`{_first_that(column, rows, _is_fractional)}. "
-        f"The labels are: {', '.join(str(label) for label in task.labels)}."
+        f"The labels are: {', '.join(str(label) for label in task.labels)}. Numbers that are no "
+        'codes are for a task of `kind = "regression"`.'
     )
 
 

@@ -118,8 +118,8 @@ def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
     binary = [name for name in data.task.all_metrics if METRICS[name].binary]
     if binary and says_true_first(names):
         yield (
-            f"the metric `{binary[0]}` is that of the second label, `{names[1]}`: list `{names[0]}` "
-            "second if it is meant, with names, not codes, in the column"
+            f"the metric `{binary[0]}` is that of the second label, `{names[1]}`: list "
+            f"`{names[0]}` second if it is meant, with names, not codes, in the column"
         )
     for one, other in find_alike(names):
         yield f"the labels `{one}` and `{other}` differ in case or spaces alone: are they one?"

@@ -20,7 +20,8 @@ def run_vocab(
     What is odd about the rows is logged, and kept for the report where nothing else told it yet.
     """
     matrix = measure_study_vocabulary(study, tokenizer, unit, equation)
-    notes = (*find_shadowed(study), *find_in_facts(_read_facts(study)))
+    doubts = _find_doubts(study) if unit == "wordpiece" and tokenizer is None else ()
+    notes = (*doubts, *find_shadowed(study), *find_in_facts(_read_facts(study)))
     tell_notes(notes, output.data)
     if not (output.data / NOTES_FILE).exists():
         write_notes(output.data, notes)
@@ -38,3 +39,12 @@ def _read_facts(study: Study) -> dict[str, TaskFacts]:
         except (InputError, SourceError):
             continue
     return facts
+
+
+def _find_doubts(study: Study) -> Iterator[str]:
+    """Yield what makes one doubt that the encoder's tokenizer belongs to it."""
+    from hmnet.encoders.fit import find_doubts
+    from hmnet.encoders.locate import load_tokenizer, read_vocab_size
+
+    tokenizer = load_tokenizer(study.model, study.revision)
+    yield from find_doubts({}, tokenizer, read_vocab_size(study.model, study.revision))
