@@ -74,7 +74,7 @@ def vocab(
     study: StudyOptions,
 ) -> None:
     """Measure vocabulary co-occurrence (equations 1 and 2); write vocab.parquet."""
-    output, plan = study.open()
+    output, plan = study.resolve()
     from relevance.commands.vocab import run_vocab
 
     _print(run_vocab(output, plan, tokenizer, unit, equation))

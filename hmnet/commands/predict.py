@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +148,19 @@ def _read_inputs(
     for name in dict.fromkeys((*([columns.id] if columns.id else ()), *wanted)):
         shown = f"input.{name}" if name in _OURS or name in found else name
         found[shown] = take(rows, name, "id").to_pylist()
+    if columns.id is not None and (repeated := _count_repeated(found[columns.id])):
+        _LOG.warning(
+            "note: %d of %d rows have a value in column `%s` that another row has, too: it does "
+            "not name them",
+            repeated,
+            len(rows),
+            columns.id,
+        )
     return found
+
+
+def _count_repeated(values: Sequence[object]) -> int:
+    return sum(count for count in Counter(map(str, values)).values() if count > 1)
 
 
 _OURS = ("row", "label", "probabilities", "value")
@@ -240,10 +253,11 @@ def _match_columns(
 
 def _find_columns(task: Task, columns: Sequence[str]) -> tuple[str, ...] | None:
     """Return the task's own columns, else those for any task, else None."""
-    if {name.partition(".")[0] for name in task.text} <= set(columns):
+    known = {name.strip() for name in columns} | set(columns)
+    if {name.partition(".")[0] for name in task.text} <= known:
         return task.text
     general = ANY_TASK[: len(task.text)]
-    return general if len(general) == len(task.text) and set(general) <= set(columns) else None
+    return general if len(general) == len(task.text) and set(general) <= known else None
 
 
 def _name_outputs(task: Task, logits: Logits) -> Iterator[Prediction]:

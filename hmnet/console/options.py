@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
-from hmnet.errors import InputError
+from hmnet.errors import InputError, raise_problems
 from hmnet.seeding import check_seed
 
 if TYPE_CHECKING:
@@ -133,6 +133,24 @@ class StudyOptions:
     out: OutOption = None
 
     def open(
+        self, rows: RowOptions | None = None, seeds: str | None = None
+    ) -> tuple[Output, Study]:
+        """Return the output folder and the study, whose rows and encoder had a first look.
+
+        Raises:
+            InputError: with every problem of the study, or of the rows of all tasks and what the
+                encoder's folder lacks.
+        """
+        output, resolved = self.resolve(rows, seeds)
+        from hmnet.data.first_look import find_row_problems
+        from hmnet.encoders.parts import find_missing_parts
+
+        missing = find_missing_parts(resolved.model, resolved.rows.max_length)
+        found = find_row_problems(resolved, output.data)
+        raise_problems(dict.fromkeys((*missing, *found)))
+        return output, resolved
+
+    def resolve(
         self, rows: RowOptions | None = None, seeds: str | None = None
     ) -> tuple[Output, Study]:
         """Return the output folder and the study: study file, then options, then `--set`."""

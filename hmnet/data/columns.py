@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn, ParamSpec, TypeVar
 
@@ -41,16 +42,29 @@ def collect(
 def take(rows: Rows, name: str, parameter: str) -> pa.ChunkedArray:
     """Return a column, or the field of a struct column, decoded to plain values."""
     if rows.names.count(name) > 1:
-        raise InputError(f"Parameter `{parameter}` should name one column. Found `{name}` twice.")
-    if name in rows.table.column_names:
-        return _decode(rows.table.column(name))
+        raise InputError(
+            f"Parameter `{parameter}` should name one column. Found `{name}` twice: rename one of "
+            "the two in the file."
+        )
+    if (spelled := _find_spelled(name, rows.table.column_names)) is not None:
+        return _decode(rows.table.column(spelled))
     column_name, _, field = name.partition(".")
     if not field or column_name not in rows.table.column_names:
-        hint = "" if rows.has_types else " The first line of the file should hold their names."
-        _raise_missing(name, rows.names, parameter, "columns", hint)
+        if not rows.has_types and _is_unsplit(name, rows.names):
+            raise InputError(
+                f"Parameter `{parameter}` should name a column of the data. Found `{name}` inside "
+                f"of the only column's name, `{shorten(rows.names[0])}`: columns should be "
+                "separated by commas, tabs, semicolons or bars."
+            )
+        _raise_missing(name, rows.names, parameter, "columns", _HINTS[rows.has_types])
     column = rows.table.column(column_name)
     for part in field.split("."):
-        fields = [f.name for f in column.type] if pa.types.is_struct(column.type) else []
+        if not pa.types.is_struct(column.type):
+            raise InputError(
+                f"Parameter `{parameter}` should name a column of the data. Found `{name}`, but "
+                f"`{column_name}` holds {column.type}, without fields."
+            )
+        fields = [f.name for f in column.type]
         if part not in fields:
             inside = [f"{column_name}.{f}" for f in fields]
             _raise_missing(name, inside, parameter, f"fields of `{column_name}`")
@@ -58,10 +72,30 @@ def take(rows: Rows, name: str, parameter: str) -> pa.ChunkedArray:
     return _decode(column)
 
 
+_HINTS = {
+    False: " The first line of the file should hold their names.",
+    True: " A field of a column is named by `column.field`.",
+}
+"""What to say of a missing column, by whether the columns have types."""
+
+
+def _find_spelled(name: str, known: Sequence[str]) -> str | None:
+    """Return the column of a name: itself, or the only one with spaces around it."""
+    if name in known:
+        return name
+    alike = [each for each in known if each.strip() == name]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _is_unsplit(name: str, known: Sequence[str]) -> bool:
+    """Tell whether a header is one name that holds another: its delimiter is none that is known."""
+    return len(known) == 1 and re.search(rf"\b{re.escape(name)}\b", known[0]) is not None
+
+
 def _raise_missing(
     name: str, known: Sequence[str], parameter: str, what: str, hint: str = ""
 ) -> NoReturn:
-    has_close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    has_close = difflib.get_close_matches(name.casefold(), map(str.casefold, known), 1, 0.5)
     more = suggest(name, known) if has_close else hint
     raise InputError(
         f"Parameter `{parameter}` should name a column of the data. Found `{name}`. "
@@ -85,7 +119,7 @@ def check_filled(column: pa.ChunkedArray, rows: Rows, name: str, parameter: str)
         raise InputError(
             f"Parameter `{parameter}` should name a column without missing values. "
             f"Found {column.null_count} in column `{name}`, the first in "
-            f"{rows.describe_place(row)}."
+            f"{rows.describe_place(row)}. Fill them, or leave such rows out of the file."
         )
 
 

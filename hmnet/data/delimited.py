@@ -43,6 +43,7 @@ class CsvDialect:
         skips_space: whether spaces behind a delimiter are left out.
         skips_lines: lines before the header.
         has_quotes: whether quotes hold a value together.
+        has_backslashes: whether a quote inside of quotes has a backslash before it.
     """
 
     encoding: Encoding
@@ -50,6 +51,7 @@ class CsvDialect:
     skips_space: bool = False
     skips_lines: int = 0
     has_quotes: bool = True
+    has_backslashes: bool = False
 
 
 def read_delimited(path: Path, suffix: str, wanted: Sequence[str]) -> Rows:
@@ -66,15 +68,42 @@ def read_delimited(path: Path, suffix: str, wanted: Sequence[str]) -> Rows:
     encoding = find_encoding(path)
     dialect = _find_dialect(path, encoding, DELIMITERS[suffix], wanted)
     try:
-        rows = _read(path, dialect, wanted)
-        if _may_hide_rows(rows, path, dialect):
-            raise FormatError(_describe_hidden(rows, dialect))
-    except FormatError:
-        if dialect.delimiter != "\t" or _count_plain(path, dialect) is None:
-            raise
-        dialect = replace(dialect, has_quotes=False)
-        rows = _read(path, dialect, wanted)
+        rows = _read_whole(path, dialect, wanted)
+    except FormatError as error:
+        dialect, rows = _read_otherwise(path, dialect, wanted, error)
     return replace(rows, notes=_describe(path, dialect, DELIMITERS[suffix]))
+
+
+def _read_whole(path: Path, dialect: CsvDialect, wanted: Sequence[str]) -> Rows:
+    rows = _read(path, dialect, wanted)
+    if _may_hide_rows(rows, path, dialect):
+        raise FormatError(_describe_hidden(rows, dialect))
+    return rows
+
+
+def _read_otherwise(
+    path: Path, dialect: CsvDialect, wanted: Sequence[str], error: FormatError
+) -> tuple[CsvDialect, Rows]:
+    """Read a file whose quotes have a backslash inside of quotes, or are plain characters.
+
+    Raises:
+        FormatError: the given one, if the file cannot be read so without doubt either.
+    """
+    escaped = replace(dialect, has_backslashes=True)
+    try:
+        if _has_escaped_quotes(path, dialect):
+            return escaped, _read_whole(path, escaped, wanted)
+    except FormatError:
+        pass
+    if dialect.delimiter == "\t" and _count_plain(path, dialect) is not None:
+        plain = replace(dialect, has_quotes=False)
+        return plain, _read(path, plain, wanted)
+    raise error
+
+
+def _has_escaped_quotes(path: Path, dialect: CsvDialect) -> bool:
+    with open_text(path, dialect.encoding) as file:
+        return any('\\"' in line for line in limits.read_lines(file))
 
 
 def _describe(path: Path, dialect: CsvDialect, expected: str) -> tuple[str, ...]:
@@ -84,6 +113,8 @@ def _describe(path: Path, dialect: CsvDialect, expected: str) -> tuple[str, ...]
         said.append(f"{'read ' if not said else ''}with {shown} between columns")
     if not dialect.has_quotes:
         said.append(f"{'read ' if not said else ''}with quotes as plain characters")
+    if dialect.has_backslashes:
+        said.append(f"{'read ' if not said else ''}with backslashes before quotes inside of quotes")
     return (f"`{path.name}` is {', '.join(said)}",) if said else ()
 
 
@@ -169,6 +200,8 @@ def _list_records(lines: Iterator[str], dialect: CsvDialect) -> Iterator[tuple[i
         skipinitialspace=dialect.skips_space,
         quoting=csv.QUOTE_MINIMAL if dialect.has_quotes else csv.QUOTE_NONE,
         strict=True,
+        doublequote=not dialect.has_backslashes,
+        escapechar="\\" if dialect.has_backslashes else None,
     )
     while True:
         begin = reader.line_num + dialect.skips_lines + 1
@@ -240,8 +273,9 @@ def _describe_odd(odd: Sequence[tuple[int, Sequence[str]]], width: int) -> str:
     )
     more = f", and {len(odd) - _SHOWN_LINES:,} more lines" if len(odd) > _SHOWN_LINES else ""
     return (
-        f"lines with another number of columns than the header's {width}: {shown}{more}. Put "
-        "quotes around a text that holds the delimiter"
+        f"lines with another number of columns than the header's {width}: {shown}{more}. A text "
+        'that holds the delimiter or a line break should stand in double quotes ("), and the '
+        "header should name every column"
     )
 
 

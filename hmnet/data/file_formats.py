@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hmnet.data.rows import Rows, list_needed
 from hmnet.data.text_files import FormatError
 from hmnet.errors import InputError, first_line
 from hmnet.storage import limits
+from hmnet.storage.regular_files import POINTER
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".tsv", ".json")
 """Formats of local files, in the order in which they are looked for."""
@@ -70,10 +72,25 @@ def _check_content(path: Path) -> None:
     """Refuse what often lies in the place of a file."""
     with path.open("rb") as file:
         first = file.read(64)
-    if first.startswith(b"version https://git-lfs"):
+    if first.startswith(POINTER):
         raise FormatError("a pointer of Git LFS in place of the rows; `git lfs pull` fetches them")
     if first.startswith(b"PK\x03\x04"):
         raise FormatError("an archive or a spreadsheet; unpack it, or save the sheet as csv")
+    if first.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise FormatError("a web page in place of the rows; download the file itself")
+    suffix = split_name(path)[1]
+    if suffix == ".parquet" and first and not first.startswith(b"PAR1"):
+        raise FormatError("no parquet file; a table of text is read from .csv, .tsv or .jsonl")
+    if suffix in DELIMITERS and _is_json(first):
+        raise FormatError(
+            "JSON in place of a table; lines of objects are read from a file named .jsonl, a list "
+            "of them from .json"
+        )
+
+
+def _is_json(first: bytes) -> bool:
+    """Tell whether a file begins as JSON objects or a list of them do."""
+    return re.match(rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"[^"]*"\s*:', first) is not None
 
 
 def _find_reader(suffix: str) -> Callable[[Path, Sequence[str]], Rows]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,9 @@ def read_jsonl_rows(path: Path, wanted: Sequence[str]) -> Rows:
     notes = () if encoding.note is None else (f"`{path.name}` is {encoding.note}",)
     names = tuple(dict.fromkeys(name for row in objects for name in row))
     needed = list_needed(names, wanted)
-    columns = [to_arrow([row.get(name) for row in objects], name, places) for name in needed]
-    return Rows(pa.table(columns, names=needed), names, lines=lines, notes=notes)
+    columns = {name: [row.get(name) for row in objects] for name in needed}
+    arrays, mixed = _to_arrays(columns, path, places)
+    return Rows(pa.table(arrays, names=needed), names, lines=lines, notes=(*notes, *mixed))
 
 
 def read_json_rows(path: Path, wanted: Sequence[str]) -> Rows:
@@ -57,16 +59,47 @@ def read_json_rows(path: Path, wanted: Sequence[str]) -> Rows:
     except (ValueError, RecursionError) as error:
         if "Extra data" in str(error):
             return read_jsonl_rows(path, wanted)
-        raise FormatError(first_line(error)) from None
+        way = "" if text.lstrip().startswith("[") else _advise(text)
+        raise FormatError(f"{_explain(error, text)}{way}") from None
     if isinstance(content, dict) and not isinstance(
         next(iter(content.values()), None), list | dict
     ):
         return read_jsonl_rows(path, wanted)  # a single row
     columns = _to_columns(content)
     needed = list_needed(list(columns), wanted)
-    arrays = [to_arrow(columns[name], name, ()) for name in needed]
+    arrays, mixed = _to_arrays({name: columns[name] for name in needed}, path, ())
     notes = () if encoding.note is None else (f"`{path.name}` is {encoding.note}",)
-    return Rows(pa.table(arrays, names=needed), tuple(columns), notes=notes)
+    return Rows(pa.table(arrays, names=needed), tuple(columns), notes=(*notes, *mixed))
+
+
+def _to_arrays(
+    columns: Mapping[str, list[object]], path: Path, lines: Sequence[int]
+) -> tuple[list[pa.Array], tuple[str, ...]]:
+    """Return columns as arrow arrays, and a sentence for each that mixes texts and numbers."""
+    arrays, notes = [], []
+    for name, values in columns.items():
+        if mixes_texts_and_numbers(values):
+            values = [v if v is None or isinstance(v, str) else str(v) for v in _drop_nan(values)]
+            notes.append(
+                f"`{path.name}` holds texts and numbers in column `{name}`; both are read as text"
+            )
+        arrays.append(to_arrow(values, name, lines))
+    return arrays, tuple(notes)
+
+
+def mixes_texts_and_numbers(values: Sequence[object]) -> bool:
+    """Tell whether a column holds texts and numbers, and nothing else; NaN is a missing value.
+
+    >>> mixes_texts_and_numbers(["1.5", 2, None])
+    True
+    """
+    kinds = {type(value) for value in _drop_nan(values)} - {type(None)}
+    return str in kinds and bool(kinds & {int, float}) and kinds <= {str, int, float}
+
+
+def _drop_nan(values: Sequence[object]) -> list[object]:
+    """Return values with None for NaN, which Python's `json` writes for a missing value."""
+    return [None if isinstance(v, float) and math.isnan(v) else v for v in values]
 
 
 def _to_columns(content: object) -> dict[str, list[object]]:
@@ -97,7 +130,8 @@ def _align_columns(content: dict[str, object]) -> dict[str, list[object]]:
     if not are_alike:
         raise FormatError(
             f"the keys {', '.join(map(shorten, list(content)[:6]))}, which are no columns of one "
-            "length: a document should be a list of objects, or an object of columns"
+            "length: a document should be a list of objects, or an object of columns, and each "
+            "split has a file of its own"
         )
     return lists or {name: list(column.values()) for name, column in objects.items()}
 
@@ -107,12 +141,40 @@ def _parse_line(line: str, number: int) -> dict[str, object]:
     try:
         content = json.loads(line)
     except (ValueError, RecursionError) as error:
-        is_list = number == 1 and line.lstrip().startswith("[")
-        way = ". A list of all rows is read from a file named .json" if is_list else ""
-        raise FormatError(f"line {number}: {first_line(error)}{way}") from None
+        raise FormatError(f"line {number}: {_explain(error, line)}{_advise(line)}") from None
     if not isinstance(content, dict):
-        raise FormatError(f"line {number}: {shorten(content)}, which is no JSON object.")
+        raise FormatError(
+            f"line {number}: {shorten(content)}, which is no JSON object.{_advise(line)}"
+        )
     return content
+
+
+def _explain(error: Exception, text: str) -> str:
+    """Return what JSON does not take, and the text that stands there."""
+    if not isinstance(error, json.JSONDecodeError):
+        return first_line(error)
+    if error.msg.startswith("Unterminated string"):
+        return (
+            f"a text that begins at character {error.colno} and does not end: is the file cut off?"
+        )
+    if error.pos >= len(text.rstrip()):
+        return f"{error.msg}, where the text ends: is the file cut off?"
+    place = f"line {error.lineno}, " if error.lineno > 1 else ""
+    there = text[error.pos :].splitlines()[0]
+    return f"{error.msg} at {place}character {error.colno}, `{shorten(there)}`"
+
+
+def _advise(line: str) -> str:
+    """Say how to go on with a line that is something else than an object."""
+    first = line.lstrip()[:1]
+    if first == "[":
+        return ". A list of all rows is read from a file named .json"
+    if first == "{":
+        return ""
+    return (
+        '. Each line should be an object, such as {"text": "...", "label": "..."}; a table with '
+        "commas or tabs is read from a file named .csv or .tsv"
+    )
 
 
 def to_arrow(values: list[object], name: str, lines: Sequence[int]) -> pa.Array:
@@ -121,14 +183,21 @@ def to_arrow(values: list[object], name: str, lines: Sequence[int]) -> pa.Array:
     Raises:
         FormatError: that names the first value of another type, and its line where there are any.
     """
+    if any(isinstance(value, str) for value in values):
+        values = _drop_nan(values)
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError, UnicodeError, TypeError) as error:
         kinds = [type(value) for value in values]
         given = next((kind for kind in kinds if kind is not type(None)), type(None))
         odd = next((i for i, k in enumerate(kinds) if k not in (given, type(None))), None)
-        found = first_line(error) if odd is None else f"`{shorten(values[odd])}` in row {odd}"
-        line = f" (line {lines[odd]} of the file)" if odd is not None and len(lines) else ""
+        found = first_line(error) if odd is None else _show(values, odd, lines)
+        first = "" if odd is None else f"{_show(values, kinds.index(given), lines)}, and "
         raise FormatError(
-            f"column `{name}`, which should hold values of one type: {found}{line}"
+            f"column `{name}`, which should hold values of one type: {first}{found}"
         ) from error
+
+
+def _show(values: Sequence[object], row: int, lines: Sequence[int]) -> str:
+    line = f" (line {lines[row]} of the file)" if len(lines) else ""
+    return f"`{shorten(json.dumps(values[row], default=str))}` in row {row}{line}"

@@ -1,6 +1,7 @@
 """Which class each value of a label column means: by name wherever the value has one.
 
-- A value that is a declared label, case and surrounding spaces aside, is that label.
+- A value that is a declared label is that label; case, surrounding spaces and other spellings of
+  the same characters (`é` as one or two, zero-width ones) do not count.
 - Booleans, and words for them (yes, f, 1, ...), are the declared label of the same truth.
 - Whole numbers that name no label are codes: positions in the declared order. Where the declared
   labels say the contrary of the positions (`["yes", "no"]`: is 1 a yes?) they are refused.
@@ -8,8 +9,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 
 from hmnet.errors import InputError, shorten, suggest
 from hmnet.study.tasks import Task
@@ -70,7 +73,27 @@ def _find_name(value: Value, labels: Sequence[str]) -> int | None:
 
 
 def _fold(text: str) -> str:
-    return text.strip().casefold()
+    """Return a text as names are compared: case, spaces around it, and Unicode's spelling aside."""
+    shown = "".join(c for c in text if unicodedata.category(c) != "Cf")  # no zero-width characters
+    return unicodedata.normalize("NFKC", shown).strip().casefold()
+
+
+def says_true_first(labels: Sequence[str]) -> bool:
+    """Tell whether two labels are a yes and then a no, so that the second is not the positive.
+
+    >>> says_true_first(["yes", "no"]), says_true_first(["negative", "positive"])
+    (True, False)
+    """
+    positive = {"positive": True, "pos": True, "negative": False, "neg": False}
+    return [positive.get(_fold(each), _find_truth(each)) for each in labels] == [True, False]
+
+
+def find_alike(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each declared label that differs from an earlier one in its spelling alone."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        if (first := seen.setdefault(_fold(label), label)) != label:
+            yield first, label
 
 
 def _to_integer(value: Value) -> int | None:
@@ -134,7 +157,7 @@ def describe_unknown(value: Value, place: str, values: Sequence[Value], task: Ta
     takes_codes = _to_integer(value) is not None and not are_numerals(labels)
     codes = f", or their codes 0 to {len(labels) - 1}" if takes_codes else ""
     hint = suggest(value, labels) if isinstance(value, str) else ""
-    hint = hint if hint.startswith(" Did") else _explain_codes(values, labels)
+    hint = hint if hint.startswith(" Did") else _advise(value, values, labels)
     return (
         f"Parameter `label` should name a column of the declared labels, {labels}{codes}. "
         f"Found `{shorten(value)}` in {place} of column `{task.label}`, which holds "
@@ -142,15 +165,41 @@ def describe_unknown(value: Value, place: str, values: Sequence[Value], task: Ta
     )
 
 
-def _explain_codes(values: Sequence[Value], labels: Sequence[str]) -> str:
-    """Say how to go on where the values are codes of another range than 0 to C - 1."""
+def _advise(value: Value, values: Sequence[Value], labels: Sequence[str]) -> str:
+    """Say how to go on with a value that is no label."""
+    if any(_find_name(v, labels) is not None for v in values):
+        return (
+            " If it is a label, add it to `labels`; a row without a label has -1 there, or is left "
+            "out of the file."
+        )
     numbers = sorted(n for v in values if (n := _to_integer(v)) is not None)
-    if len(numbers) < len(values) or are_numerals(labels) or len(numbers) > len(labels):
-        return ""
-    return (
-        f" If these are all the codes, declare `labels = {numbers}`, or write the names into the "
-        "column."
-    )
+    if len(numbers) == len(values) and not are_numerals(labels):
+        return _explain_codes(numbers, labels)
+    if isinstance(value, float) or _is_fraction(str(value)):
+        return ' Numbers that are no codes are for a task of `kind = "regression"`.'
+    if len(values) <= _MOST_LISTED:
+        return (
+            f" If these are the labels, declare `labels = {json.dumps(sorted(map(str, values)))}`."
+        )
+    return f" It holds {len(values):,} values: `labels` should list each that is a label."
+
+
+_MOST_LISTED = 8
+_FRACTION = re.compile(r"\s*[-+]?[0-9]*[.,][0-9]+\s*")
+
+
+def _is_fraction(text: str) -> bool:
+    return _FRACTION.fullmatch(text) is not None
+
+
+def _explain_codes(numbers: Sequence[int], labels: Sequence[str]) -> str:
+    """Say how to go on where the values are codes of another range than 0 to C - 1."""
+    if len(numbers) == len(labels):
+        return (
+            f" If these are all the codes, declare `labels = {list(numbers)}`, or write the names "
+            "into the column."
+        )
+    return " Write the names into the column, or declare every code that there is as a label."
 
 
 def check_class_names(class_names: Sequence[str] | None, task: Task) -> None:

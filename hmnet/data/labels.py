@@ -28,6 +28,13 @@ LabelArray = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 _UNKNOWN = -2
 
 
+def describe_numbers(rows: Rows, task: Task) -> tuple[str, ...]:
+    """Return a sentence where the numbers of a regression are read with a decimal comma."""
+    if task.kind != "regression" or not has_decimal_commas(take(rows, task.label, "label")):
+        return ()
+    return (f"the numbers in column `{task.label}` are read with a decimal comma",)
+
+
 def find_labelled(codes: LabelArray, where: str) -> npt.NDArray[np.bool_]:
     """Tell which rows have a label, [N]; a split without any is refused."""
     is_labelled: npt.NDArray[np.bool_] = codes != UNLABELLED
@@ -51,15 +58,33 @@ def read_labels(rows: Rows, task: Task) -> LabelArray:
         column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
     check_filled(column, rows, task.label, "label")
     if task.kind == "regression":
-        return _read_values(column if rows.has_types else _infer_number(column), rows, task)
+        return _read_values(_infer_number(column) if is_text(column.type) else column, rows, task)
     check_class_names(rows.class_names, task)
     return _read_codes(column, rows, task)
 
 
+def has_decimal_commas(column: pa.ChunkedArray) -> bool:
+    """Tell whether a column of strings holds numbers such as `3,5`, and none with a point.
+
+    `1,250` alone may be a thousand: a column whose commas all stand before three digits is none.
+    """
+    if not is_text(column.type) or pc.any(pc.match_substring(column, ".")).as_py():
+        return False
+    with_comma = column.filter(pc.match_substring_regex(column, _DECIMAL_COMMA))
+    return bool(len(with_comma)) and not pc.all(_match_thousands(with_comma)).as_py()
+
+
+def _match_thousands(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.match_substring_regex(column, r"^\s*[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?\s*$")
+
+
+_DECIMAL_COMMA = r"^(\s*[-+]?[0-9]+),([0-9]+\s*)$"
+
+
 def _infer_number(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Give a CSV column of numbers their type; `3,5` is one where no number has a point."""
-    if not pc.any(pc.match_substring(column, ".")).as_py():
-        column = pc.replace_substring_regex(column, r"^(\s*[-+]?[0-9]+),([0-9]+\s*)$", r"\1.\2")
+    """Give a column of strings that are numbers their type; see `has_decimal_commas`."""
+    if has_decimal_commas(column):
+        column = pc.replace_substring_regex(column, _DECIMAL_COMMA, r"\1.\2")
     for kind in (pa.int64(), pa.float64()):
         try:
             return pc.cast(pc.utf8_trim_whitespace(column), kind)
@@ -74,7 +99,8 @@ def _read_values(column: pa.ChunkedArray, rows: Rows, task: Task) -> npt.NDArray
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         raise InputError(
             f"Parameter `label` should name a column of numbers for a regression. Found {kind} in "
-            f"column `{task.label}`{_first_that(column, rows, _is_no_number)}."
+            f"column `{task.label}`{_first_that(column, rows, _is_no_number)}. Write plain "
+            "numbers, such as 1250.5."
         )
     with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
         values = pc.cast(column, pa.float64(), safe=False).to_numpy().astype(np.float32)
@@ -106,6 +132,13 @@ def _first_that(column: pa.ChunkedArray, rows: Rows, is_odd: Callable[[object], 
 def _read_codes(column: pa.ChunkedArray, rows: Rows, task: Task) -> npt.NDArray[np.int64]:
     """Return class codes; -1 for unlabelled rows, [N]."""
     kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        raise InputError(
+            f"Parameter `label` should name a column of one label a row. Found a list, "
+            f"`{shorten(column[0].as_py())}` in {rows.describe_place(0)} of column "
+            f"`{task.label}`. A row with several labels is for no task here; one that is alone "
+            "should stand without brackets."
+        )
     if not (is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(kind)):
         _check_integral(column, rows, task)
     positions, uniques = pd.factorize(column.to_numpy())
@@ -131,7 +164,8 @@ def _check_integral(column: pa.ChunkedArray, rows: Rows, task: Task) -> None:
     raise InputError(
         f"Parameter `label` should name a column of labels or of codes. Found {column.type} in "
         f"column `{task.label}`{_first_that(column, rows, _is_fractional)}. "
-        f"The labels are: {', '.join(str(label) for label in task.labels)}."
+        f"The labels are: {', '.join(str(label) for label in task.labels)}. Numbers that are no "
+        'codes are for a task of `kind = "regression"`.'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,18 @@ def write_notes(folder: Path, notes: Sequence[str]) -> None:
     """Write the notes beside the rows in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     write_document(folder / NOTES_FILE, NOTES_SCHEMA, DataNotes(tuple(notes)))
+
+
+def tell_notes(notes: Sequence[str], folder: Path) -> None:
+    """Log each note as a warning, once in a process and for each folder of rows."""
+    for text in notes:
+        if (folder, text) not in _TOLD:
+            _TOLD.add((folder, text))
+            _LOG.warning("note: %s", text)
+
+
+_TOLD: set[tuple[Path, str]] = set()
+_LOG = logging.getLogger(__name__)
 
 
 def read_notes(path: Path) -> tuple[str, ...]:

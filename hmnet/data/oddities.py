@@ -6,46 +6,123 @@ Legend: N examples of a split.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hmnet.data.task_data import TaskData, load_text_hashes
-from hmnet.data.tokens import SplitData
+from hmnet.data.label_names import find_alike, says_true_first
+from hmnet.data.raw import list_shadowed, load_split
+from hmnet.data.row_sampling import sample_rows
+from hmnet.data.task_data import TaskData, hash_texts, load_text_hashes
+from hmnet.study.metrics import METRICS
+from hmnet.study.settings import DataSettings
+from hmnet.study.study import Study
 from hmnet.study.tasks import Task
 
 Hashes = npt.NDArray[np.uint64]
 
 
+@dataclass(frozen=True)
+class SplitFacts:
+    """What oddities of a split are found in.
+
+    Attributes:
+        labels: class codes or values, [N].
+        hashes: a number per row that rows of the same texts share, [N].
+    """
+
+    labels: npt.NDArray[np.int64] | npt.NDArray[np.float32]
+    hashes: Hashes
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What oddities of a task are found in.
+
+    Attributes:
+        task: the definition.
+        splits: our names of splits to their facts.
+        notes: a sentence for each oddity that was met while the rows were read.
+    """
+
+    task: Task
+    splits: Mapping[str, SplitFacts]
+    notes: tuple[str, ...] = ()
+
+
 def find_oddities(data: Mapping[str, TaskData]) -> tuple[str, ...]:
     """Return a sentence for each oddity of each task's rows, and of tasks taken together."""
-    hashes = {name: _read_hashes(each) for name, each in data.items()}
-    trains = {name: np.unique(found["train"]) for name, found in hashes.items()}
+    return find_in_facts({name: _open_facts(each) for name, each in data.items()})
+
+
+def find_in_facts(facts: Mapping[str, TaskFacts]) -> tuple[str, ...]:
+    """Return what `find_oddities` does, of rows that need not be tokenised."""
+    trains = {name: np.unique(each.splits["train"].hashes) for name, each in facts.items()}
     found: list[str] = []
-    for name, each in data.items():
+    for name, each in facts.items():
         found += [f"task `{name}`, {note}" for note in each.notes]
         found += (f"task `{name}`, {text}" for text in _find_label_oddities(each))
-        found += (f"task `{name}`, {text}" for text in _find_contradictions(each, hashes[name]))
-        found += _find_leaks(each.task, hashes[name], trains)
+        found += (f"task `{name}`, {text}" for text in _find_contradictions(each))
+        found += _find_leaks(each, trains)
     return tuple(found)
 
 
-def _read_hashes(data: TaskData) -> dict[str, Hashes]:
-    """Return a number per row of each split that rows of the same texts share, [N] each."""
-    if data.folder is None:
-        return {}
-    return {split: load_text_hashes(data.folder, split) for split in data.splits}
+def read_facts(task: Task, settings: DataSettings, data_dir: Path | None = None) -> TaskFacts:
+    """Read the facts of a task's rows, as many of them as are trained and scored on.
+
+    Raises:
+        InputError: with the problems of a split.
+        SourceError: if the hub repository cannot be loaded.
+    """
+    splits, notes = {}, []
+    for split in task.splits:
+        raw = load_split(task, split, data_dir)
+        notes += [f"split `{split}`: {note}" for note in raw.notes]
+        kept = sample_rows(raw, task, split, settings)
+        splits[split] = SplitFacts(kept.labels, hash_texts(kept))
+    return TaskFacts(task, splits, tuple(notes))
+
+
+def find_shadowed(study: Study) -> Iterator[str]:
+    """Yield a sentence for each split of each task that has another file than the one read."""
+    for name, task in study.tasks.items():
+        for text in list_shadowed(task, study.data_folder):
+            yield f"task `{name}`, {text}"
+
+
+def _open_facts(data: TaskData) -> TaskFacts:
+    """Return the facts of tokenised rows."""
+    none = np.empty(0, dtype=np.uint64)
+    hashes = {
+        split: none if data.folder is None else load_text_hashes(data.folder, split)
+        for split in data.splits
+    }
+    splits = {s: SplitFacts(part.labels, hashes[s]) for s, part in data.splits.items()}
+    return TaskFacts(data.task, splits, data.notes)
 
 
 # Labels
 
 
-def _find_label_oddities(data: TaskData) -> Iterator[str]:
+def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
     if data.task.kind == "regression":
         yield from _find_constant_values(data)
         return
     counts = {split: _count(part, data.task) for split, part in data.splits.items()}
     names = [str(label) for label in data.task.labels]
+    binary = [name for name in data.task.all_metrics if METRICS[name].binary]
+    if binary and says_true_first(names):
+        yield (
+            f"the metric `{binary[0]}` is that of the second label, `{names[1]}`: list "
+            f"`{names[0]}` second if it is meant, with names, not codes, in the column"
+        )
+    for one, other in find_alike(names):
+        yield f"the labels `{one}` and `{other}` differ in case or spaces alone: are they one?"
     for split, found in counts.items():
         missing = [name for name, count in zip(names, found, strict=True) if not count]
         if len(missing) == len(names) - 1:
@@ -77,7 +154,7 @@ def _find_unlearnable(
                 )
 
 
-def _find_constant_values(data: TaskData) -> Iterator[str]:
+def _find_constant_values(data: TaskFacts) -> Iterator[str]:
     for split, part in data.splits.items():
         if len(part) and (part.labels == part.labels[0]).all():
             yield (
@@ -86,7 +163,7 @@ def _find_constant_values(data: TaskData) -> Iterator[str]:
             )
 
 
-def _count(part: SplitData, task: Task) -> npt.NDArray[np.int64]:
+def _count(part: SplitFacts, task: Task) -> npt.NDArray[np.int64]:
     return np.bincount(part.labels.astype(np.int64), minlength=len(task.labels))
 
 
@@ -97,9 +174,9 @@ def _quote(names: Sequence[str]) -> str:
 # Repeats
 
 
-def _find_contradictions(data: TaskData, hashes: Mapping[str, Hashes]) -> Iterator[str]:
+def _find_contradictions(data: TaskFacts) -> Iterator[str]:
     for split, part in data.splits.items():
-        number = np.unique(hashes[split], return_inverse=True)[1]
+        number = np.unique(part.hashes, return_inverse=True)[1]
         low = np.full(len(part), np.inf)
         high = np.full(len(part), -np.inf)
         np.minimum.at(low, number, part.labels)
@@ -112,12 +189,11 @@ def _find_contradictions(data: TaskData, hashes: Mapping[str, Hashes]) -> Iterat
             )
 
 
-def _find_leaks(
-    task: Task, hashes: Mapping[str, Hashes], trains: Mapping[str, Hashes]
-) -> Iterator[str]:
+def _find_leaks(data: TaskFacts, trains: Mapping[str, Hashes]) -> Iterator[str]:
     """Yield how many dev rows of a task are training rows, of its own or of another task."""
+    task = data.task
     for split in task.dev_splits:
-        dev = hashes[split]
+        dev = data.splits[split].hashes
         for name, train in trains.items():
             count = int(np.isin(dev, train).sum())
             if not count:

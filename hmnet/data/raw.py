@@ -29,7 +29,7 @@ from hmnet.data.columns import (
 from hmnet.data.file_formats import SUFFIXES, read_file, split_name
 from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved_dataset
 from hmnet.data.label_names import UNLABELLED
-from hmnet.data.labels import LabelArray, find_labelled, has_labels, read_labels
+from hmnet.data.labels import LabelArray, describe_numbers, find_labelled, has_labels, read_labels
 from hmnet.data.rows import Rows
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.digests import canonical_json, digest, digest_file
@@ -142,11 +142,17 @@ def read_input(path: Path, wanted: Sequence[str]) -> Rows:
     if not path.is_file() or not split_name(path)[1]:
         raise InputError(
             f"Parameter `input` should be a {', '.join(s[1:] for s in SUFFIXES)} file. "
-            f"Found `{path}`{'' if path.is_file() else ', which does not exist'}."
+            f"Found `{path}`{_describe_place(path)}."
         )
     rows = read_file(path, wanted, str(path))
     check_rows(rows, str(path))
     return rows
+
+
+def _describe_place(path: Path) -> str:
+    if path.is_dir():
+        return ", which is a folder"
+    return "" if path.is_file() else ", which does not exist"
 
 
 def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
@@ -217,10 +223,17 @@ def find_file(task: Task, split: str, data_dir: Path | None = None) -> Path | No
     found = find_split(folder, stems) or find_split(folder, _SYNONYMS.get(stems[-1], ()))
     if found is not None:
         return found
+    if not folder.is_dir():
+        raise InputError(
+            f"Task `{task.name}`: `{folder}` should be a folder with a file per split, such as "
+            f"{' and '.join(f'{s}.csv' for s in task.splits)}. Found {_describe_absence(folder)}."
+        )
     names = [f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
+    also = f"; {', '.join(others)} will do" if (others := _SYNONYMS.get(stems[-1], ())) else ""
     raise InputError(
         f"Task `{task.name}`, split `{split}`: `{folder}` should hold one of "
-        f"{', '.join(names)}. Found {_list_folder(folder)}."
+        f"{', '.join(names)}{also}. Found {_list_folder(folder)}. A file of another name is "
+        f'named in `[task.{task.name}.splits]`, such as `{split} = "other"`.'
     )
 
 
@@ -293,14 +306,37 @@ def _find_folder(task: Task, data_dir: Path | None) -> Path | None:
     return own
 
 
+def _describe_absence(folder: Path) -> str:
+    """Say what there is in the place of a folder that is none."""
+    around = next(path for path in folder.parents if path.exists())
+    if folder.exists():
+        return "a file"
+    if around.is_file():
+        return f"`{around}`, a file"
+    return f"no such folder (in `{around}`: {_list_folder(around)})"
+
+
 def _list_folder(folder: Path) -> str:
-    if not folder.is_dir():
-        return "no such folder"
-    names = sorted(path.name for path in folder.iterdir())
-    sheets = [name for name in names if name.lower().endswith((".xlsx", ".xls", ".ods"))]
-    if sheets:
-        return f"{', '.join(sheets[:6])}: save each sheet as csv"
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") or "an empty folder"
+    """Return a folder's content in words, and how to go on with files that are not read."""
+    names = [_describe_entry(path) for path in sorted(folder.iterdir())]
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") or "an empty folder"
+    ways = [way for ends, way in _WAYS.items() if any(n.lower().endswith(ends) for n in names)]
+    return shown + "".join(f": {way}" for way in ways[:1])
+
+
+_WAYS = {
+    (".xlsx", ".xls", ".ods"): "save each sheet as csv",
+    (".zip", ".7z", ".tar", ".tgz", ".tar.gz", ".bz2", ".xz"): "unpack the archive",
+    (".txt", ".dat"): "name a table of text .csv or .tsv",
+    (".pkl", ".pickle", ".feather", ".arrow"): "save it as parquet",
+}
+"""Ends of names of files that are not read, and what helps."""
+
+
+def _describe_entry(path: Path) -> str:
+    if path.is_dir():
+        return f"{path.name}/"
+    return path.name if path.exists() else f"{path.name} (a link that leads nowhere)"
 
 
 # Checking
@@ -315,7 +351,7 @@ def _check(rows: Rows, task: Task, where: str) -> RawSplit:
     numbers = collect(problems, read_questions, rows, task.question)
     raise_problems(f"{where}: {problem}" for problem in problems)
     (labels,), (questions,) = found, numbers
-    notes = (*rows.notes, *_count_blank(texts, task))
+    notes = (*rows.notes, *describe_numbers(rows, task), *_count_blank(texts, task))
     index = np.arange(len(labels), dtype=np.int64)
     whole = RawSplit(tuple(texts), labels, index, questions, notes)
     return _drop_unlabelled(whole, task, where)

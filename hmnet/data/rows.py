@@ -41,5 +41,5 @@ class Rows:
 
 
 def list_needed(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Return those columns of `names` that are wanted, whole or a field of."""
-    return [name for name in names if any(f"{w}.".startswith(f"{name}.") for w in wanted)]
+    """Return those columns of `names` that are wanted, whole or a field of; spaces around aside."""
+    return [name for name in names if any(f"{w}.".startswith(f"{name.strip()}.") for w in wanted)]

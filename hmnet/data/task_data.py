@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DATA_SCHEMA = "task-data/1"
-READING = 2
+READING = 3
 """Bumped when the same files are read as other rows or labels, so that no folder of before is
 found; a run's identity is of the arrays alone."""
 TEXTS = "texts"
@@ -117,7 +117,7 @@ def prepare(
         SourceError: if the hub repository cannot be loaded.
     """
     tokenizer_id = identify_tokenizer(tokenizer)
-    sources = _map_splits(task, lambda split: source_key(task, split, data_dir))
+    sources = find_sources(task, data_dir)
     path = folder / f"{task.name}-{_content_key(task, sources, tokenizer_id, settings)[:10]}"
     if (found := _load_if_whole(path, task)) is not None:
         return found
@@ -137,6 +137,36 @@ def prepare(
         )
         _write(path, splits, hashes, record)
     return load(path, task)
+
+
+def find_sources(task: Task, data_dir: Path | None = None) -> dict[str, str]:
+    """Return what identifies each split's rows; see `hmnet.data.raw.source_key`.
+
+    Raises:
+        InputError: if a split has no file; with the problems of the other splits' rows, too.
+    """
+    try:
+        return _map_splits(task, lambda split: source_key(task, split, data_dir))
+    except InputError as error:
+        problems = (*error.problems, *find_problems(task, data_dir))
+        raise InputError(*dict.fromkeys(problems)) from None
+
+
+def find_problems(task: Task, data_dir: Path | None = None) -> tuple[str, ...]:
+    """Return every problem of a task's rows; they are read for nothing else."""
+    try:
+        _map_splits(task, lambda split: len(_load_learnable(task, split, data_dir)))
+    except InputError as error:
+        return error.problems
+    return ()
+
+
+def was_prepared(task: Task, sources: Mapping[str, str], folder: Path) -> bool:
+    """Tell whether `folder` holds rows that were read from the same sources before."""
+    return any(
+        read_document(path, DATA_SCHEMA, TaskDataRecord).sources == sources
+        for path in folder.glob(f"{task.name}-{'?' * 10}/data.json")
+    )
 
 
 def load(path: Path, task: Task) -> TaskData:

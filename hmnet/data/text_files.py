@@ -69,7 +69,10 @@ def find_encoding(path: Path) -> Encoding:
         with open_bytes(path) as file:
             return _find(file)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise FormatError(f"a damaged archive ({error})") from None
+        with path.open("rb") as file:
+            is_packed = file.read(2) == b"\x1f\x8b"
+        way = "" if is_packed else "; a file that is not packed is named without .gz"
+        raise FormatError(f"a damaged archive ({error}){way}") from None
 
 
 def _find(file: IO[bytes]) -> Encoding:
@@ -90,7 +93,11 @@ def _guess_wide(first: bytes) -> Encoding:
     if min(low, high) == 0 and max(low, high) > len(head) // 4:
         name = "utf-16-le" if low else "utf-16-be"
         return Encoding(name, f"read as {name}")
-    return Encoding("utf-8")
+    line = first.count(b"\n", 0, first.index(b"\0")) + 1
+    raise FormatError(
+        f"the byte 0x00 in line {line}, which no text holds: is the file damaged, or of another "
+        "format?"
+    )
 
 
 def _check(file: IO[bytes], first: bytes, encoding: Encoding) -> Encoding:

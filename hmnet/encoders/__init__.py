@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from hmnet.encoders.layers import find_layers
     from hmnet.encoders.load import Encoder, load_encoder, prepare_encoder
     from hmnet.encoders.locate import (
-        find_folder,
         identify,
         load_tokenizer,
         read_depth,
         read_max_positions,
         read_vocab_size,
     )
+    from hmnet.encoders.parts import find_folder
     from hmnet.encoders.tokenizer_fit import find_doubts, find_misfits
     from hmnet.encoders.watching import Heads, list_spans, observe, watch
 else:

@@ -59,6 +59,8 @@ def describe_refusal(error: BaseException) -> str:
     """Return why transformers cannot load a folder, without its advice to run the folder's code."""
     if "trust_remote_code" in str(error):
         return CODE_OF_ITS_OWN
+    if isinstance(error, LookupError):  # of a file that lacks what it should hold
+        return f"a file of it lacks {error}. Is it damaged? Fetch the folder anew."
     return shorten_sentence(first_line(error))
 
 
@@ -90,6 +92,8 @@ def read_count(config: PreTrainedConfig, name: str, folder: Path) -> int:
 def _describe_unknown(content: Mapping[str, object]) -> str:
     if content.get("auto_map"):
         return CODE_OF_ITS_OWN
+    if content.get("model_type") is None:
+        return "its config.json names no architecture, `model_type`: is it an encoder's?"
     return f"its config.json names the architecture `{shorten(content.get('model_type'))}`."
 
 

@@ -23,8 +23,8 @@ from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 from hmnet.encoders.cast_once import cast_once
 from hmnet.encoders.config import describe_refusal, load_config
 from hmnet.encoders.layers import find_layers, name_in_layers
-from hmnet.encoders.locate import find_folder
 from hmnet.encoders.model_files import ModelFiles, list_model_files
+from hmnet.encoders.parts import find_folder
 from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError, first_line
 from hmnet.packing.attention import ATTENTION

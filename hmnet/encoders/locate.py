@@ -8,39 +8,13 @@ from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFas
 
 from hmnet.encoders.config import describe_refusal, load_config, read_count
 from hmnet.encoders.model_files import check_encoder_folder, check_named_files, list_model_files
+from hmnet.encoders.parts import check_parts, find_folder
 from hmnet.encoders.quiet import quiet
 from hmnet.encoders.tokenizer_fit import check_sizes, check_tokenizer_files, check_vocabulary
-from hmnet.errors import InputError, SourceError
+from hmnet.errors import InputError
 from hmnet.study.settings import ModelRef
 
-_FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
 _OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "mpnet", "longformer")
-
-
-def find_folder(name: str, revision: str | None = None) -> Path:
-    """Return the local folder of an encoder, downloading it from the hub where needed.
-
-    Raises:
-        SourceError: if there is no such folder and the hub cannot be reached.
-    """
-    if Path(name).is_dir():
-        return Path(name)
-    if name.startswith(("/", "./", "../", "~")):
-        found = "which is a file" if Path(name).exists() else "which does not exist"
-        raise SourceError(
-            f"Parameter `model` should be a folder or a hub id. Found `{name}`, {found}. It is "
-            "`model` of the study file; `--model DIR` names another for one command."
-        )
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(_FILES)))
-    except Exception as error:  # the hub's client raises many kinds; all mean the same here
-        raise SourceError(
-            f"Encoder `{name}` could not be loaded from the hub: {type(error).__name__}. "
-            "Go on with `--model DIR` (a local model folder), or try `relevance demo`, "
-            "which needs no network."
-        ) from error
 
 
 def identify(name: str, revision: str | None = None) -> ModelRef:
@@ -50,50 +24,13 @@ def identify(name: str, revision: str | None = None) -> ModelRef:
         InputError: if the folder lacks a configuration or safetensors weights.
     """
     folder = find_folder(name, revision)
-    _check_parts(folder)
+    check_parts(folder)
     return ModelRef(name, _pin(name, folder), list_model_files(folder).fingerprint())
 
 
 def _pin(name: str, folder: Path) -> str | None:
     """Return the commit that was read, by which every later reader asks; None for a folder."""
     return None if folder == Path(name) else folder.name
-
-
-def _check_parts(folder: Path) -> None:
-    missing = [] if (folder / "config.json").exists() else ["config.json"]
-    missing += [] if any(folder.glob("*.safetensors")) else ["model.safetensors"]
-    if missing:
-        raise InputError(
-            f"Parameter `model` should be a folder with configuration and safetensors weights. "
-            f"`{folder}` lacks {' and '.join(missing)}.{_advise(folder)}"
-        )
-
-
-def _advise(folder: Path) -> str:
-    """Say how to go on with a folder in an older layout; empty where nothing is known of it."""
-    inner = sorted(path.parent for path in folder.glob("*/config.json"))
-    if not (folder / "config.json").exists() and inner:
-        return (
-            f" It holds an encoder in a folder of its own, as older sentence-transformers have it: "
-            f"`--model {inner[0]}`."
-        )
-    if (folder / "adapter_config.json").exists():
-        return (
-            " It holds an adapter, not an encoder: merge the two with "
-            "`AutoPeftModel.from_pretrained(folder).merge_and_unload().save_pretrained(new)` of "
-            "peft."
-        )
-    patterns = ("pytorch_model*.bin", "tf_model.h5", "*.msgpack")
-    found = next((p for pattern in patterns for p in sorted(folder.glob(pattern))), None)
-    if found is None:
-        return ""
-    if found.suffix != ".bin":
-        return f" Found {found.name}, whose weights an older transformers (4) converts to PyTorch."
-    return (
-        f" Found {found.name}, a pickle that could run code, which is not read. If you trust it, "
-        'convert it once: `python -c "from transformers import AutoModel as M; '
-        f"M.from_pretrained('{folder}').save_pretrained('{folder}')\"`."
-    )
 
 
 def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenizerFast:

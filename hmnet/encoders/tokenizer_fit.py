@@ -18,6 +18,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.b
 _MOST_UNKNOWN = 0.5
 _MANY_UNKNOWN = 0.1
 _FULL = 0.8
+_MANY_CAPITALS = 0.05
 
 
 def check_tokenizer_files(name: str, folder: Path) -> None:
@@ -106,6 +107,12 @@ def find_doubts(
             f"the tokenizer has {len(tokenizer):,} entries and the encoder {vocab_size:,} "
             "embeddings: do the two belong together?"
         )
+    if (out_of_reach := measure_capitals(tokenizer)) > _MANY_CAPITALS:
+        yield (
+            f"the tokenizer writes every text in small letters, and {out_of_reach:.0%} of its "
+            "entries hold capitals: the encoder was trained with them. "
+            '`"do_lower_case": false` in its tokenizer_config.json keeps them'
+        )
     for task, each in data.items():
         share = measure_unknown(each, tokenizer)
         if share > _MANY_UNKNOWN:
@@ -113,6 +120,16 @@ def find_doubts(
                 f"task `{task}`: {share:.0%} of the pieces of its training split are unknown to "
                 "the tokenizer"
             )
+
+
+def measure_capitals(tokenizer: PreTrainedTokenizerBase) -> float:
+    """Return which share of the entries has capitals that the tokenizer takes from every text."""
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    if normalizer is None or normalizer.normalize_str("A") != "a":
+        return 0.0
+    special = set(tokenizer.all_special_tokens)
+    entries = [entry for entry in tokenizer.get_vocab() if entry not in special]
+    return sum(entry != entry.lower() for entry in entries) / max(len(entries), 1)
 
 
 def measure_unknown(data: TaskData, tokenizer: PreTrainedTokenizerBase) -> float:

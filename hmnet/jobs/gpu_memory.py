@@ -9,7 +9,7 @@ from transformers import PreTrainedConfig
 
 from hmnet.data.task_data import load
 from hmnet.encoders.config import load_config
-from hmnet.encoders.locate import find_folder
+from hmnet.encoders.parts import find_folder
 from hmnet.models.parameter_counts import count_with_config
 from hmnet.packing.batch_shape import BatchShape
 from hmnet.runs.job import Job

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hmnet.data.notes import write_notes
-from hmnet.data.oddities import find_oddities
-from hmnet.data.raw import list_shadowed
+from hmnet.data.first_look import find_row_problems
+from hmnet.data.notes import tell_notes, write_notes
+from hmnet.data.oddities import find_oddities, find_shadowed
 from hmnet.data.task_data import TaskData, prepare
 from hmnet.encoders.locate import (
     identify,
@@ -20,6 +19,7 @@ from hmnet.encoders.locate import (
     read_max_positions,
     read_vocab_size,
 )
+from hmnet.encoders.parts import describe_length
 from hmnet.encoders.tokenizer_fit import find_doubts, find_misfits
 from hmnet.errors import InputError, RelevanceError, SourceError, raise_problems
 from hmnet.runs.job import Job
@@ -108,19 +108,14 @@ def prepare_study(study: Study, folder: Path) -> PreparedStudy:
     Raises:
         InputError, SourceError: if the encoder or a task's rows cannot be used, with all problems.
     """
-    model = identify(study.model, study.revision)
-    tokenizer = load_tokenizer(model.name, model.revision)
+    model, tokenizer = _load_encoder(study, folder)
     data = _prepare_tasks(study, tokenizer, folder)
     vocab_size = read_vocab_size(model.name, model.revision)
     raise_problems(find_misfits(data, tokenizer, vocab_size, study.model))
     doubts = find_doubts(data, tokenizer, vocab_size)
-    shadowed = [
-        f"task `{name}`, {text}"
-        for name, task in study.tasks.items()
-        for text in list_shadowed(task, study.data_folder)
-    ]
-    oddities = (*doubts, *shadowed, *find_oddities(data))
-    _tell(oddities, folder)
+    oddities = (*doubts, *find_shadowed(study), *find_oddities(data))
+    tell_notes(oddities, folder)
+    write_notes(folder, oddities)
     return PreparedStudy(
         study=study,
         model=model,
@@ -129,6 +124,17 @@ def prepare_study(study: Study, folder: Path) -> PreparedStudy:
         folders={name: d.folder for name, d in data.items() if d.folder},
         oddities=oddities,
     )
+
+
+def _load_encoder(study: Study, folder: Path) -> tuple[ModelRef, PreTrainedTokenizerFast]:
+    """Identify the encoder and load its tokenizer; what is wrong with the rows is told with it."""
+    try:
+        model = identify(study.model, study.revision)
+        return model, load_tokenizer(model.name, model.revision)
+    except (InputError, SourceError) as error:
+        if problems := tuple(find_row_problems(study, folder)):
+            raise InputError(*error.problems, *problems) from error
+        raise
 
 
 def _prepare_tasks(
@@ -153,24 +159,7 @@ def _prepare_tasks(
 def _find_length_problems(study: Study) -> Iterator[str]:
     longest = read_max_positions(study.model, study.revision)
     if longest is not None and study.rows.max_length > longest:
-        yield (
-            f"Parameter `max_length` should be at most {longest}, the most positions of "
-            f"`{study.model}`. Found `{study.rows.max_length}`; `--set rows.max_length={longest}` "
-            "sets it."
-        )
-
-
-def _tell(oddities: Sequence[str], folder: Path) -> None:
-    """Log each oddity, once in a process, and keep them beside the rows for the report."""
-    for text in oddities:
-        if (folder, text) not in _TOLD:
-            _TOLD.add((folder, text))
-            _LOG.warning("note: %s", text)
-    write_notes(folder, oddities)
-
-
-_TOLD: set[tuple[Path, str]] = set()
-_LOG = logging.getLogger(__name__)
+        yield describe_length(study.model, longest, study.rows.max_length)
 
 
 def describe_study(prepared: PreparedStudy) -> dict[str, object]:

@@ -8,7 +8,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedConfig
 from hmnet.encoders.config import load_config
 from hmnet.encoders.layers import find_layers
 from hmnet.encoders.load import Encoder
-from hmnet.encoders.locate import find_folder
+from hmnet.encoders.parts import find_folder
 from hmnet.encoders.quiet import quiet
 from hmnet.models.build import build_paths
 from hmnet.runs.spec import RunSpec

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from hmnet.storage.limits import check_most
 
+POINTER = b"version https://git-lfs"
+"""How a pointer of Git LFS begins, which lies in a file's place until `git lfs pull`."""
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),

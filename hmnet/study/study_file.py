@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time
@@ -19,7 +20,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from hmnet.errors import InputError, raise_problems, suggest
+from hmnet.errors import InputError, raise_problems, shorten, suggest
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
 from hmnet.storage.limits import LimitError
 from hmnet.storage.regular_files import read_regular
@@ -99,14 +100,42 @@ def read_study_file(path: Path | None, overrides: Mapping[str, Setting]) -> Stud
 
 
 def _read_toml(path: Path) -> Table:
+    text = ""
     try:
-        return tomllib.loads(read_regular(path, MAX_DOCUMENT_BYTES).decode("utf-8-sig"))
+        text = read_regular(path, MAX_DOCUMENT_BYTES).decode("utf-8-sig")
+        return tomllib.loads(text)
     except FileNotFoundError:
-        raise InputError(f"{path}: the file does not exist.") from None
+        raise InputError(f"{path}: the file does not exist.{_list_others(path)}") from None
     except LimitError as error:
         raise InputError(f"{path}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: the file should be TOML in UTF-8. Found {error.reason} at byte "
+            f"{error.start}: save it as UTF-8."
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(
+            f"{path}: the file should be TOML. Found: {error}{_quote_line(str(error), text)}."
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: the file should be TOML. Found: {error}.") from None
+
+
+def _list_others(path: Path) -> str:
+    """Say which study files lie where one was looked for."""
+    others = sorted(other.name for other in path.parent.glob("*.toml"))
+    return f" `{path.parent}` holds {', '.join(others[:6])}." if others else ""
+
+
+def _quote_line(message: str, text: str) -> str:
+    """Return the line that a message of TOML's reader speaks of, as it stands in the file."""
+    found = re.search(r"at line ([0-9]+)", message)
+    lines = text.splitlines()
+    if found is None or not 0 < int(found[1]) <= len(lines):
+        return ""
+    line = lines[int(found[1]) - 1]
+    curly = '; quotes should be straight ones, "' if re.search("[\u201c\u201d\u201e]", line) else ""
+    return f", `{shorten(line.strip())}`{curly}"
 
 
 # Layers
@@ -187,6 +216,12 @@ def _absolute_if_local(name: str, base: Path) -> str:
 
 def _check(content: Table, origin: _Origin) -> StudyFile:
     content, problems = _complete_tasks(content, origin)
+    if "schema" not in content:
+        content["schema"] = STUDY_SCHEMA
+        problems.append(
+            f"{origin.file}: Parameter `schema` is missing: the first line of a study file is "
+            f'`schema = "{STUDY_SCHEMA}"`.'
+        )
     problems += _check_source_tables(content, origin)
     problems += _check_names(content, origin)
     try:
@@ -202,7 +237,7 @@ def _complete_tasks(content: Table, origin: _Origin) -> tuple[Table, list[str]]:
     """Give each task table its name and, for a regression, a metric that fits."""
     tables = content.get("task")
     if not isinstance(tables, dict):
-        return content, []
+        return dict(content), []
     problems = [
         f"{origin.of('task', name, 'name')}: Parameter `task.{name}.name` is unknown: the header "
         f"of its table names the task, `{name}`."

@@ -122,7 +122,10 @@ class Task:
                 yield f"Parameter `question` should be given for the metric `{name}`."
             elif metric.binary and len(self.labels) != 2:
                 found = len(self.labels)
-                yield f"Metric `{name}` should be used with two labels. Found {found}."
+                yield (
+                    f"Metric `{name}` should be used with two labels. Found {found}; `f1_macro` "
+                    "and `accuracy` take any number."
+                )
 
     @property
     def all_metrics(self) -> tuple[str, ...]:

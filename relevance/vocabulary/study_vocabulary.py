@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from hmnet.data.raw import load_text_columns
-from hmnet.encoders.locate import load_tokenizer
+from hmnet.errors import InputError, RelevanceError, SourceError, raise_problems
 from hmnet.study.study import Study
 from hmnet.study.tasks import Task
 from relevance.matrices.matrix import RelevanceMatrix
@@ -16,8 +16,22 @@ from relevance.vocabulary.token_counts import TokenCounts, count_pieces
 
 
 def load_training_texts(study: Study) -> dict[str, pa.ChunkedArray]:
-    """Return task name to all its training texts, column after column; row caps play no part."""
-    return {name: _load(task, study.data_folder) for name, task in study.tasks.items()}
+    """Return task name to all its training texts, column after column; row caps play no part.
+
+    Raises:
+        InputError, SourceError: with the problems of all tasks.
+    """
+    texts: dict[str, pa.ChunkedArray] = {}
+    errors: list[RelevanceError] = []
+    for name, task in study.tasks.items():
+        try:
+            texts[name] = _load(task, study.data_folder)
+        except (InputError, SourceError) as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    raise_problems(dict.fromkeys(problem for error in errors for problem in error.problems))
+    return texts
 
 
 def _load(task: Task, data_folder: Path | None) -> pa.ChunkedArray:
@@ -27,7 +41,10 @@ def _load(task: Task, data_folder: Path | None) -> pa.ChunkedArray:
 
 def count_study_tokens(study: Study) -> TokenCounts:
     """Count the tokens of each task's training texts, by the study's encoder."""
-    return count_pieces(load_training_texts(study), load_tokenizer(study.model, study.revision))
+    from hmnet.encoders.locate import load_tokenizer
+
+    texts = load_training_texts(study)  # refused before what takes seconds to load
+    return count_pieces(texts, load_tokenizer(study.model, study.revision))
 
 
 def measure_study_vocabulary(
@@ -40,7 +57,10 @@ def measure_study_vocabulary(
         unit, equation: see `measure_vocabulary`.
     """
     unit, equation = check_options(unit, equation)
+    texts = load_training_texts(study)
     loaded = None
     if unit == "wordpiece":
+        from hmnet.encoders.locate import load_tokenizer  # takes seconds; texts are refused before
+
         loaded = load_tokenizer(tokenizer or study.model, None if tokenizer else study.revision)
-    return measure_vocabulary(load_training_texts(study), loaded, unit, equation)
+    return measure_vocabulary(texts, loaded, unit, equation)

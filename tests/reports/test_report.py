@@ -41,6 +41,7 @@ from report_fixture import (
     write_vocabulary,
 )
 
+from hmnet.data.notes import write_notes
 from hmnet.errors import InputError, OutputFolderError
 from hmnet.runs.result import RESULT_SCHEMA, read_result
 from hmnet.storage.documents import write_document
@@ -959,3 +960,20 @@ def test_pair_runs_alone_are_enough_for_times(tmp_path: Path) -> None:
     # 78 runs of 2 x 64,000 tokens in 2 x 13 s: 9,984,000 in 2,028 s or 34 min, 4,923 a second
     assert "pair 78 9,984,000 34 min 4,923" in page.text
     assert "94 runs finished, no gains yet" in page.text  # 13 + 78 + 1 + 1 + 1
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "task `rte`, split `validation`: 4 of 9 rows are in its training split word for word",
+        "task `mrpc`, split `train`: `train.csv` is read as cp1252",
+        f"task `qqp`, split `train`: no row has the label `{EVIL}`",
+    ],
+)
+def test_what_is_odd_about_the_rows_stands_in_the_page(tmp_path: Path, note: str) -> None:
+    made = make_study(tmp_path)
+    write_pairwise(made)
+    write_notes(made.out / "data", [note])
+    html = render_report(read_inputs(made.out))
+    assert f"About the data: {note}." in Page(html).text
+    assert EVIL not in html

@@ -206,3 +206,22 @@ def test_how_a_file_was_read_is_told_of_new_rows_too(
     assert [r.getMessage() for r in caplog.records] == [
         "note: `new.csv` is read with semicolons between columns"
     ]
+
+
+@pytest.mark.parametrize(("keys", "count"), [("aab", 2), ("aaa", 3), ("abc", 0)])
+def test_an_id_that_names_several_rows_is_told(
+    trained: tuple[Output, str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    keys: str,
+    count: int,
+) -> None:
+    output, run = trained
+    path = tmp_path / "new.jsonl"
+    path.write_text("".join(json.dumps({" text": "ba ko", "key": key}) + "\n" for key in keys))
+    with caplog.at_level(logging.WARNING):
+        found = predict_file(output, run, ALL, path, InputColumns("key"))
+    assert list(found.outputs) == ["one"], "spaces around a name do not count"
+    said = [f"{count} of 3 rows have a value in column `key`"] if count else []
+    assert [any(s in r.getMessage() for r in caplog.records) for s in said] == [True] * len(said)
+    assert bool(caplog.records) == bool(count)

@@ -314,6 +314,20 @@ def test_values_with_a_decimal_comma_are_numbers(tmp_path: Path, delimiter: str)
         ("train.csv", b"PK\x03\x04" + bytes(range(256)), "a spreadsheet"),
         ("train.jsonl", b'[{"body": "a"},\n{"body": "b"}]\n', "a file named .json"),
         ("train.jsonl", b'{"body": "a"},\n', "line 1: Extra data"),
+        ("train.csv", b'{"body": "a", "label": "no"}\n', "a file named .jsonl"),
+        ("train.tsv", b'[{"body": "a", "label": "no"}]', "a list of them from .json"),
+        ("train.csv", b"<!DOCTYPE html>\n<p>Not found</p>\n", "a web page in place of the rows"),
+        ("train.parquet", b"body,label\na,no\n", "no parquet file"),
+        ("train.csv.gz", b"body,label\na,no\n", "named without .gz"),
+        ("train.csv", b"body,label\na,no\n\0\0\0,no\n", "the byte 0x00 in line 3"),
+        ("train.jsonl", b"body,label\na,no\n", "read from a file named .csv or .tsv"),
+        ("train.jsonl", b'{"body": "a", "label": "no"}\n{"body": "b', "is the file cut off?"),
+        ("train.json", b'[{"body": "a"},\n]', "at line 2, character 1, `]`"),
+        (
+            "train.json",
+            b'{"train": [{"body": "a"}], "dev": []}',
+            "each split has a file of its own",
+        ),
     ],
 )
 def test_what_lies_in_the_place_of_rows_is_named(
@@ -331,3 +345,128 @@ def test_a_file_without_a_header_is_told_what_its_first_line_should_hold(tmp_pat
 def test_rows_with_an_empty_text_are_counted(tmp_path: Path, blank: str) -> None:
     rows = read(tmp_path, "train.csv", f'body,label\n"{blank}",no\nb,yes\n'.encode())
     assert rows.notes == ("1 of 2 rows have an empty text in column `body`",)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("body^label\na^no\n", "inside of the only column's name, `body^label`"),
+        ("body  label\na  no\n", "separated by commas, tabs, semicolons or bars"),
+        ("Body,label\na,no\n", "Did you mean `Body`?"),
+        ("body,body,label\na,b,no\n", "Found `body` twice: rename one"),
+    ],
+)
+def test_a_header_that_is_not_split_or_spelled_as_expected_is_explained(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    write(tmp_path, "train.csv", content.encode())
+    with pytest.raises(InputError) as caught:
+        load_split(TASK, "train", tmp_path)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "train.json", "train.parquet"])
+def test_spaces_around_the_names_of_columns_do_not_count(tmp_path: Path, name: str) -> None:
+    frame = FRAME.rename(columns={"body": " body", "label": "label "})
+    path = write(tmp_path, name, b"")
+    if name == "train.parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=name.endswith("l"))
+    assert load_split(TASK, "train", tmp_path).texts == (TEXTS,)
+
+
+def test_a_name_that_two_columns_have_with_spaces_is_none(tmp_path: Path) -> None:
+    row = json.dumps({"body ": "a", " body": "b", "label": "no"}).encode()
+    assert "should name a column" in refused(tmp_path, "train.jsonl", row)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_backslashes_before_quotes_are_read_and_said(tmp_path: Path, delimiter: str) -> None:
+    lines = 'body,label\n"she said \\"no\\", and left",no\n"plain",yes\n'
+    head, *rest = lines.splitlines()
+    rest = [delimiter.join(line.rsplit(",", 1)) for line in rest]
+    content = "\n".join([head.replace(",", delimiter), *rest, ""])
+    rows = read(tmp_path, "train.csv", content.encode())
+    assert rows.texts[0] == ['she said "no", and left', "plain"]
+    assert "with backslashes before quotes inside of quotes" in rows.notes[0]
+
+
+@pytest.mark.parametrize("end", [b"", b'"open,no\n', b"a,b,no\n"])
+def test_backslashes_do_not_hide_what_is_wrong_with_a_file(tmp_path: Path, end: bytes) -> None:
+    content = b'body,label\n"a \\"b\\" c",no\n' + end
+    if end:
+        assert "should be csv" in refused(tmp_path, "train.csv", content)
+    else:
+        assert read(tmp_path, "train.csv", content).texts[0] == ['a "b" c']
+
+
+NUMBER = Task(name="t", text=("body",), kind="regression", metric="correlation")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1.5", "3", "-2.25"], [1.5, 3.0, -2.25]),
+        (["1.5", 3, 0.25], [1.5, 3.0, 0.25]),
+        (["1,5", "3", "12,25"], [1.5, 3.0, 12.25]),
+        (["0,125", "2,5", "1"], [0.125, 2.5, 1.0]),
+    ],
+)
+def test_numbers_that_stand_as_text_in_json_are_numbers(
+    tmp_path: Path, values: list[Any], expected: list[float]
+) -> None:
+    rows = "".join(json.dumps({"body": "a", "label": v}) + "\n" for v in values)
+    write(tmp_path, "train.jsonl", rows.encode())
+    found = load_split(NUMBER, "train", tmp_path)
+    assert found.labels.tolist() == expected
+    said = any("decimal comma" in note for note in found.notes)
+    assert said == any("," in str(value) for value in values)
+
+
+@pytest.mark.parametrize(
+    "values", [["1,250", "2,500"], ["1,250.5", "3"], ["1,250,000", "2"], ["50%", "7"], ["n/a", "1"]]
+)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_numbers_that_may_be_thousands_or_are_none_are_refused(
+    tmp_path: Path, suffix: str, values: list[str]
+) -> None:
+    frame = pd.DataFrame({"body": ["a"] * len(values), "label": values})
+    path = write(tmp_path, f"train{suffix}", b"")
+    if suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    with pytest.raises(InputError, match=r"Write plain numbers, such as 1250\.5"):
+        load_split(NUMBER, "train", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "no such folder (in `{rows}`: an empty folder)"),
+        ({"train.csv": ""}, "(in `{rows}`: train.csv)"),
+        ({"t": ""}, "Found a file"),
+        ({"t/train.zip": ""}, "Found train.zip: unpack the archive"),
+        ({"t/train.txt": ""}, "name a table of text .csv or .tsv"),
+        ({"t/train.csv/part": ""}, "Found train.csv/"),
+        ({"t/train.pkl": ""}, "save it as parquet"),
+    ],
+)
+def test_a_place_without_the_file_says_what_lies_there(
+    tmp_path: Path, files: dict[str, str], said: str
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    with pytest.raises(InputError) as caught:
+        find_file(TASK, "train", tmp_path)
+    assert said.format(rows=tmp_path) in str(caught.value)
+
+
+def test_another_name_of_a_split_is_said_to_be_a_setting(tmp_path: Path) -> None:
+    write(tmp_path, "test.csv", b"")
+    with pytest.raises(
+        InputError, match=r"`\[task\.t\.splits\]`, such as `validation = \"other\"`"
+    ):
+        find_file(TASK, "validation", tmp_path)

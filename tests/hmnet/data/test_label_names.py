@@ -49,6 +49,10 @@ def read(folder: Path, labels: Sequence[Any], values: Sequence[Any], suffix: str
         ([3, 1], [1.0, 3.0], ["1", "3"]),
         (["no", "yes"], [1, 0], ["yes", "no"]),
         (["good", "bad"], [1, 0], ["bad", "good"]),
+        (["caf\u00e9", "th\u00e9"], ["cafe\u0301", "th\u00e9"], ["caf\u00e9", "th\u00e9"]),
+        (["no", "yes"], ["no\u00a0", "\u200byes"], ["no", "yes"]),
+        (["no", "yes"], ["\uff4e\uff4f", "YES"], ["no", "yes"]),
+        (["x2", "x\u00b2"], ["x\u00b2", "x2"], ["x\u00b2", "x2"]),
     ],
 )
 def test_a_value_with_a_name_is_matched_by_name(
@@ -68,6 +72,15 @@ def test_a_value_with_a_name_is_matched_by_name(
         (["us", "US", "uk"], ["Us", "uk"], "Found `Us`"),
         (["a", "b", "c"], [1, 2, 3], "declare `labels = [1, 2, 3]`"),
         (["a", "b"], [10, 20], "declare `labels = [10, 20]`"),
+        (["a", "b", "c"], [1, 3], "or declare every code that there is"),
+        (
+            ["a", "b"],
+            ["__label__a", "__label__b"],
+            'declare `labels = ["__label__a", "__label__b"]`',
+        ),
+        (["a", "b"], ["a", "?"], "If it is a label, add it to `labels`"),
+        (["a", "b"], [0.5, 1.0], "a task of `kind = .regression.`"),
+        (["a", "b"], [f"c{i}" for i in range(12)], "It holds 12 values"),
     ],
 )
 def test_what_may_be_read_in_two_ways_or_in_none_is_refused(
@@ -123,3 +136,15 @@ def test_labels_at_the_sources_positions_are_taken(
     class_names: tuple[str, ...], labels: tuple[str, ...]
 ) -> None:
     check_class_names(class_names, make_task(*labels))
+
+
+@pytest.mark.parametrize("value", [["a"], ["a", "b"], [0, 1], []])
+def test_a_list_of_labels_is_refused_as_such(tmp_path: Path, value: list[Any]) -> None:
+    with pytest.raises(InputError, match=r"one label a row\. Found a list"):
+        read(tmp_path, ["a", "b"], [value, value], ".jsonl")
+
+
+def test_texts_and_numbers_in_a_column_are_both_read_as_they_are_written(tmp_path: Path) -> None:
+    assert read(tmp_path, [0, 1], ["1", 0, 1.0], ".jsonl") == ["1", "0", "1"]
+    with pytest.raises(InputError, match=r"Found `0` in row 1"):
+        read(tmp_path, ["a", "b"], ["a", 0], ".jsonl")

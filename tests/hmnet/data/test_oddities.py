@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,15 @@ import numpy as np
 import pytest
 from own_rows import make_texts, prepare_own, write_own_study, write_rows
 
+from hmnet.data.first_look import find_row_problems
 from hmnet.data.notes import NOTES_FILE, read_notes
+from hmnet.data.oddities import SplitFacts, TaskFacts, find_in_facts, read_facts
 from hmnet.data.raw import RawSplit
-from hmnet.data.task_data import hash_texts
+from hmnet.data.task_data import find_sources, hash_texts, was_prepared
 from hmnet.errors import InputError
 from hmnet.jobs.prepared import prepare_study
 from hmnet.study.study import load_study
+from hmnet.study.tasks import Task
 
 TEXTS = make_texts(12)
 OTHERS = make_texts(6, start=100)
@@ -47,6 +52,7 @@ def test_rows_with_every_label_and_no_repeat_have_no_oddity(tmp_path: Path) -> N
         (("a", "b", "c"), (0, 2), (0, 2), "split `train`: no row has the label `b`; found `a` 6"),
         (("a", "b", "c"), (0, 1), (1, 2), "3 of 6 rows have the label `c`, which no training row"),
         (("a", "b"), (0, 1), ("b",), "split `validation`: every row has the label `b` of the 2"),
+        (("a", "A", "b"), ("a", "A", "b"), ("a", "A", "b"), "`a` and `A` differ in case or spaces"),
         ((), (0.5, 1.5), (2.0,), "split `validation`: every row has the value 2"),
         (("a", "b"), (0, 1, -1), (0, 1), "4 of 12 rows are left out, as their label is -1"),
     ],
@@ -143,3 +149,107 @@ def test_rows_share_a_number_where_they_hold_the_same_words(
     zeros = np.zeros(2, dtype=np.int64)
     first, second = hash_texts(RawSplit(texts, zeros, zeros, zeros))
     assert (first == second) == equal
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_said"),
+    [
+        (("yes", "no"), True),
+        (("Positive", "Negative"), True),
+        ((1, 0), True),
+        (("no", "yes"), False),
+        (("cat", "dog"), False),
+    ],
+)
+def test_a_metric_of_the_second_label_is_said_where_that_is_the_negative_one(
+    labels: tuple[str | int, ...], is_said: bool
+) -> None:
+    task = Task(name="t", text=("text",), labels=labels, metric="f1")
+    part = SplitFacts(np.arange(4) % 2, np.arange(4, dtype=np.uint64))
+    (found,) = [
+        "\n".join(find_in_facts({"t": TaskFacts(task, {"train": part, "validation": part})}))
+    ]
+    assert (f"the metric `f1` is that of the second label, `{labels[1]}`" in found) == is_said
+
+
+def spoil_five(folder: Path) -> Path:
+    """Write a study of five tasks whose files have a problem each."""
+    good = (("a", "b"), label(TEXTS, "a", "b"), label(OTHERS, "a", "b"))
+    path = write_own_study(folder, dict.fromkeys("tuvwx", good))
+    rows = folder / "rows"
+    (rows / "t" / "validation.jsonl").unlink()
+    write_rows(rows / "u" / "train.jsonl", label(TEXTS, "a", "z"))
+    (rows / "v" / "train.jsonl").write_text('{"text": "it rains"')
+    (rows / "w" / "validation.jsonl").write_text('{"words": "it rains", "label": "a"}\n')
+    write_rows(rows / "x" / "train.jsonl", label(TEXTS, "b"))
+    return path
+
+
+FIVE = (
+    "Task `t`, split `validation`",
+    "Found `z`",
+    "is the file cut off?",
+    "The columns are: words",
+    "more than one label",
+)
+
+
+def test_five_problems_in_five_files_are_one_message(tmp_path: Path) -> None:
+    study = load_study(spoil_five(tmp_path))
+    with pytest.raises(InputError) as caught:
+        prepare_study(study, tmp_path / "out")
+    assert len(caught.value.problems) == 5
+    assert all(said in str(caught.value) for said in FIVE)
+
+
+def test_a_missing_file_and_a_wrong_one_of_a_task_are_told_together(tmp_path: Path) -> None:
+    good = (("a", "b"), label(TEXTS, "a", "b"), label(OTHERS, "a", "b"))
+    study = load_study(write_own_study(tmp_path, {"t": good}))
+    (tmp_path / "rows" / "t" / "validation.jsonl").unlink()
+    write_rows(tmp_path / "rows" / "t" / "train.jsonl", label(TEXTS, "a", "z"))
+    problems = list(find_row_problems(study, tmp_path / "out"))
+    assert len(problems) == 2
+    assert "Found `z`" in problems[1]
+
+
+def test_a_first_look_tells_rows_and_encoder_together_and_loads_nothing_heavy(
+    tmp_path: Path,
+) -> None:
+    path = spoil_five(tmp_path)
+    (tmp_path / "encoder" / "model.safetensors").unlink()
+    arguments = ["relevance", "tasks", "--study", str(path), "--out", str(tmp_path / "out")]
+    code = (
+        "import sys\nfrom relevance.cli import main\n"
+        f"sys.argv = {arguments}\n"
+        "try:\n    main()\nfinally:\n"
+        "    print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout.strip() == "[]"
+    assert all(said in done.stderr for said in (*FIVE, "lacks model.safetensors"))
+    assert done.stderr.count("error:") == 6
+
+
+def test_rows_that_were_prepared_are_not_read_again(tmp_path: Path) -> None:
+    good = (("a", "b"), label(TEXTS, "a", "b"), label(OTHERS, "a", "b"))
+    prepared = prepare_own(tmp_path, {"t": good})
+    task = prepared.study.tasks["t"]
+    sources = find_sources(task, prepared.study.data_folder)
+    assert was_prepared(task, sources, tmp_path / "data-out")
+    write_rows(tmp_path / "rows" / "t" / "train.jsonl", label(TEXTS, "b", "a"))
+    assert not was_prepared(
+        task, find_sources(task, prepared.study.data_folder), tmp_path / "data-out"
+    )
+
+
+def test_rows_that_are_not_tokenised_have_the_same_oddities(tmp_path: Path) -> None:
+    t = (("a", "b", "c"), label(TEXTS, 0, 2, -1), label(OTHERS + TEXTS[:1], "a"))
+    u = (("x", "y"), label(OTHERS[:4], "x", "y"), label(make_texts(4, 200), "x", "y"))
+    found = find(tmp_path, {"t": t, "u": u})
+    study = load_study(tmp_path / "study.toml")
+    facts = {
+        name: read_facts(task, study.rows, study.data_folder) for name, task in study.tasks.items()
+    }
+    assert list(find_in_facts(facts)) == found
+    assert len(found) > 4

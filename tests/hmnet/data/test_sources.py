@@ -422,7 +422,11 @@ def test_a_column_that_occurs_twice_is_reported(tmp_path: Path) -> None:
         (".jsonl", b"", "should hold rows"),
         (".jsonl", b'{"text": "a", "label": "no"}\n\n{"text": \n', "line 3"),
         (".jsonl", b'["a", "no"]\n', "no JSON object"),
-        (".jsonl", b'{"text": "a", "label": "no"}\n{"text": 5, "label": "no"}\n', "`5` in row 1"),
+        (
+            ".jsonl",
+            b'{"text": "a", "label": "no"}\n{"text": true, "label": "no"}\n',
+            "`true` in row 1",
+        ),
         (".jsonl", b'{"text": "\\ud800", "label": "no"}\n', "column `text`"),
         (".jsonl", b'{"text": "a", "label": 99999999999999999999999}\n', "column `label`"),
         (".jsonl", b"[" * 100_000, "line 1"),

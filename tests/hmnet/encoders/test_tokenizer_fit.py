@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from own_rows import make_texts, prepare_own
 from tiny_study import write_encoder
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, BertConfig
 
 from hmnet.encoders.locate import load_tokenizer, read_max_positions
+from hmnet.encoders.parts import find_missing_parts
 from hmnet.encoders.tokenizer_fit import find_doubts
 from hmnet.errors import InputError
 
 TEXTS = make_texts(12)
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
 
 
 @pytest.mark.parametrize("left", [[], ["tokenizer_config.json"], ["special_tokens_map.json"]])
@@ -88,3 +90,66 @@ def test_no_stated_limit_of_positions_is_none(
     content = json.dumps({**config, "max_position_embeddings": stated})
     (tmp_path / "config.json").write_text(content)
     assert read_max_positions(str(tmp_path)) == most
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "is_said"),
+    [
+        ({}, ["Rain", "Sun", "rain"], True),
+        ({"do_lower_case": False}, ["Rain", "Sun", "rain"], False),
+        ({}, ["rain", "sun"], False),
+    ],
+)
+def test_a_vocabulary_with_capitals_that_no_text_can_reach_is_told(
+    tmp_path: Path, options: dict[str, bool], words: list[str], is_said: bool
+) -> None:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    (tmp_path / "vocab.txt").write_text("\n".join([*special, *words]) + "\n")
+    BertConfig(vocab_size=5 + len(words)).save_pretrained(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(options))
+    tokenizer = load_tokenizer(str(tmp_path))
+    said = "\n".join(find_doubts({}, tokenizer, len(tokenizer)))
+    assert ("in small letters" in said) == is_said
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"config.json": "{}", "model.safetensors": LFS}, "a pointer of Git LFS; `git lfs pull`"),
+        ({"config.json": LFS, "model.safetensors": ""}, "config.json: it should be a whole file"),
+        ({"model.gguf": ""}, "model.gguf, which cannot be trained"),
+        ({"README.md": ""}, "`hf download"),
+        ({"config.json": "{}", "model.safetensors": ""}, "which has none"),
+        (
+            {
+                "config.json": '{"max_position_embeddings": 9}',
+                "model.safetensors": "",
+                "vocab.txt": "",
+            },
+            "`max_length` should be at most 9",
+        ),
+    ],
+)
+def test_what_a_folder_lacks_is_told_before_anything_is_loaded(
+    tmp_path: Path, files: dict[str, str], said: str
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    (found,) = find_missing_parts(str(tmp_path), max_length=16)
+    assert said in found
+
+
+def test_a_whole_encoder_lacks_nothing_and_a_hub_id_is_not_looked_up(tmp_path: Path) -> None:
+    write_encoder(tmp_path)
+    assert list(find_missing_parts(str(tmp_path), 16)) == []
+    assert list(find_missing_parts("owner/name", 16)) == []
+    assert "which does not exist" in next(find_missing_parts("./nowhere", 16))
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"model": {}}', "{"])
+def test_a_damaged_tokenizer_is_told_as_damaged(tmp_path: Path, content: str) -> None:
+    write_encoder(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(InputError) as caught:
+        load_tokenizer(str(tmp_path))
+    assert len(str(caught.value)) > 60

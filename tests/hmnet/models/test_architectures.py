@@ -4,6 +4,7 @@ refused by its name."""
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 import transformers
 from made import make_config
 from own_rows import make_texts, write_own_study
+from places import ROOT
 
 from hmnet.commands.export import export_task
 from hmnet.commands.predict import predict_file
@@ -61,12 +63,18 @@ TRIED: dict[str, tuple[str, dict[str, Any], bool]] = {
     "megatron-bert": ("MegatronBertConfig", {}, False),
     "roberta-prelayernorm": ("RobertaPreLayerNormConfig", {}, False),
 }
+HEADS = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
 REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "albert": ("AlbertConfig", {"embedding_size": 8}),
     "convbert": ("ConvBertConfig", {"embedding_size": 8}),
     "fnet": ("FNetConfig", {}),
     "nystromformer": ("NystromformerConfig", {"num_landmarks": 4, "segment_means_seq_len": 64}),
     "canine": ("CanineConfig", {}),
+    "yoso": ("YosoConfig", {}),
+    "bart": ("BartConfig", {"d_model": 16, "encoder_layers": 3, "decoder_layers": 3, **HEADS}),
+    "t5": ("T5Config", {"d_model": 16, "num_layers": 3, "num_heads": 2, "d_ff": 16, "d_kv": 8}),
+    "xlm": ("XLMConfig", {"emb_dim": 16, "n_layers": 3, "n_heads": 2}),
+    "flaubert": ("FlaubertConfig", {"emb_dim": 16, "n_layers": 3, "n_heads": 2}),
 }
 
 
@@ -154,3 +162,16 @@ def test_an_older_layout_is_answered_with_the_way_on(
     with pytest.raises(InputError) as caught:
         identify(str(tmp_path))
     assert said.format(folder=tmp_path) in str(caught.value)
+
+
+def test_the_table_of_architectures_names_all_that_were_tried_and_refused() -> None:
+    text = (ROOT / "docs" / "encoders.md").read_text()
+    tried, refused = (spell(part) for part in text.split("Refused by their names"))
+    assert [name for name in TRIED if spell(name) not in tried] == []
+    assert [name for name in (*REFUSED, "xlnet") if spell(name) not in refused] == []
+    assert len(TRIED) >= 16
+
+
+def spell(text: str) -> str:
+    """Return the letters and digits of a text alone, without accents."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if c.isalnum())

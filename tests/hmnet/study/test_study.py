@@ -437,3 +437,28 @@ def test_an_interrupted_creation_does_not_lock_the_folder(tmp_path: Path) -> Non
     (tmp_path / ".output.json.abc.part").write_text("{")
     assert open_output(tmp_path).folder == tmp_path
     assert OUTPUT_SCHEMA in (tmp_path / "output.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"tasks = [}\n", "`tasks = [}`"),
+        ("schema = \u201cstudy/1\u201d\n".encode(), "quotes should be straight ones"),
+        ('schema = "study/1"\n'.encode("utf-16"), "in UTF-8"),
+        (b'model = "a/b"\n', 'the first line of a study file is `schema = "study/1"`'),
+    ],
+)
+def test_a_file_that_is_not_read_is_told_with_the_way_on(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "study.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load_study(path)
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_is_told_with_those_that_lie_there(tmp_path: Path) -> None:
+    write(tmp_path, 'schema = "study/1"')
+    with pytest.raises(InputError, match=r"does not exist\. .* holds .*\.toml"):
+        load_study(tmp_path / "studdy.toml")
