@@ -375,15 +375,13 @@ def _test(target: _Target, noise: SeedNoise, units: int) -> dict[str, Floats]:
 def _measure_errors(target: _Target, noise: SeedNoise) -> tuple[Floats, Floats]:
     """Return each difference's variance from examples, and the whole, [A - 1] each.
 
-    What runs err on by themselves is part of both; it is in the whole as seeds show it.
+    What runs err on by themselves is in both. Seeds that show less than that of it add nothing.
     """
     drawn = target.mean_draws
     from_examples = (drawn[:, 1:] - drawn[:, :1]).var(axis=0, ddof=1)
-    if noise.shared_df == 0:
-        return from_examples, from_examples
-    by_runs, by_seeds = noise.sampling / target.n_runs, noise.variance / target.n_runs
-    lasting = np.maximum(from_examples - by_runs[1:] - by_runs[0], 0.0)
-    return from_examples, lasting + by_seeds[1:] + by_seeds[0]
+    beyond = (noise.variance - noise.sampling) / target.n_runs
+    more = np.maximum(beyond[1:] + beyond[0], 0.0) if noise.shared_df > 0 else 0.0
+    return from_examples, from_examples + more
 
 
 def _stretch(

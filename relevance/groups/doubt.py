@@ -22,7 +22,12 @@ from analysis.levels import SIGNIFICANCE
 from analysis.partitions.agreement import to_labels
 from analysis.partitions.decision import Decision
 from analysis.partitions.per_draw import measure_gain
-from analysis.partitions.stability import GroupStability, measure_stability, tabulate_together
+from analysis.partitions.stability import (
+    GroupStability,
+    measure_stability,
+    repeat_study,
+    tabulate_together,
+)
 from analysis.partitions.structure import Structure, find_structure
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
@@ -182,19 +187,23 @@ def _doubt(
     labels = to_labels(groups, matrix.tasks)
     stability = None
     if draws is not None and 1 < len(groups.groups) < len(matrix.tasks):
-        own = _resample_by(method, matrix)
-        stability = measure_stability(*_see_as(own, matrix, draws), labels, own, seed)
+        own, values = _resample_by(method, matrix, draws), matrix.to_frame().to_numpy(np.float64)
+        again = _see_as(own, matrix, repeat_study(values, draws, seed))[1]
+        seen = _see_as(own, matrix, draws)
+        stability = measure_stability(*seen, labels, own, seed, again)
     compared = _compare(matrix, labels, draws)
     origin = {**groups.origin, **_to_origin(stability, compared)}
     groups = Groups(groups.groups, origin)
     return DoubtedGroups(matrix, method, groups, None, stability, compared, draws is not None)
 
 
-def _resample_by(method: str, matrix: RelevanceMatrix) -> str:
-    """Return the method by which draws are grouped: the gains' own, where they can be searched."""
+def _resample_by(method: str, matrix: RelevanceMatrix, draws: Floats) -> str:
+    """Return the method by which repetitions are grouped: the gains' own, where it can be tried."""
     if method != EXPECTED:
         return method
-    return "exact" if len(matrix.tasks) <= MAX_TASKS else "spectral"
+    if len(matrix.tasks) > MAX_TASKS:
+        return "spectral"
+    return EXPECTED if knows_noise(matrix, draws) else "exact"
 
 
 def write_manual_groups(
@@ -326,15 +335,23 @@ def _format(row: MeanGain) -> str:
 
 def _describe_stability(matrix: RelevanceMatrix, stability: GroupStability) -> Iterator[str]:
     chance = "" if np.isnan(stability.chance) else f", by chance up to {stability.chance:.2f}"
-    yield (
-        f"stability over {stability.draws} draws: adjusted Rand index {stability.mean:.2f} "
-        f"({stability.low:.2f} to {stability.high:.2f}){chance}"
-    )
+    if stability.is_said:
+        yield (
+            f"stability: a repetition of the study would agree with an adjusted Rand index of "
+            f"{stability.mean:.2f} ({stability.low:.2f} to {stability.high:.2f}; "
+            f"{stability.draws} drawn){chance}"
+        )
+    else:
+        yield (
+            "stability cannot be said: a repetition of the study may agree with none of these "
+            f"groups or with all (adjusted Rand index {stability.low:.2f} to {stability.high:.2f}, "
+            f"mean {stability.mean:.2f}{chance})"
+        )
     if not stability.is_beyond_chance:
         yield ("warning: these groups are no more stable than groups of noise; do not rely on them")
     shaky = [t for t, s in zip(matrix.tasks, stability.by_task, strict=True) if s < 0.5]
     if shaky:
-        yield f"tasks whose company changes in most draws: {', '.join(shaky)}"
+        yield f"tasks whose company would change in most repetitions: {', '.join(shaky)}"
     bootstrap = matrix.provenance.get("bootstrap", {})
     if not bootstrap.get("seed_noise_included", True):
         yield "one seed: draws leave out seed noise, and the groups look stabler than they are"

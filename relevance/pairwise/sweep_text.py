@@ -64,11 +64,33 @@ def describe_significant(matrix: RelevanceMatrix) -> Iterator[str]:
     )
     strongest = sure.sort_values("value", key=np.abs, ascending=False, kind="stable")
     for row in strongest.head(SHOWN).itertuples():
-        yield f"  {row.source} -> {row.target}: {row.value:+.1%} ({_show_interval(row)})"
+        yield (
+            f"  {row.source} -> {row.target}: {row.value:+.1%} ({_show_interval(row)})"
+            f"{_show_expected(row)}"
+        )
     if len(sure) > SHOWN:
         yield f"  and {len(sure) - SHOWN} more"
     if odd := int((tested["q_value"] < SIGNIFICANCE).sum()) - len(sure):
         yield f"  not counted: {odd} over single runs that are no better than a constant answer"
+    yield from _describe_choice(sure)
+
+
+def _describe_choice(sure: pd.DataFrame) -> Iterator[str]:
+    """Yield what is left of gains beyond noise once it counts that they were chosen for it."""
+    if "expected" not in sure.columns or sure["expected"].isna().all():
+        return
+    kept = sure[sure["expected"].notna()]
+    size = kept["value"].abs().mean()
+    left = (kept["expected"] * np.sign(kept["value"])).mean()
+    yield (
+        f"  chosen for being large, they are expected to be smaller: {left:.1%} on average in "
+        f"place of the measured {size:.1%}"
+    )
+
+
+def _show_expected(row: Any) -> str:
+    expected = getattr(row, "expected", math.nan)
+    return "" if math.isnan(expected) else f", expected {expected:+.1%}"
 
 
 def _show_interval(row: Any) -> str:
