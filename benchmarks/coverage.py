@@ -287,7 +287,9 @@ def run(
     worlds: Annotated[str, typer.Option(help="Only worlds with this in their name.")] = "",
 ) -> None:
     """Print coverage, false alarms and power of each world."""
-    typer.echo("| world | seeds | covered | false alarms | power | at the detectable gain | SD of z |")
+    typer.echo(
+        "| world | seeds | covered | false alarms | power | at the detectable gain | SD of z |"
+    )
     typer.echo("| --- | --- | --- | --- | --- | --- | --- |")
     for name, world in WORLDS.items():
         for count in map(int, seeds.split(",")) if worlds in name else ():

@@ -86,9 +86,10 @@ def measure(
         pairs += COLLAPSE * (rng.random(pairs.shape) < COLLAPSED_FRAC)
     singles = rng.normal(size=(size, seeds)) * spread[:, None]
     values = truth + pairs.mean(axis=-1) - singles.mean(axis=-1)
-    pooled = pairs.var(axis=-1, ddof=1).mean(axis=0)
-    own = rng.normal(size=(DRAWS, size, size)) * np.sqrt(pooled / seeds)
-    shared = rng.normal(size=(DRAWS, 1, size)) * np.sqrt(singles.var(axis=-1, ddof=1) / seeds)
+    by_pair, alone = pairs.var(axis=-1, ddof=1), singles.var(axis=-1, ddof=1)
+    pooled = np.sqrt((by_pair.sum(axis=0) + alone) / (size + 1) / seeds)
+    own = rng.normal(size=(DRAWS, size, size)) * pooled
+    shared = rng.normal(size=(DRAWS, 1, size)) * pooled
     draws = values + own - shared
     for matrix in (values, *draws):
         np.fill_diagonal(matrix, 0.0)

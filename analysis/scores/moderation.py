@@ -18,7 +18,7 @@ Legend: A arms of a target, K arms of all targets, G points of a grid.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -45,11 +45,14 @@ class ScalePrior:
 
     Attributes:
         scale: s_t^2; 0 where all runs of each arm are equal.
+        typical: the geometric mean of true variances, which is a little above `scale`: where arms
+            are alike after all, it is their variance.
         scale_df: degrees of freedom of `scale`; 0 without two runs of any arm.
         df: d0 of each arm; smaller than its neighbours' where it is beyond them, [A].
     """
 
     scale: float
+    typical: float
     scale_df: float
     df: Floats
 
@@ -66,9 +69,7 @@ def fit_priors(variances: Sequence[Floats], dfs: Sequence[Floats]) -> list[Scale
         for variance, df in zip(variances, dfs, strict=True)
     ]
     df = estimate_prior_df([target for target in targets if target is not None])
-    priors = [
-        _describe(target, df, own_df) for target, own_df in zip(targets, dfs, strict=True)
-    ]
+    priors = [_describe(target, df, own_df) for target, own_df in zip(targets, dfs, strict=True)]
     return _release_outliers(priors, variances, dfs)
 
 
@@ -157,7 +158,7 @@ def _integrate(target: _Arms, prior_df: float) -> float:
 def _describe(target: _Arms | None, prior_df: float, df: Floats) -> ScalePrior:
     if target is None:
         # equal runs in every arm say that there is no noise; single runs say nothing
-        return ScalePrior(0.0, float(df.sum()), np.full(len(df), ALIKE_DF))
+        return ScalePrior(0.0, 0.0, float(df.sum()), np.full(len(df), ALIKE_DF))
     grid = target.lay_grid(prior_df)
     fit = target.measure_fit(grid, prior_df)
     weight = np.exp(fit - fit.max())
@@ -165,7 +166,13 @@ def _describe(target: _Arms | None, prior_df: float, df: Floats) -> ScalePrior:
     mean = float(np.average(precision, weights=weight))
     variance = float(np.average((precision - mean) ** 2, weights=weight))
     scale = float(np.exp(grid[0])) / mean
-    return ScalePrior(scale, 2 * mean**2 / max(variance, 1e-300), np.full(len(df), prior_df))
+    above = np.log(prior_df / 2) - float(special.digamma(prior_df / 2))
+    return ScalePrior(
+        scale,
+        scale * float(np.exp(above)),
+        2 * mean**2 / max(variance, 1e-300),
+        np.full(len(df), prior_df),
+    )
 
 
 def _release_outliers(
@@ -181,7 +188,7 @@ def _release_outliers(
     kept = np.minimum(OUTLIER * p_values / expected, 1.0)
     bounds = np.cumsum([len(tail) for tail in tails])[:-1]
     return [
-        ScalePrior(prior.scale, prior.scale_df, np.where(part < 1, part * prior.df, prior.df))
+        replace(prior, df=np.where(part < 1, part * prior.df, prior.df))
         for prior, part in zip(priors, np.split(kept, bounds), strict=True)
     ]
 

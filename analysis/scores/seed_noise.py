@@ -4,9 +4,12 @@ The sample variance of an arm of S runs has S - 1 degrees of freedom: two or thr
 little. The arms of one target vary for the same reasons, so each arm's variance is drawn towards
 the target's, as far as the arms of all targets look alike (`analysis.scores.moderation`):
 
-    v_a = (d0 s_t^2 + d_a s_a^2) / (d0 + d_a)         d_a = S_a - 1
+    v_a = (d0 g_t^2 + d_a s_a^2) / (d0 + d_a)         d_a = S_a - 1
 
-Two errors remain: that of s_t^2, which all arms of the target have in common, and the arm's own,
+where g_t^2 is the geometric mean of the target's true variances (limma has the scale s_t^2 of their
+distribution, which is right for one variance, and too small for a sum of two).
+
+Two errors remain: that of g_t^2, which all arms of the target have in common, and the arm's own,
 with d0 + d_a degrees of freedom.
 
 An arm of a single seed takes the target's variance. A target without two runs of any arm has none.
@@ -101,7 +104,7 @@ def moderate(
 
 def _shrink(variance: Floats, sampling: Floats, df: Floats, prior: ScalePrior) -> SeedNoise:
     kept = np.where(prior.df < ALIKE_DF, df / (df + prior.df), 0.0)
-    shared = (1 - kept) * prior.scale
+    shared = (1 - kept) * prior.typical
     pooled = float(sampling @ df / max(df.sum(), 1.0))
     return SeedNoise(
         variance=shared + kept * variance,

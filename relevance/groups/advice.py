@@ -23,8 +23,6 @@ EXPECTED = "expected"
 """The method of groups that are chosen for their expected gain."""
 GIVEN = "given"
 """The name of a partition that a decision is asked to compare with."""
-GAINS = "pairwise"
-"""The measure whose values are gains: sharing pays or not, by their sign."""
 
 
 def knows_noise(matrix: RelevanceMatrix, draws: Floats | None) -> bool:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Gain,
         GainTable,
         PairGains,
+        declares_gains,
         holds_gains,
         tabulate_gains,
     )
@@ -71,6 +72,7 @@ __all__ = [
     "draws_path",
     "find_draws",
     "find_matrix",
+    "declares_gains",
     "holds_gains",
     "is_decomposable",
     "judge_additive",

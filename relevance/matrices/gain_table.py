@@ -30,6 +30,7 @@ class Gain:
         runs: joint runs behind it.
         dev: dev examples of the target.
         undefined: whether the target's single runs are no better than a constant answer.
+        expected: the gain corrected for having been chosen; NaN where it is not known.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Gain:
     runs: float
     dev: float
     undefined: bool = False
+    expected: float = math.nan
 
     @property
     def verdict(self) -> Verdict:
@@ -174,9 +176,25 @@ def _tabulate(matrix: RelevanceMatrix) -> GainTable:
     return GainTable(known, len(cells) - len(known), cells)
 
 
+GAINS = "gains"
+"""What `provenance["holds"]` says of a matrix of gains under another name."""
+
+
+def declares_gains(matrix: RelevanceMatrix) -> bool:
+    """Tell whether a matrix says that its values are gains, so that their sign decides.
+
+    The measure `pairwise` is one of gains; another one says so by `provenance["holds"]`, as a
+    table of one's own does whose values are called gains.
+    """
+    return matrix.measure == "pairwise" or matrix.provenance.get("holds") == GAINS
+
+
 def holds_gains(matrix: RelevanceMatrix) -> bool:
-    """Tell whether a matrix holds gains around zero, in place of shares from 0 to 1."""
-    return matrix.measure == "pairwise" or bool((matrix.table["value"] < 0).any())
+    """Tell whether a matrix is shown around zero, in place of shares from 0 to 1.
+
+    Those of gains are, and others with a value below zero.
+    """
+    return declares_gains(matrix) or bool((matrix.table["value"] < 0).any())
 
 
 def _to_gain(row: object) -> Gain:
@@ -193,6 +211,7 @@ def _to_gain(row: object) -> Gain:
         runs=runs,
         dev=dev,
         undefined=bool(getattr(row, "undefined", False)),
+        expected=_to_float(getattr(row, "expected", None)),
     )
 
 
