@@ -391,7 +391,7 @@ def _stretch(
 
     Args:
         added: what seeds add to each arm's mean, [B, A].
-        level: quantiles of the variance, [B]: one for all arms of a target, whose errors they share.
+        level: quantiles of the variance, [B]: one for all arms of a target.
     """
     off = target.mean_draws + added - target.means
     apart = off[:, 1:] - off[:, :1]

@@ -263,7 +263,7 @@ def find_detectable(errors: Floats, dfs: Floats, detection: Detection = DETECTIO
     safe = np.maximum(errors, 1e-12)
     return float(
         optimize.brentq(
-            lambda d: float(stats.t.sf(limit - d / safe, dfs).mean()) - detection.power,
+            lambda d: float(np.mean(stats.t.sf(limit - d / safe, dfs))) - detection.power,
             each.min(),
             each.max(),
             xtol=1e-9,

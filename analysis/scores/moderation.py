@@ -5,18 +5,19 @@ robust form). The true variances of a target's arms scatter around the target's 
 
     sigma_a^2 = s_t^2 d0 / chi2(d0)             s_a^2 = sigma_a^2 chi2(d_a) / d_a
 
-so that s_a^2 / s_t^2 has an F distribution with d_a and d0 degrees of freedom. How unlike arms are,
-d0, is the same for all targets. It is estimated from the likelihood of the logarithms, each target's
-scale integrated out, averaged over what fits (`SPREADS`): with few arms nothing says that they are
-alike. A variance far above or below its target's median counts as being so, not by how much, so that
-a few collapsed runs do not decide what all others are taken for; an arm that is beyond what d0
-explains keeps its own variance.
+so that s_a^2 / s_t^2 has an F distribution with d_a and d0 degrees of freedom. How unlike arms
+are, d0, is the same for all targets. It is estimated from the likelihood of the logarithms, each
+target's scale integrated out, averaged over what fits (`SPREADS`): with few arms nothing says that
+they are alike. A variance far above or below its target's median counts as being so, not by how
+much, so that a few collapsed runs do not decide what all others are taken for; an arm that is
+beyond what d0 explains keeps its own variance.
 
 Legend: A arms of a target, K arms of all targets, G points of a grid.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -137,6 +138,7 @@ def estimate_prior_df(targets: Sequence[_Arms]) -> float:
     return to_prior_df(float(np.sqrt(np.average(SPREADS**2, weights=weight))))
 
 
+@functools.lru_cache(maxsize=256)
 def to_prior_df(spread: float) -> float:
     """Return the d0 at which the logarithm of a true variance has an SD."""
     if spread**2 <= float(special.polygamma(1, ALIKE_DF / 2)):
@@ -152,7 +154,8 @@ def _integrate(target: _Arms, prior_df: float) -> float:
     """Return the log likelihood of a target's variances, its scale integrated out."""
     grid = target.lay_grid(prior_df)
     fit = target.measure_fit(grid, prior_df)
-    return float(special.logsumexp(fit) + np.log(grid[1] - grid[0]))
+    most = float(fit.max())
+    return most + float(np.log(np.exp(fit - most).sum() * (grid[1] - grid[0])))
 
 
 def _describe(target: _Arms | None, prior_df: float, df: Floats) -> ScalePrior:

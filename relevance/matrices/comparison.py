@@ -10,8 +10,8 @@ taking the best of the first one's top k (regret@k). The whole is tested by perm
 one matrix, rows and columns jointly (the quadratic assignment procedure, Hubert 1987): cells of a
 row or column are no independent observations.
 
-Each figure stands beside what a random ranking has on average, and the best that can be had: that of
-the yardstick itself, judged by what a repetition of it would measure (its draws), or perfection
+Each figure stands beside what a random ranking has on average, and the best that can be had: that
+of the yardstick itself, judged by what a repetition of it would measure (its draws), or perfection
 where nothing says how noisy it is. A random ranking of a dozen sources has an NDCG above .8.
 
 Two noisy measures of the same thing correlate at most by the root of the product of their

@@ -61,14 +61,15 @@ def describe_reading(found: FilledMatrix) -> Iterator[str]:
     values = matrix.to_frame().to_numpy(dtype=np.float64)
     away = values[~np.eye(len(values), dtype=bool)]
     if declares_gains(matrix):
-        if np.nanmax(np.abs(away)) > ODD_GAIN:
+        most = np.nanmax(np.abs(away))
+        if most > ODD_GAIN:
             yield (
-                f"warning: gains of up to {np.nanmax(np.abs(away)):+.0%}: a matrix holds fractions, "
+                f"warning: gains of up to {most:+.0%}: a matrix holds fractions, "
                 "0.05 for 5 %; where it is meant in percent, call its values `gain %`"
             )
     elif np.nanmin(away) < 0:
         yield (
-            f"note: some values of measure `{matrix.measure}` are below zero, but nothing says that "
-            "they are gains, so what groups would gain is not compared; call them `gain` in the "
-            'csv file, or give the matrix the provenance {"holds": "gains"}'
+            f"note: some values of `{matrix.measure}` are below zero, but nothing says that they "
+            "are gains, so what groups would gain is not compared; call them `gain` in the csv "
+            'file, or give the matrix the provenance {"holds": "gains"}'
         )

@@ -67,7 +67,7 @@ class ReportInputs:
     Attributes:
         name: the output folder's name.
         vocabulary: vocabulary co-occurrence (equation 2).
-        pairwise: relative gains (equation 4); without a sweep, those that groups.json was made from.
+        pairwise: relative gains (equation 4); without a sweep, those behind groups.json.
         groups: the groups that HMNet trains with.
         clusters: a row per task, how it lies in its group (`relevance.groups.group_format`).
         together: share of bootstrap draws in which two tasks fall into one group, shape [T, T].

@@ -12,9 +12,9 @@ from scipy import stats
 from scipy.special import polygamma
 
 from analysis.gains.bootstrap import GainBootstrap, adjust, bootstrap_gains
+from analysis.scores.moderation import fit_priors
 from analysis.scores.predictions import Predictions
 from analysis.scores.resampling import number_units, score_runs
-from analysis.scores.moderation import fit_priors
 from analysis.scores.seed_noise import SeedNoise, moderate
 from hmnet.errors import InputError
 from relevance.pairwise.uncertainty import to_matrix
