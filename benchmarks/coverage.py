@@ -80,6 +80,7 @@ WORLDS: Mapping[str, World] = {
     "correlation, unequal": World(metric="pearson", spread=2.5),
     "correlation, 3 % collapsed": World(metric="pearson", collapsed=0.03),
     "correlation, 10 % collapsed": World(metric="pearson", collapsed=0.1),
+    "ten tasks, 2 % collapsed": World(dev=(300,) * 10, metric="pearson", collapsed=0.02),
 }
 
 

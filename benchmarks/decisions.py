@@ -27,8 +27,10 @@ import typer
 from analysis.arrays import Floats, Labels
 from analysis.gains.bootstrap import bootstrap_gains
 from analysis.gains.posterior import GainPosterior
+from analysis.partitions.agreement import compare_labels
 from analysis.partitions.decision import decide
-from analysis.partitions.per_draw import cluster_for_each, measure_gain
+from analysis.partitions.per_draw import cluster_for_each, cluster_stack, measure_gain
+from analysis.partitions.stability import measure_stability
 from analysis.partitions.structure import find_structure
 from analysis.scores.predictions import Predictions
 from benchmarks.entries import Entry
@@ -71,8 +73,18 @@ TRUTHS: Mapping[str, Callable[[int, np.random.Generator], Floats]] = {
 }
 
 
+def draw_spread(size: int, rng: np.random.Generator) -> Floats:
+    """Return how far runs of each target scatter, [T]."""
+    return 0.03 * np.exp(rng.normal(0, 0.5, size))
+
+
 def measure(
-    truth: Floats, seeds: int, rng: np.random.Generator, *, collapses: bool
+    truth: Floats,
+    seeds: int,
+    rng: np.random.Generator,
+    *,
+    collapses: bool = False,
+    spread: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Return a measured matrix, [T, T], and draws of it, [B, T, T].
 
@@ -80,7 +92,8 @@ def measure(
     pair's runs and, in common with the target's other gains, of the single runs.
     """
     size = len(truth)
-    spread = 0.03 * np.exp(rng.normal(0, 0.5, size))
+    if spread is None:
+        spread = draw_spread(size, rng)
     pairs = rng.normal(size=(size, size, seeds)) * spread[:, None]
     if collapses:
         pairs += COLLAPSE * (rng.random(pairs.shape) < COLLAPSED_FRAC)
@@ -261,6 +274,53 @@ def _tabulate(header: tuple[str, ...], rows: list[list[str]]) -> Iterator[str]:
     yield from (f"| {' | '.join(row)} |" for row in rows)
 
 
+@dataclass(frozen=True)
+class Repetition:
+    """How far a second study agrees with the groups of a first: means of adjusted Rand indices.
+
+    Attributes:
+        said: what the first one said of a repetition.
+        draws: what its draws around the measured matrix agree.
+        real: what the second one, of the same truth, agrees.
+        covered: share of repetitions in the interval that was said.
+    """
+
+    said: float
+    draws: float
+    real: float
+    covered: float
+
+
+def try_repetitions(name: str, method: str, tasks: int, seeds: int, repeats: int) -> Repetition:
+    """Measure each of some truths twice; compare what the first study says with the second."""
+    rows = []
+    for number in range(repeats):
+        rng = np.random.default_rng([number, tasks, seeds])
+        truth = TRUTHS[name](tasks, rng)
+        np.fill_diagonal(truth, 0.0)
+        spread = draw_spread(tasks, rng)
+        values, draws = measure(truth, seeds, rng, spread=spread)
+        other, _ = measure(truth, seeds, rng, spread=spread)
+        labels, again = (cluster_stack(each[None], 3, method)[0] for each in (values, other))
+        said = measure_stability(values, draws, labels, method)
+        real = float(compare_labels(again[None], labels)[0])
+        near = float(compare_labels(cluster_stack(draws, 3, method), labels).mean())
+        rows.append((said.mean, near, real, said.low <= real <= said.high))
+    return Repetition(*np.mean(rows, axis=0).tolist())
+
+
+def describe_repetitions(tasks: int, seeds: int, repeats: int) -> Iterator[str]:
+    """Yield a table of what is said of a repetition, and what one gives."""
+    rows = []
+    for name in ("families", "unstructured", "sources", "nothing"):
+        for method in ("kmeans", "exact"):
+            found = try_repetitions(name, method, tasks, seeds, repeats)
+            figures = [f"{x:.2f}" for x in (found.draws, found.said, found.real, found.covered)]
+            rows.append([name, method, *figures])
+    header = ("truth", "method", "draws around the matrix", "said", "real", "in the interval")
+    yield from _tabulate(header, rows)
+
+
 def measure_decisions(material: Material, repeats: int, scale: float) -> list[Entry]:
     """Return the advice's regret beside that of the former `--k auto`, in points, by truth."""
     count = max(2, round(13 * repeats * scale))
@@ -304,8 +364,12 @@ def run(
     collapses: Annotated[bool, typer.Option(help="A tenth of the pairs' runs collapse.")] = False,
     runs: Annotated[Path | None, typer.Option(help="An output folder.", envvar=RUNS)] = None,
     only_runs: Annotated[bool, typer.Option(help="No planted suites.")] = False,
+    repetitions: Annotated[bool, typer.Option(help="Stability of groups alone.")] = False,
 ) -> None:
     """Print what a task truly gains on average, in points, by what was followed."""
+    if repetitions:
+        typer.echo("\n".join(describe_repetitions(tasks, seeds, repeats)))
+        return
     if only_runs and runs is not None:
         named = {"stored runs": try_stored(runs)}
     else:
