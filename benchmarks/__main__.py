@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,6 +13,7 @@ import torch
 import typer
 
 from benchmarks.attention import measure_attention
+from benchmarks.decisions import RUNS, measure_decisions
 from benchmarks.entries import RESULTS, Entry, format_entries, write_entries
 from benchmarks.gpu import (
     LONG,
@@ -45,6 +47,7 @@ PARTS: Mapping[str, Part] = {
     "evaluate": measure_evaluation,
     "vocab": measure_vocabulary,
     "attention": measure_attention,
+    "decisions": measure_decisions,
     "memory": measure_memory,
     "sweep": measure_sweep,
     "sweep_long": measure_long_sweep,
@@ -71,6 +74,7 @@ def run(
     repeats: Annotated[int, typer.Option(help="Turns of each side.", min=1)] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run at all?")] = False,
     out: Annotated[Path, typer.Option(help="Where the list of results is kept.")] = RESULTS,
+    runs: Annotated[Path | None, typer.Option(help="Output folder, for decisions.")] = None,
 ) -> None:
     """Measure speed and memory side by side with the strongest stock setting."""
     warnings.filterwarnings("ignore")  # the other side's
@@ -78,6 +82,8 @@ def run(
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise typer.BadParameter(f"parts should be among {', '.join(PARTS)}. Found {unknown}.")
+    if runs is not None:
+        os.environ[RUNS] = str(runs)
     material = find_material()
     entries: list[Entry] = []
     usual = [part for part in PARTS if part not in ON_GPU or torch.cuda.is_available()]

@@ -9,18 +9,20 @@ noise: the single runs once for their whole column, the joint runs of a pair for
     found.interval()                      # of relative gains, [T, T] twice
     found.draws("points")                 # [B, T, T]
 
-Where the procedure departs from resampling seeds, and why (`tests/simulations/coverage.py`):
+Where the procedure departs from resampling seeds, and why (`benchmarks/coverage.py`):
 
-- Seeds are not drawn with replacement but smoothly: normal, with a variance that is itself drawn
-  (scaled inverse chi-squared), which is what makes an interval from 3 seeds wide enough. Variances
-  of a target's arms are pooled as far as they look alike (`analysis.scores.seed_noise`).
+- Seeds are not drawn with replacement but smoothly: normal, with the variances of a target's arms
+  drawn towards each other as far as they look alike (`analysis.scores.seed_noise`).
 - Runs err on different dev examples. That part of their variance is in the resampled examples
   already; resampling seeds as well would count it three times. It is measured and taken out.
+- A difference of two scores has a variance with Satterthwaite's degrees of freedom, each arm's own
+  and the target's, which both have in common. Draws of the difference are stretched by one draw of
+  that variance (scaled inverse chi-squared), which makes an interval from 3 seeds wide enough.
 
 The interval is the draws' percentiles. The p-value of a cell is that of a t-test of the difference
-of both scores, from the same variances with Satterthwaite's degrees of freedom: it does not end
-at 1 / B, as a share of draws would, which correcting for 156 cells would not survive. q-values are
-Benjamini and Hochberg's over the off-diagonal cells.
+of both scores, from the same variance and degrees of freedom: it does not end at 1 / B, as a share
+of draws would, which correcting for 156 cells would not survive. q-values are Benjamini and
+Hochberg's over the off-diagonal cells.
 
 With one run per arm everywhere there is no seed noise to be measured: the interval then holds for
 these very runs, and the provenance says so (`seed_noise_included`).
@@ -41,6 +43,7 @@ from scipy import stats
 from analysis.arrays import Floats
 from analysis.gains.scales import Scale, compute_gains
 from analysis.levels import DRAWS, INTERVAL_LEVEL, take_interval
+from analysis.scores.moderation import ALIKE_DF
 from analysis.scores.predictions import Predictions
 from analysis.scores.resampling import count_units, resample_scores, score_runs
 from analysis.scores.seed_noise import SeedNoise, measure_spread, moderate
@@ -260,7 +263,7 @@ def _correlate_directions(
         products += float(pairs[:, 0] @ pairs[:, 1])
         squares += (pairs**2).sum(axis=0)
     scale = float(np.sqrt(squares.prod()))
-    return products / scale if scale > 0 else 0.0
+    return float(np.clip(products / scale, -1.0, 1.0)) if scale > 0 else 0.0
 
 
 def _standardise(target: _Target, index: int, noise: SeedNoise) -> dict[int, float]:
@@ -286,9 +289,7 @@ def _draw_seed_noise(
             [_draw_normal(target.name, arm, correlation, draws, seed) for arm in target.arms],
             axis=1,
         )
-        level = make_generator(seed, "variance", target.name).random(draws)[:, None]
-        variance = _draw_variances(found, level)
-        added.append(normal * np.sqrt(variance / target.n_runs))
+        added.append(normal * np.sqrt(found.beyond_sampling / target.n_runs))
     return added
 
 
@@ -304,21 +305,6 @@ def _draw_normal(task: str, arm: str, correlation: float, draws: int, seed: int)
     return mixed
 
 
-def _draw_variances(noise: SeedNoise, level: Floats) -> Floats:
-    """Return draws of the variance over seeds beyond sampling, [B, A].
-
-    The estimate's error is shared by the arms that are pooled: one quantile serves all.
-
-    Args:
-        level: uniform draws, shape [B, 1].
-    """
-    known = noise.df > 0
-    df = np.where(known, noise.df, 1.0)
-    ratio = df / stats.chi2.ppf(level, df)
-    drawn = np.maximum(noise.variance * ratio - noise.sampling, 0.0)
-    return np.where(known, drawn, 0.0)
-
-
 _CELLS = ("joint", "error", "df", "p", "noise", "noise_df")
 
 
@@ -330,22 +316,24 @@ def _assemble(
     settings: Mapping[str, float],
 ) -> GainBootstrap:
     tasks = tuple(predictions)
-    size, draws = len(tasks), len(seed_noise[0])
+    size, draws, seed = len(tasks), len(seed_noise[0]), int(settings["seed"])
     cells = {name: np.full((size, size), np.nan) for name in _CELLS}
     n_joint = np.zeros((size, size), np.int64)
     single, single_draws = np.zeros(size), np.zeros((draws, size))
     joint_draws = np.full((draws, size, size), np.nan)
     n_units = np.array([count_units(found) for found in predictions.values()])
     for t, (target, found, added) in enumerate(zip(scored, noise, seed_noise, strict=True)):
-        means, drawn = target.means, target.mean_draws
-        single[t], single_draws[:, t] = means[0], drawn[:, 0] + added[:, 0]
+        means, tested = target.means, _test(target, found, int(n_units[t]))
+        level = make_generator(seed, "variance", target.name).random(draws)
+        drawn = _stretch(target, found, added, tested, level)
+        single[t], single_draws[:, t] = means[0], drawn[:, 0]
         sources = [tasks.index(arm) for arm in target.arms[1:]]
-        joint_draws[:, sources, t] = drawn[:, 1:] + added[:, 1:]
+        joint_draws[:, sources, t] = drawn[:, 1:]
         cells["joint"][sources, t] = means[1:]
         n_joint[sources, t] = target.n_runs[1:]
         cells["noise"][sources, t] = found.variance[1:]
         cells["noise_df"][sources, t] = found.df[1:]
-        for name, column in _test(target, found, int(n_units[t])).items():
+        for name, column in tested.items():
             cells[name][sources, t] = column
     return GainBootstrap(
         tasks=tasks,
@@ -373,13 +361,8 @@ def _test(target: _Target, noise: SeedNoise, units: int) -> dict[str, Floats]:
 
     Without any variance p is 1 for no difference and 0 for one.
     """
-    drawn = target.mean_draws
-    from_examples = (drawn[:, 1:] - drawn[:, :1]).var(axis=0, ddof=1)
-    beyond = noise.beyond_sampling / target.n_runs
-    variance = from_examples + beyond[1:] + beyond[0]
-    spread = noise.variance / target.n_runs / np.sqrt(np.maximum(noise.df, 1.0))
-    # the arms' variances are pooled: their errors add up like the same error
-    doubt = from_examples**2 / max(units - 1, 1) + (spread[1:] + spread[0]) ** 2
+    from_examples, variance = _measure_errors(target, noise)
+    doubt = from_examples**2 / max(units - 1, 1) + _doubt_seeds(noise, target.n_runs)
     freedom = np.divide(variance**2, doubt, out=np.full_like(doubt, np.inf), where=doubt > 0)
     df, error = np.maximum(freedom, 1.0), np.sqrt(variance)
     difference = target.means[1:] - target.means[0]
@@ -387,6 +370,51 @@ def _test(target: _Target, noise: SeedNoise, units: int) -> dict[str, Floats]:
     without = np.where(difference == 0, 1.0, 0.0)
     p_values = np.where(error > 0, 2 * stats.t.sf(np.abs(statistic), df), without)
     return {"error": error, "df": df, "p": p_values}
+
+
+def _measure_errors(target: _Target, noise: SeedNoise) -> tuple[Floats, Floats]:
+    """Return each difference's variance from examples, and the whole, [A - 1] each.
+
+    What runs err on by themselves is in both. Seeds that show less than that of it add nothing.
+    """
+    drawn = target.mean_draws
+    from_examples = (drawn[:, 1:] - drawn[:, :1]).var(axis=0, ddof=1)
+    beyond = (noise.variance - noise.sampling) / target.n_runs
+    more = np.maximum(beyond[1:] + beyond[0], 0.0) if noise.shared_df > 0 else 0.0
+    return from_examples, from_examples + more
+
+
+def _stretch(
+    target: _Target, noise: SeedNoise, added: Floats, tested: Mapping[str, Floats], level: Floats
+) -> Floats:
+    """Return draws of each arm's mean whose differences have the variance that was tested, [B, A].
+
+    Args:
+        added: what seeds add to each arm's mean, [B, A].
+        level: quantiles of the variance, [B]: one for all arms of a target.
+    """
+    off = target.mean_draws + added - target.means
+    apart = off[:, 1:] - off[:, :1]
+    spread = apart.std(axis=0, ddof=1)
+    scale = np.divide(tested["error"], spread, out=np.zeros_like(spread), where=spread > 0)
+    own_df = noise.df[0] if noise.shared_df > 0 else np.inf
+    df = np.minimum(np.append(own_df, tested["df"]), ALIKE_DF)
+    heavy = np.sqrt(df / stats.chi2.ppf(level[:, None], df))
+    off[:, 0] *= heavy[:, 0]
+    off[:, 1:] = off[:, :1] + apart * scale * heavy[:, 1:]
+    found: Floats = target.means + off
+    return found
+
+
+def _doubt_seeds(noise: SeedNoise, n_runs: Floats) -> Floats:
+    """Return the squared error of each difference's variance over seeds, halved, [A - 1].
+
+    Of the part that is the target's, both arms have the same error; those of their own add up.
+    """
+    own = (noise.variance / n_runs) ** 2 / noise.own_df
+    shared = noise.shared / n_runs
+    together = (shared[1:] + shared[0]) ** 2 / max(noise.shared_df, 1.0)
+    return own[1:] + own[0] + together
 
 
 def _to_gains(joint: Floats, single: Floats, scale: Scale) -> Floats:

@@ -24,11 +24,23 @@ import numpy.typing as npt
 from scipy.sparse.linalg import LinearOperator, cg
 
 from analysis.arrays import Floats
-from analysis.gains.additive import find_cells, measure_noise, split_covariance
+from analysis.gains.additive import (
+    Cells,
+    find_cells,
+    has_full_rank,
+    measure_noise,
+    split_covariance,
+)
 
 _UNKNOWN = 100.0
 """Prior variance of m, in variances of the gains: the data alone say what it is."""
+LEAST_TASKS = 4
+"""With fewer, effects of sources and targets cannot be told from the rest."""
 _EXACT = 1e-10
+_DENSE = 1200
+"""Most cells whose covariances are held as one matrix."""
+_LOUD = 9.0
+"""Cells whose noise is that many times the median's tell nothing of how gains vary."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +84,19 @@ def measure_components(values: Floats, draws: Floats) -> Components:
         values: [T, T], at least four tasks.
         draws: [B, T, T].
     """
-    cells = find_cells(values)
+    cells = _leave_out_loud(find_cells(values), draws)
     row, column, rest = split_covariance(values[None], cells)[0] - measure_noise(draws, cells)
     size, count = len(values), int(cells.sum())
     pair = max(rest, 0.0) * count / max(count - 2 * size + 1, 1)
     spill = pair * (size - 1) / count  # what the means of T - 1 cells take of it
     return Components(max(row - spill, 0.0), max(column - spill, 0.0), pair)
+
+
+def _leave_out_loud(cells: Cells, draws: Floats) -> Cells:
+    """Return the cells without those of collapsed runs, if that leaves enough, [T, T]."""
+    variance = np.where(cells, draws.var(axis=0), np.nan)
+    quiet = cells & (variance <= _LOUD * np.nanmedian(variance))
+    return quiet if has_full_rank(quiet) else cells
 
 
 class GainPosterior:
@@ -99,7 +118,7 @@ class GainPosterior:
         source, target = self._cells
         self._own = np.maximum(noise.variance[source, target] - noise.shared[target], 1e-12)
         self._shared = noise.shared
-        measured = values[source, target]
+        self._measured = measured = values[source, target]
         self._level = float(measured.mean())
         self._overall = _UNKNOWN * (float(measured.var()) + 1e-12)
         weights = self._solve(measured - self._level)
@@ -108,7 +127,11 @@ class GainPosterior:
 
     @classmethod
     def of(cls, values: Floats, draws: Floats) -> GainPosterior:
-        """Return the posterior of a matrix, [T, T], with its bootstrap draws, [B, T, T]."""
+        """Return the posterior of a matrix, [T, T], with its bootstrap draws, [B, T, T].
+
+        A gain that is not defined in every draw counts as not measured.
+        """
+        values = np.where(np.isfinite(draws).all(axis=0), values, np.nan)
         return cls(values, measure_cell_noise(draws), measure_components(values, draws))
 
     @classmethod
@@ -136,6 +159,57 @@ class GainPosterior:
         seen = prior[self._cells]
         variance = float((weights * prior).sum()) - float(seen @ self._solve(seen))
         return float((weights * self.mean).sum()), float(np.sqrt(max(variance, 0.0)))
+
+    def shrink(self, stack: Floats) -> Floats:
+        """Return the gains to be expected after other matrices, as noisy as this one, [B, T, T]."""
+        return self._expect_after(stack, self._level)
+
+    def sample(self, off: Floats, rng: np.random.Generator) -> Floats:
+        """Return draws of the true gains, [B, T, T].
+
+        A made truth and what is measured of it are moved by what the measured gains say more
+        (Matheron's rule; Hoffman and Ribak 1991).
+
+        Args:
+            off: what draws of the measured gains deviate by, [B, T, T].
+        """
+        made = self._level + self._make_truths(len(off), rng)
+        measured = np.zeros((self._size, self._size))
+        measured[self._cells] = self._measured
+        moved: Floats = made + self._expect_after(measured - made - off, 0.0)
+        moved[:, range(self._size), range(self._size)] = 0.0
+        return moved
+
+    def _make_truths(self, count: int, rng: np.random.Generator) -> Floats:
+        """Return gains around their level, as they are distributed before any is measured."""
+        size, parts = self._size, self._components
+        made: Floats = (
+            np.sqrt(self._overall) * rng.standard_normal((count, 1, 1))
+            + np.sqrt(parts.source) * rng.standard_normal((count, size, 1))
+            + np.sqrt(parts.target) * rng.standard_normal((count, 1, size))
+            + np.sqrt(parts.pair) * rng.standard_normal((count, size, size))
+        )
+        return made
+
+    def _expect_after(self, stack: Floats, level: float) -> Floats:
+        source, target = self._cells
+        seen = stack[:, source, target] - level
+        weights = self._solve_many(seen)
+        found = np.stack([level + self._spread(each) for each in weights])
+        found[:, range(self._size), range(self._size)] = 0.0
+        return found
+
+    def _solve_many(self, seen: Floats) -> Floats:
+        """Solve (K + S) x = seen for many right sides, [B, N]."""
+        if seen.shape[1] > _DENSE:
+            return np.stack([self._solve(each) for each in seen])
+        source, target = self._cells
+        parts, same = self._components, target[:, None] == target
+        whole = self._overall + parts.source * (source[:, None] == source)
+        whole = whole + (parts.target + self._shared[target]) * same
+        whole[np.diag_indices_from(whole)] += parts.pair + self._own
+        found: Floats = np.linalg.solve(whole, seen.T).T
+        return found
 
     def _solve(self, seen: Floats) -> Floats:
         """Solve (K + S) x = seen over the measured cells, K of the prior and S of the noise."""

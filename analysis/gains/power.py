@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from analysis.arrays import Floats
 from analysis.gains.bootstrap import GainBootstrap
 from analysis.levels import SIGNIFICANCE
 from hmnet.errors import InputError, raise_problems
@@ -48,6 +49,8 @@ class Detection:
 
 
 DETECTION = Detection()
+_NORMAL_DF = 1e6
+"""Degrees of freedom from which Student's t is the normal distribution."""
 
 PRIOR_SD = 0.02
 PRIOR_SD_AT = 4000
@@ -207,7 +210,8 @@ def tabulate_power(found: GainBootstrap, detection: Detection = DETECTION) -> pd
     Columns: `task`, `n_dev`, `n_single`, `n_joint` (fewest of its pairs), `seed_sd` of one run's
     score (the pooled estimate, NaN if unknown), `example_sd` of a partner's lasting change,
     `detectable` (points, as a fraction), `detectable_relative` (of the single score), and
-    `per_example`, what one dev example is worth. Medians over the target's cells.
+    `per_example`, what one dev example is worth. SDs are medians over the target's cells;
+    `detectable` is found in a cell drawn from them with the stated power.
 
     Args:
         detection: power and level; `find_level` for cells that are judged by q-values.
@@ -225,14 +229,15 @@ def _describe_target(found: GainBootstrap, target: int, detection: Detection) ->
         "n_joint": int(found.n_joint[cells, target].min()) if len(cells) else 0,
     }
     known = cells[found.noise_df[cells, target] > 0]
-    gains = [_find_cell_gain(found, source, target, detection) for source in known]
-    detectable = float(np.median(gains)) if gains else math.nan
+    has_any = len(known) > 0
+    errors, dfs = found.error[known, target], found.df[known, target]
+    detectable = find_detectable(errors, dfs, detection) if has_any else math.nan
     noise, single = found.joint_noise[known, target], float(found.single[target])
     return {
         **row,
-        "seed_sd": float(np.sqrt(np.median(noise))) if gains else math.nan,
+        "seed_sd": float(np.sqrt(np.median(noise))) if has_any else math.nan,
         "example_sd": float(np.median(_find_example_sd(found, known, target)))
-        if gains
+        if has_any
         else math.nan,
         "detectable": detectable,
         "detectable_relative": detectable / single if single > 0 else math.nan,
@@ -240,9 +245,30 @@ def _describe_target(found: GainBootstrap, target: int, detection: Detection) ->
     }
 
 
-def _find_cell_gain(found: GainBootstrap, source: int, target: int, detection: Detection) -> float:
-    shift = find_noncentrality(float(found.df[source, target]), detection)
-    return float(found.error[source, target]) * shift
+def find_detectable(errors: Floats, dfs: Floats, detection: Detection = DETECTION) -> float:
+    """Return the gain that is found with the stated power in a cell drawn from several.
+
+    Standard errors that were estimated are known no better than the gains are: d is found in a cell
+    with the probability that Student's t exceeds its limit less d over the standard error.
+
+    Args:
+        errors: standard errors, [C].
+        dfs: their degrees of freedom, [C].
+    """
+    dfs = np.minimum(dfs, _NORMAL_DF)
+    limit, likely = stats.t.isf(detection.alpha / 2, dfs), stats.t.ppf(detection.power, dfs)
+    each = errors * (limit + likely)
+    if np.ptp(each) <= 1e-12 * each.max():
+        return float(each.mean())
+    safe = np.maximum(errors, 1e-12)
+    return float(
+        optimize.brentq(
+            lambda d: float(np.mean(stats.t.sf(limit - d / safe, dfs))) - detection.power,
+            each.min(),
+            each.max(),
+            xtol=1e-9,
+        )
+    )
 
 
 def _find_example_sd(

@@ -56,6 +56,24 @@ def cluster_for_each(
     raise ValueError(f"Parameter `method` should be a clustering method. Found `{method}`.")
 
 
+def search_stack(stack: Floats) -> Labels:
+    """Return the partition of each matrix with the highest gain, of any number of groups, [M, T].
+
+    Args:
+        stack: finite off the diagonal, at most 16 tasks, [M, T, T].
+    """
+    size = stack.shape[1]
+    found = np.zeros(stack.shape[:2], np.int64)
+    for first in range(0, len(stack), SEARCHED_AT_ONCE):
+        part = stack[first : first + SEARCHED_AT_ONCE]
+        values = np.stack([value_sets(_blank(matrix)) for matrix in part], axis=1)
+        best = solve_sets(values, size)
+        for i, k in enumerate(best[-1, 1:].argmax(axis=0).tolist()):
+            sets = trace_partition(values[:, i], best[:, :, i], k + 1)
+            found[first + i] = _to_labels(sets, size)
+    return found
+
+
 def count_affordable(tasks: int, k: int, method: str, draws: int) -> int:
     """Return how many of some draws are clustered: all but for the exact search of many tasks."""
     if method not in EXACT:

@@ -2,15 +2,17 @@
 
 The sample variance of an arm of S runs has S - 1 degrees of freedom: two or three seeds say
 little. The arms of one target vary for the same reasons, so each arm's variance is drawn towards
-the target's pooled one, as far as the arms of all targets look alike:
+the target's, as far as the arms of all targets look alike (`analysis.scores.moderation`):
 
-    v_a = s_t^2 + w_a (s_a^2 - s_t^2)         w_a = c / (c + 2 (1 + c) / (S_a - 1))
+    v_a = (d0 g_t^2 + d_a s_a^2) / (d0 + d_a)         d_a = S_a - 1
 
-where c is the squared coefficient of variation of the true variances around their target's mean,
-estimated over all targets (c = 0 pools fully; w_a is the best linear predictor's weight). It is
-the idea of moderated t-tests (Smyth 2004), with a moment estimate that takes variances of 0.
+where g_t^2 is the geometric mean of the target's true variances (limma has the scale s_t^2 of their
+distribution, which is right for one variance, and too small for a sum of two).
 
-An arm of a single seed takes the pooled variance. A target without two runs of any arm has none.
+Two errors remain: that of g_t^2, which all arms of the target have in common, and the arm's own,
+with d0 + d_a degrees of freedom.
+
+An arm of a single seed takes the target's variance. A target without two runs of any arm has none.
 
 Legend: A arms of a target, the single runs first; S runs of an arm.
 """
@@ -23,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.arrays import Floats
+from analysis.scores.moderation import ALIKE_DF, ScalePrior, fit_priors
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +37,32 @@ class SeedNoise:
         sampling: the part of `variance` that comes from the dev examples: runs err on different
             ones. Resampling examples shows this part by itself, so that it must not be added
             again; the rest is how much runs would differ on infinitely many examples.
-        df: degrees of freedom of `variance`; 0 where it is unknown (and taken as 0).
+        shared: the part of `variance` that is the target's, with its error.
+        shared_df: degrees of freedom of the target's variance; 0 where it is unknown (and taken
+            as 0).
+        own_df: degrees of freedom of `variance`, were the target's variance known.
     """
 
     variance: Floats
     sampling: Floats
-    df: Floats
+    shared: Floats
+    shared_df: float
+    own_df: Floats
 
     @property
     def beyond_sampling(self) -> Floats:
         """The variance of a run's score over seeds on infinitely many dev examples, [A]."""
         return np.maximum(self.variance - self.sampling, 0.0)
+
+    @property
+    def df(self) -> Floats:
+        """Degrees of freedom of `variance`, 0 where it is unknown, [A]."""
+        if self.shared_df == 0:
+            return np.zeros_like(self.own_df)
+        ones = np.ones_like(self.variance)
+        share = np.divide(self.shared, self.variance, out=ones, where=self.variance > 0)
+        found: Floats = 1 / (1 / self.own_df + share**2 / self.shared_df)
+        return found
 
 
 def measure_spread(
@@ -77,42 +95,21 @@ def moderate(
     Args:
         variances, samplings, dfs: of each target, as `measure_spread` returns them.
     """
-    heterogeneity = measure_heterogeneity(variances, dfs)
+    priors = fit_priors(variances, dfs)
     return [
-        _shrink(variance, sampling, df, heterogeneity)
-        for variance, sampling, df in zip(variances, samplings, dfs, strict=True)
+        _shrink(variance, sampling, df, prior)
+        for variance, sampling, df, prior in zip(variances, samplings, dfs, priors, strict=True)
     ]
 
 
-def measure_heterogeneity(variances: Sequence[Floats], dfs: Sequence[Floats]) -> float:
-    """Return c, the squared coefficient of variation of true variances within targets.
-
-    For equal true variances, the mean over arms of (s_a^2 / s_t^2)^2 is
-    (1 + 2 / df_a) / (1 + 2 / df_t); what exceeds it is heterogeneity.
-    """
-    excess, weight = 0.0, 0.0
-    for variance, df in zip(variances, dfs, strict=True):
-        pooled, known = _pool(variance, df), df > 0
-        if pooled > 0:
-            expected = (1 + 2 / df[known]) / (1 + 2 / df.sum())
-            excess += float(df[known] @ ((variance[known] / pooled) ** 2 / expected - 1))
-            weight += float(df[known].sum())
-    return max(excess / weight, 0.0) if weight else 0.0
-
-
-def _pool(values: Floats, df: Floats) -> float:
-    total = df.sum()
-    return float(values @ df / total) if total > 0 else 0.0
-
-
-def _shrink(variance: Floats, sampling: Floats, df: Floats, heterogeneity: float) -> SeedNoise:
-    kept, own_df = np.zeros_like(df), np.full_like(df, df.sum())
-    if heterogeneity > 0:
-        prior_df = 2 * (1 + heterogeneity) / heterogeneity
-        kept = df / (df + prior_df)
-        own_df = np.minimum(df + prior_df, df.sum())
+def _shrink(variance: Floats, sampling: Floats, df: Floats, prior: ScalePrior) -> SeedNoise:
+    kept = np.where(prior.df < ALIKE_DF, df / (df + prior.df), 0.0)
+    shared = (1 - kept) * prior.typical
+    pooled = float(sampling @ df / max(df.sum(), 1.0))
     return SeedNoise(
-        variance=_pool(variance, df) * (1 - kept) + kept * variance,
-        sampling=_pool(sampling, df) * (1 - kept) + kept * sampling,
-        df=own_df,
+        variance=shared + kept * variance,
+        sampling=np.where(df > 0, sampling, pooled),
+        shared=shared,
+        shared_df=prior.scale_df,
+        own_df=df + prior.df,
     )

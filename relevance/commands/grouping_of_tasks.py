@@ -8,7 +8,13 @@ from pathlib import Path
 from hmnet.folder.outputs import Output, find_output_folder, open_output
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import resolve_study
-from relevance.groups.doubt import describe_doubt, group_matrix, parse_k, write_manual_groups
+from relevance.groups.doubt import (
+    describe_doubt,
+    group_matrix,
+    name_source,
+    parse_k,
+    write_manual_groups,
+)
 from relevance.groups.published import compare_with_published
 from relevance.matrices.draws import read_draws
 from relevance.matrices.manual import make_manual_groups, make_manual_matrix
@@ -33,7 +39,7 @@ def run_cluster(
         return
     matrix = find_matrix(output, study, source)
     draws = read_draws(find_draws(output, source), matrix)
-    found = group_matrix(matrix, count, method, seed, draws)
+    found = name_source(group_matrix(matrix, count, method, seed, draws), source)
     written = found.write(output)
     yield from describe_doubt(found)
     yield from describe_groups(found.groups, written)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from analysis.arrays import Floats, Labels
-from analysis.gains.posterior import GainPosterior
+from analysis.gains.posterior import LEAST_TASKS, GainPosterior
 from analysis.partitions.decision import Decision, Expectation, decide
 from analysis.partitions.per_draw import cluster_for_each
 from hmnet.study.hierarchy import Groups, name_groups
@@ -23,16 +23,12 @@ EXPECTED = "expected"
 """The method of groups that are chosen for their expected gain."""
 GIVEN = "given"
 """The name of a partition that a decision is asked to compare with."""
-GAINS = "pairwise"
-"""The measure whose values are gains: sharing pays or not, by their sign."""
-_LEAST_TASKS = 4
-"""With fewer, effects of sources and targets cannot be told from the rest."""
 
 
 def knows_noise(matrix: RelevanceMatrix, draws: Floats | None) -> bool:
     """Tell whether draws, [B, T, T], say how noisy gains are: examples and seeds alike."""
     has_seeds = matrix.has_seed_noise is not False
-    is_enough = len(matrix.tasks) >= _LEAST_TASKS
+    is_enough = len(matrix.tasks) >= LEAST_TASKS
     return draws is not None and has_seeds and is_enough
 
 

@@ -22,7 +22,12 @@ from analysis.levels import SIGNIFICANCE
 from analysis.partitions.agreement import to_labels
 from analysis.partitions.decision import Decision
 from analysis.partitions.per_draw import measure_gain
-from analysis.partitions.stability import GroupStability, measure_stability, tabulate_together
+from analysis.partitions.stability import (
+    GroupStability,
+    measure_stability,
+    repeat_study,
+    tabulate_together,
+)
 from analysis.partitions.structure import Structure, find_structure
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
@@ -30,7 +35,6 @@ from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
 from relevance.groups.advice import (
     EXPECTED,
-    GAINS,
     GIVEN,
     advise,
     describe_advice,
@@ -42,6 +46,14 @@ from relevance.groups.clustering import cluster, to_table
 from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.groups.groupers import make_grouper
 from relevance.groups.partition import MAX_TASKS, read_values
+from relevance.groups.size_bands import (
+    SizeBands,
+    compare_with_sizes,
+    describe_bands,
+    find_sizes,
+)
+from relevance.matrices.gain_table import declares_gains
+from relevance.matrices.holes import FilledMatrix, describe_reading, fill_holes
 from relevance.matrices.matrix import RelevanceMatrix
 
 LEAST_TASKS_FOR_K = 4
@@ -78,6 +90,8 @@ class DoubtedGroups:
         decision: what the gains advise; None for a matrix of another measure. Groups whose number
             was given stand in it as `given`.
         knows_noise: whether draws say how noisy the gains are.
+        bands: how far the groups follow the tasks' sizes, where the matrix tells these.
+        reading: what was taken for granted about the matrix' values.
     """
 
     matrix: RelevanceMatrix
@@ -89,6 +103,8 @@ class DoubtedGroups:
     has_draws: bool
     decision: Decision | None = None
     knows_noise: bool = False
+    bands: SizeBands | None = None
+    reading: tuple[str, ...] = ()
 
     def write(self, output: Output) -> tuple[Path, ...]:
         """Write groups, clusters and stability; a stability file of earlier groups is removed.
@@ -138,13 +154,21 @@ def group_matrix(
         seed: seed of initialisations and null matrices.
         draws: the matrix in every bootstrap draw, [B, T, T].
     """
-    if method == EXPECTED and (k is not None or matrix.measure != GAINS):
+    reading = fill_holes(matrix) if draws is None else FilledMatrix(matrix, ())
+    found = _group_filled(reading.matrix, k, method, seed, draws)
+    return replace(found, reading=tuple(describe_reading(reading)))
+
+
+def _group_filled(
+    matrix: RelevanceMatrix, k: int | None, method: str | None, seed: int, draws: Floats | None
+) -> DoubtedGroups:
+    if method == EXPECTED and (k is not None or not declares_gains(matrix)):
         asked = "another measure" if k is None else f"k = {k}"
         raise InputError(
             f"Parameter `method` should be `{EXPECTED}` for `--k auto` on measured gains alone. "
             f"Found it for {asked}: `--method exact` takes a number."
         )
-    if k is None and matrix.measure == GAINS:
+    if k is None and declares_gains(matrix):
         return _take_advice(matrix, method or EXPECTED, seed, draws)
     method = method or PAPER_METHOD
     structure = choose_k(matrix, method, draws, seed) if k is None else None
@@ -154,7 +178,7 @@ def group_matrix(
     found = _doubt(matrix, groups, method, seed, draws)
     origin = {**found.groups.origin, **_describe_test(structure)}
     found = replace(found, groups=Groups(groups.groups, origin), structure=structure)
-    return _set_beside_advice(found, draws) if matrix.measure == GAINS else found
+    return _set_beside_advice(found, draws) if declares_gains(matrix) else found
 
 
 def _take_advice(
@@ -182,19 +206,46 @@ def _doubt(
     labels = to_labels(groups, matrix.tasks)
     stability = None
     if draws is not None and 1 < len(groups.groups) < len(matrix.tasks):
-        own = _resample_by(method, matrix)
-        stability = measure_stability(*_see_as(own, matrix, draws), labels, own, seed)
+        own, values = _resample_by(method, matrix, draws), matrix.to_frame().to_numpy(np.float64)
+        again = _see_as(own, matrix, repeat_study(values, draws, seed))[1]
+        seen = _see_as(own, matrix, draws)
+        stability = measure_stability(*seen, labels, own, seed, again)
     compared = _compare(matrix, labels, draws)
-    origin = {**groups.origin, **_to_origin(stability, compared)}
+    bands = _find_bands(groups, matrix)
+    origin = {**groups.origin, **_to_origin(stability, compared), **_describe_bands(bands)}
     groups = Groups(groups.groups, origin)
-    return DoubtedGroups(matrix, method, groups, None, stability, compared, draws is not None)
+    has_draws = draws is not None
+    return DoubtedGroups(matrix, method, groups, None, stability, compared, has_draws, bands=bands)
 
 
-def _resample_by(method: str, matrix: RelevanceMatrix) -> str:
-    """Return the method by which draws are grouped: the gains' own, where they can be searched."""
+def _find_bands(groups: Groups, matrix: RelevanceMatrix) -> SizeBands | None:
+    sizes = find_sizes(matrix)
+    if not sizes or not 1 < len(groups.groups) < len(matrix.tasks):
+        return None
+    return compare_with_sizes(groups, sizes)
+
+
+def _describe_bands(bands: SizeBands | None) -> dict[str, object]:
+    if bands is None or not bands.are_bands:
+        return {}
+    return {"follows_sizes": {"share": bands.share, "p_value": bands.p_value}}
+
+
+def _resample_by(method: str, matrix: RelevanceMatrix, draws: Floats) -> str:
+    """Return the method by which repetitions are grouped: the gains' own, where it can be tried."""
     if method != EXPECTED:
         return method
-    return "exact" if len(matrix.tasks) <= MAX_TASKS else "spectral"
+    if len(matrix.tasks) > MAX_TASKS:
+        return "spectral"
+    return EXPECTED if knows_noise(matrix, draws) else "exact"
+
+
+def name_source(found: DoubtedGroups, source: str | None) -> DoubtedGroups:
+    """Return groups whose origin says which `--matrix` they were made from, if one was named."""
+    if source is None:
+        return found
+    origin = {**found.groups.origin, "source": source}
+    return replace(found, groups=Groups(found.groups.groups, origin))
 
 
 def write_manual_groups(
@@ -241,7 +292,7 @@ def _see_as(method: str, matrix: RelevanceMatrix, draws: Floats) -> tuple[Floats
 
 def _compare(matrix: RelevanceMatrix, labels: Labels, draws: Floats | None) -> list[MeanGain]:
     """Return what a task gains on average in one group of all, in its group, and alone."""
-    if matrix.measure != "pairwise":
+    if not declares_gains(matrix):
         return []
     values = matrix.to_frame().to_numpy(dtype=np.float64)
     size = len(values)
@@ -292,6 +343,7 @@ def _describe_structure(structure: Structure, method: str, has_draws: bool) -> I
 
 def describe_doubt(found: DoubtedGroups) -> Iterator[str]:
     """Yield what the groups are worth and how far they can be trusted."""
+    yield from found.reading
     if found.structure is not None:
         yield from _describe_structure(found.structure, found.method, found.has_draws)
     if found.decision is not None and GIVEN not in found.decision.others:
@@ -312,6 +364,7 @@ def describe_doubt(found: DoubtedGroups) -> Iterator[str]:
         )
     if found.stability is not None:
         yield from _describe_stability(found.matrix, found.stability)
+    yield from describe_bands(found.bands)
 
 
 def _name(k: int, size: int) -> str:
@@ -326,14 +379,22 @@ def _format(row: MeanGain) -> str:
 
 def _describe_stability(matrix: RelevanceMatrix, stability: GroupStability) -> Iterator[str]:
     chance = "" if np.isnan(stability.chance) else f", by chance up to {stability.chance:.2f}"
-    yield (
-        f"stability over {stability.draws} draws: adjusted Rand index {stability.mean:.2f} "
-        f"({stability.low:.2f} to {stability.high:.2f}){chance}"
-    )
+    if stability.is_said:
+        yield (
+            f"stability: a repetition of the study would agree with an adjusted Rand index of "
+            f"{stability.mean:.2f} ({stability.low:.2f} to {stability.high:.2f}; "
+            f"{stability.draws} drawn){chance}"
+        )
+    else:
+        yield (
+            "stability cannot be said: a repetition of the study may agree with none of these "
+            f"groups or with all (adjusted Rand index {stability.low:.2f} to {stability.high:.2f}, "
+            f"mean {stability.mean:.2f}{chance})"
+        )
     if not stability.is_beyond_chance:
         yield ("warning: these groups are no more stable than groups of noise; do not rely on them")
     shaky = [t for t, s in zip(matrix.tasks, stability.by_task, strict=True) if s < 0.5]
     if shaky:
-        yield f"tasks whose company changes in most draws: {', '.join(shaky)}"
+        yield f"tasks whose company would change in most repetitions: {', '.join(shaky)}"
     if matrix.has_seed_noise is False:
         yield "one seed: draws leave out seed noise, and the groups look stabler than they are"

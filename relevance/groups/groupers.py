@@ -34,6 +34,7 @@ from relevance.groups.partition import (
     read_values,
     within_group_gain,
 )
+from relevance.matrices.gain_table import declares_gains
 from relevance.matrices.matrix import RelevanceMatrix
 
 
@@ -217,7 +218,7 @@ def _take_best(runs: KMeansRuns, matrix: RelevanceMatrix, k: int) -> dict[str, t
 def _compare_with_optimum(
     matrix: RelevanceMatrix, partition: Mapping[str, tuple[str, ...]]
 ) -> dict[str, float]:
-    if matrix.measure != "pairwise" or len(matrix.tasks) > MAX_TASKS:
+    if not declares_gains(matrix) or len(matrix.tasks) > MAX_TASKS:
         return {}
     gain = within_group_gain(matrix, Groups(dict(partition)))
     _, optimum = find_best_partition(matrix, len(partition))

@@ -14,6 +14,7 @@ from analysis.arrays import Floats
 from analysis.partitions.exact import solve_sets, trace_partition, value_sets
 from hmnet.errors import InputError
 from hmnet.study.hierarchy import Groups, name_groups
+from relevance.matrices.gain_table import declares_gains
 from relevance.matrices.matrix import RelevanceMatrix
 
 MAX_TASKS = 16
@@ -93,7 +94,7 @@ def _describe_missing(
         f"Missing: {', '.join(cells[:_SHOWN_CELLS])}{more}."
     )
     empty = np.flatnonzero((is_missing | np.eye(len(tasks), dtype=bool)).all(axis=0))
-    if matrix.measure != "pairwise" or not 0 < len(empty) < len(tasks):
+    if not declares_gains(matrix) or not 0 < len(empty) < len(tasks):
         return text
     return (
         f"{text} No gain is defined on {', '.join(tasks[t] for t in empty)} (single runs failed "

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Gain,
         GainTable,
         PairGains,
+        declares_gains,
         holds_gains,
         tabulate_gains,
     )
@@ -69,6 +70,7 @@ __all__ = [
     "RelevanceMatrix",
     "SizeRule",
     "compare_matrices",
+    "declares_gains",
     "decompose",
     "describe_matrix_comparison",
     "disattenuate",

@@ -10,6 +10,10 @@ taking the best of the first one's top k (regret@k). The whole is tested by perm
 one matrix, rows and columns jointly (the quadratic assignment procedure, Hubert 1987): cells of a
 row or column are no independent observations.
 
+Each figure stands beside what a random ranking has on average, and the best that can be had: that
+of the yardstick itself, judged by what a repetition of it would measure (its draws), or perfection
+where nothing says how noisy it is. A random ranking of a dozen sources has an NDCG above .8.
+
 Two noisy measures of the same thing correlate at most by the root of the product of their
 reliabilities, which is divided out where a matrix says how noisy it is: reliability is the share
 of the variance between a target's sources that is not noise. Draws give it; intervals give a lower
@@ -21,7 +25,7 @@ Legend: B draws, T tasks, P permutations; sources are rows, targets columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,9 +42,29 @@ from relevance.matrices.matrix import RelevanceMatrix
 
 TOP = 3
 PERMUTATIONS = 1999
+JUDGED = 499
+"""Most permutations for figures that are slow to compute."""
+BEST_DRAWS = 100
 LEAST_COMMON_TASKS = 4
 LEAST_RELIABILITY = 0.05
 NORMAL_WIDTH = 2 * 1.959964
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of agreement, a mean over targets.
+
+    Attributes:
+        value: of the first matrix' ranking, judged by the second one's values.
+        chance: of a random ranking, on average.
+        best: of the second matrix' own ranking, judged by its draws; perfection without draws.
+        p_value: of a value as good, joint permutation, one-sided.
+    """
+
+    value: float
+    chance: float
+    best: float
+    p_value: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +79,7 @@ class MatrixComparison:
         rows: mean Spearman correlation of the rows: which targets a source helps most.
         p_value: of the mean of `spearman`, joint permutation, one-sided.
         reliability: of each matrix, None where it does not say how noisy it is.
+        figures: `spearman`, `ndcg` and `regret`, each beside chance and the best that can be had.
         disattenuated: the mean of `spearman` over the root of both reliabilities' product, at most
             1 in size; None where one is unknown or next to nothing.
     """
@@ -65,6 +90,7 @@ class MatrixComparison:
     rows: float
     p_value: float
     reliability: tuple[float | None, float | None]
+    figures: Mapping[str, Figure]
     disattenuated: float | None
 
     @property
@@ -106,13 +132,19 @@ def compare_matrices(
         measure_reliability(other.select(tasks), _select(draws[1], other, tasks)),
     )
     mean = float(targets["spearman"].mean())
+    p_value = permute_jointly(a, b, permutations, seed)
+    yardstick = _select(draws[1], other, tasks)
     return MatrixComparison(
         tasks=tasks,
         targets=targets,
         top=top,
         rows=_average([_correlate(a.T, b.T, cells.T, t) for t in range(len(tasks))]),
-        p_value=permute_jointly(a, b, permutations, seed),
+        p_value=p_value,
         reliability=reliability,
+        figures={
+            "spearman": _judge_spearman(a, b, yardstick, mean, p_value),
+            **_judge(a, b, yardstick, top, permutations, seed),
+        },
         disattenuated=disattenuate(mean, *reliability),
     )
 
@@ -146,6 +178,89 @@ def _rank_well(guess: Floats, true: Floats, top: int) -> tuple[float, float]:
     ndcg = float(ndcg_score(worth[None], guess[None])) if worth.max() > 0 else math.nan
     chosen = np.argsort(-guess, kind="stable")[:top]
     return ndcg, float(true.max() - true[chosen].max())
+
+
+def _judge(
+    a: Floats, b: Floats, draws: Floats | None, top: int, permutations: int, seed: int
+) -> dict[str, Figure]:
+    """Return NDCG and regret beside chance and the best that can be had."""
+    own = _rank_all(a, b, top)
+    rng = np.random.default_rng([seed, 1])
+    orders = [rng.permutation(len(a)) for _ in range(min(permutations, JUDGED))]
+    others = np.array([_rank_all(a[np.ix_(order, order)], b, top) for order in orders])
+    again = [] if draws is None else [_rank_all(b, draw, top) for draw in draws[:BEST_DRAWS]]
+    best = np.nanmean(again, axis=0) if len(again) else np.array([1.0, 0.0])
+    chance = _expect_by_chance(a, b, top)
+    signs = {"ndcg": 1, "regret": -1}
+    return {
+        name: Figure(own[i], chance[i], float(best[i]), _test(own[i], others[:, i], sign))
+        for i, (name, sign) in enumerate(signs.items())
+    }
+
+
+def _test(own: float, others: Floats, sign: int) -> float:
+    """Return the share of values that are as good, the own one among them."""
+    return float((1 + (sign * others >= sign * own - 1e-12).sum()) / (1 + len(others)))
+
+
+def _judge_spearman(
+    a: Floats, b: Floats, draws: Floats | None, mean: float, p_value: float
+) -> Figure:
+    if draws is None:
+        return Figure(mean, 0.0, 1.0, p_value)
+    again = [_mean_rank_correlation(b, draw) for draw in draws[:BEST_DRAWS]]
+    return Figure(mean, 0.0, float(np.mean(again)), p_value)
+
+
+def _rank_all(a: Floats, b: Floats, top: int) -> tuple[float, float]:
+    """Return NDCG and regret@k, each a mean over targets."""
+    cells = find_cells(a) & find_cells(b)
+    pairs = [(a[cells[:, t], t], b[cells[:, t], t]) for t in range(len(a))]
+    ndcg = _average([_discount(guess, true) for guess, true in pairs])
+    regret = _average([_regret(guess, true, top) for guess, true in pairs])
+    return ndcg, regret
+
+
+def _discount(guess: Floats, true: Floats) -> float:
+    """Return NDCG, ties in their order; NaN where there is nothing to rank."""
+    worth, discount = _weigh(true)
+    if not worth.any():
+        return math.nan
+    ideal = float(np.sort(worth)[::-1] @ discount)
+    return float(worth[np.argsort(-guess, kind="stable")] @ discount) / ideal
+
+
+def _weigh(true: Floats) -> tuple[Floats, Floats]:
+    """Return what each source is worth, and the discount of each rank, [n] each."""
+    worth = true - true.min() if len(true) > 1 else np.zeros(len(true))
+    return worth, 1 / np.log2(np.arange(len(true)) + 2)
+
+
+def _regret(guess: Floats, true: Floats, top: int) -> float:
+    if len(true) < 2:
+        return math.nan
+    return float(true.max() - true[np.argsort(-guess, kind="stable")[:top]].max())
+
+
+def _expect_by_chance(a: Floats, b: Floats, top: int) -> tuple[float, float]:
+    """Return what random rankings have on average: NDCG and regret@k."""
+    cells = find_cells(a) & find_cells(b)
+    columns = [b[cells[:, t], t] for t in range(len(b))]
+    ndcg, regret = [], []
+    for true in columns:
+        worth, discount = _weigh(true)
+        if len(true) > 1:
+            regret.append(float(true.max()) - _expect_best(true, top))
+        if worth.any():
+            ndcg.append(float(worth.mean() * discount.sum() / (np.sort(worth)[::-1] @ discount)))
+    return _average(ndcg), _average(regret)
+
+
+def _expect_best(true: Floats, top: int) -> float:
+    """Return the mean of the best of `top` values that are drawn without replacement."""
+    count, chosen = len(true), min(top, len(true))
+    ways = [math.comb(count - 1 - rank, chosen - 1) for rank in range(count)]
+    return float(np.sort(true)[::-1] @ np.array(ways) / math.comb(count, chosen))
 
 
 def _correlate(a: Floats, b: Floats, cells: npt.NDArray[np.bool_], column: int) -> float:
@@ -242,13 +357,13 @@ def describe_matrix_comparison(found: MatrixComparison, names: tuple[str, str]) 
     one, other = names
     table = found.targets.assign(regret=100 * found.targets["regret"])
     table = table.rename(columns={"regret": f"regret@{found.top}"})
+    is_empty = table.drop(columns="task").isna().all(axis=1)
     yield f"sources of each target as {one} ranks them, judged by {other}; regret in points of it"
-    yield table.round(2).to_string(index=False)
-    yield (
-        f"mean over {len(found.tasks)} targets: Spearman {found.spearman:.2f} (joint permutation "
-        f"p = {found.p_value:.3f}), NDCG {found.targets['ndcg'].mean():.2f}, "
-        f"regret@{found.top} {100 * found.targets['regret'].mean():.2f}"
-    )
+    yield table[~is_empty].round(2).to_string(index=False)
+    if is_empty.any():
+        yield f"nothing to rank for {', '.join(table.loc[is_empty, 'task'])}"
+    yield f"mean over {len(found.tasks) - int(is_empty.sum())} targets:"
+    yield from _describe_figures(found)
     yield f"which targets a source helps most: Spearman {found.rows:.2f} over rows"
     for name, reliability in zip(names, found.reliability, strict=True):
         known = "cannot be said" if reliability is None else f"{reliability:.2f}"
@@ -257,6 +372,20 @@ def describe_matrix_comparison(found: MatrixComparison, names: tuple[str, str]) 
         yield f"disattenuated, without what noise takes from it: {found.disattenuated:.2f}"
     elif found.reliability != (None, None):
         yield "a matrix that is next to nothing but noise: no correlation without it can be given"
+
+
+def _describe_figures(found: MatrixComparison) -> Iterator[str]:
+    names = {
+        "spearman": ("Spearman", 1),
+        "ndcg": ("NDCG", 1),
+        "regret": (f"regret@{found.top}", 100),
+    }
+    for name, (shown, scale) in names.items():
+        figure = found.figures[name]
+        yield (
+            f"  {shown} {scale * figure.value:.2f} (by chance {scale * figure.chance:.2f}, at best "
+            f"{scale * figure.best:.2f}; joint permutation p = {figure.p_value:.3f})"
+        )
 
 
 def measure_rank_agreement(gains: RelevanceMatrix, other: RelevanceMatrix) -> float:

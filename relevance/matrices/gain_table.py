@@ -30,6 +30,7 @@ class Gain:
         runs: joint runs behind it.
         dev: dev examples of the target.
         undefined: whether the target's single runs are no better than a constant answer.
+        expected: the gain corrected for having been chosen; NaN where it is not known.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Gain:
     runs: float
     dev: float
     undefined: bool = False
+    expected: float = math.nan
 
     @property
     def verdict(self) -> Verdict:
@@ -174,14 +176,28 @@ def _tabulate(matrix: RelevanceMatrix) -> GainTable:
     return GainTable(known, len(cells) - len(known), cells)
 
 
-def holds_gains(matrix: RelevanceMatrix) -> bool:
-    """Tell whether a matrix holds gains around zero, in place of shares from 0 to 1.
+GAINS = "gains"
+"""What `provenance["holds"]` says of a matrix of gains under another name."""
 
-    A measure says it in the provenance; of a matrix of the user's, values below zero do.
+
+def declares_gains(matrix: RelevanceMatrix) -> bool:
+    """Tell whether a matrix says that its values are gains, so that their sign decides.
+
+    The measure `pairwise` is one of gains; another one says so by `provenance["holds"]`, as a
+    table of one's own does whose values are called gains.
     """
-    if (held := matrix.provenance.get("holds")) is not None:
-        return bool(held == "gains")
-    return matrix.measure == "pairwise" or bool((matrix.table["value"] < 0).any())
+    return matrix.measure == "pairwise" or matrix.provenance.get("holds") == GAINS
+
+
+def holds_gains(matrix: RelevanceMatrix) -> bool:
+    """Tell whether a matrix is shown around zero, in place of shares from 0 to 1.
+
+    A measure says in the provenance what it holds; of a matrix of the user's that does not, values
+    below zero do.
+    """
+    if "holds" in matrix.provenance:
+        return declares_gains(matrix)
+    return declares_gains(matrix) or bool((matrix.table["value"] < 0).any())
 
 
 def _to_gain(row: object) -> Gain:
@@ -198,6 +214,7 @@ def _to_gain(row: object) -> Gain:
         runs=runs,
         dev=dev,
         undefined=bool(getattr(row, "undefined", False)),
+        expected=_to_float(getattr(row, "expected", None)),
     )
 
 

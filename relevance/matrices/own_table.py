@@ -11,13 +11,20 @@ import numpy as np
 from hmnet.data.delimited import DELIMITERS
 from hmnet.data.text_files import FormatError, find_encoding, open_text
 from hmnet.errors import InputError, raise_problems, shorten
+from relevance.matrices.gain_table import GAINS
 from relevance.matrices.matrix import RelevanceMatrix
 
-PAIR = ("source", "target", "value")
+PAIR = ("source", "target")
+VALUES = ("value", "gain", "value %", "gain %")
+"""What the third column of a row per pair may be called, or the first cell of a square table."""
 MEASURE = "own"
+MOST_MISSING = 0.02
+"""Share of the cells off the diagonal that may be empty."""
+_EMPTY = ("", "nan", "na", "n/a", "none", "null", "-")
 _LAYOUTS = (
     "a square table (sources in the first column, targets in the first row), or one with the "
-    "columns source, target and value"
+    "columns source, target and value; gains are called so by `gain` in place of `value` or in the "
+    "first cell, percent by `%`"
 )
 
 Cells = dict[tuple[str, str], float]
@@ -36,20 +43,30 @@ def read_own_table(path: Path) -> RelevanceMatrix:
     """
     rows = _read_rows(path)
     header = [name.strip() for name in rows[0]] if rows else []
-    if [name.lower() for name in header[:3]] == list(PAIR):
+    kind = ""
+    if [name.lower() for name in header[:2]] == list(PAIR) and _name_values(header) in VALUES:
+        kind = _name_values(header)
         tasks, cells, problems = _read_pairs(rows[1:], path)
     elif len(header) > 2 and len(rows) == len(header):
+        kind = header[0].lower()
         tasks, cells, problems = _read_square(header[1:], rows[1:], path)
     else:
         raise InputError(f"{path}: the file should be {_LAYOUTS}. Found `{','.join(header)}`.")
     missing = [(s, t) for s in tasks for t in tasks if s != t and (s, t) not in cells]
-    problems += [
-        f"{path}: the table should hold each ordered pair of its {len(tasks)} tasks. Missing: "
-        f"{', '.join(f'{s} to {t}' for s, t in missing[:5])}{', ...' if missing[5:] else ''}."
-        for _ in missing[:1]
-    ]
+    if len(missing) > MOST_MISSING * len(tasks) * (len(tasks) - 1):
+        problems.append(
+            f"{path}: the table should hold each ordered pair of its {len(tasks)} tasks. Missing: "
+            f"{', '.join(f'{s} to {t}' for s, t in missing[:5])}{', ...' if missing[5:] else ''}."
+        )
     raise_problems(problems)
-    return RelevanceMatrix.from_array(_fill(tasks, cells), tasks, MEASURE, {"file": path.name})
+    values = np.array(_fill(tasks, cells)) / (100 if "%" in kind else 1)
+    holds = {"holds": GAINS} if "gain" in kind else {}
+    return RelevanceMatrix.from_array(values, tasks, MEASURE, {"file": path.name, **holds})
+
+
+def _name_values(header: list[str]) -> str:
+    """Return what the third column is called, lower case."""
+    return " ".join(header[2].lower().replace("%", " %").split()) if len(header) > 2 else ""
 
 
 def _read_rows(path: Path) -> list[list[str]]:
@@ -96,14 +113,18 @@ def _read_square(
 
 
 def _put(cells: Cells, pair: tuple[str, str], value: str, problems: list[str], where: str) -> None:
-    """Keep a value; an empty one of a task with itself is none."""
-    try:
-        cells[pair] = float(value)
-    except ValueError:
-        if value or pair[0] != pair[1]:
-            problems.append(f"{where} should be a number. Found `{shorten(value)}`.")
+    """Keep a value; an empty one is missing, and a task with itself means nothing."""
+    if value.lower() in _EMPTY:
         return
-    if not np.isfinite(cells[pair]):
+    share = 100 if value.endswith("%") else 1
+    try:
+        number = float(value.removesuffix("%")) / share
+    except ValueError:
+        problems.append(f"{where} should be a number. Found `{shorten(value)}`.")
+        return
+    if np.isfinite(number):
+        cells[pair] = number
+    elif pair[0] != pair[1]:
         problems.append(f"{where} should be a finite number. Found `{value}`.")
 
 

@@ -52,6 +52,7 @@ from relevance.pairwise.sweep_text import (
     describe_unread,
 )
 from relevance.pairwise.uncertainty import (
+    attach_expected,
     attach_uncertainty,
     describe_targets,
     mark_undefined,
@@ -165,6 +166,7 @@ def _find_uncertainty(
     whole = attach_uncertainty(matrix, found, {"dropped": named} if named else {})
     targets = describe_targets(kept, found)
     whole = mark_undefined(whole, targets.loc[targets["beats"] == "no", "task"])
+    whole = attach_expected(whole, found)
     n_train = {name: len(data.train) for name, data in prepared.data.items()}
     return whole, SweepUncertainty(found, targets, measure_effects(whole, found, n_train))
 

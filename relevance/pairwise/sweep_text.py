@@ -64,12 +64,31 @@ def describe_significant(matrix: RelevanceMatrix) -> Iterator[str]:
     strongest = sure.sort_values("value", key=np.abs, ascending=False, kind="stable")
     shown = strongest.head(SHOWN)
     intervals = map(_show_interval, shown["ci_low"], shown["ci_high"])
-    for row, interval in zip(shown.itertuples(), intervals, strict=True):
-        yield f"  {row.source} -> {row.target}: {row.value:+.1%} ({interval})"
+    expected = map(_show_expected, shown.get("expected", shown["value"] * math.nan))
+    for row, interval, less in zip(shown.itertuples(), intervals, expected, strict=True):
+        yield f"  {row.source} -> {row.target}: {row.value:+.1%} ({interval}){less}"
     if len(sure) > SHOWN:
         yield f"  and {len(sure) - SHOWN} more"
     if odd := int((tested["q_value"] < SIGNIFICANCE).sum()) - len(sure):
         yield f"  not counted: {odd} over single runs that are no better than a constant answer"
+    yield from _describe_choice(sure)
+
+
+def _describe_choice(sure: pd.DataFrame) -> Iterator[str]:
+    """Yield what is left of gains beyond noise once it counts that they were chosen for it."""
+    if "expected" not in sure.columns or sure["expected"].isna().all():
+        return
+    kept = sure[sure["expected"].notna()]
+    size = kept["value"].abs().mean()
+    left = (kept["expected"] * np.sign(kept["value"])).mean()
+    yield (
+        f"  chosen for being large, they are expected to be smaller: {left:.1%} on average in "
+        f"place of the measured {size:.1%}"
+    )
+
+
+def _show_expected(expected: float) -> str:
+    return "" if math.isnan(expected) else f", expected {expected:+.1%}"
 
 
 def _show_interval(low: float, high: float) -> str:

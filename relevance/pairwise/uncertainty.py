@@ -13,8 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.arrays import Floats
+from analysis.gains.additive import Cells, find_cells, has_full_rank
 from analysis.gains.bootstrap import GainBootstrap
 from analysis.gains.flags import compare_with_majority
+from analysis.gains.posterior import LEAST_TASKS, GainPosterior
 from analysis.gains.power import Detection, find_level, tabulate_power
 from analysis.gains.scales import Scale
 from analysis.levels import INTERVAL_LEVEL
@@ -111,6 +113,27 @@ def mark_undefined(matrix: RelevanceMatrix, targets: Iterable[str]) -> Relevance
     return RelevanceMatrix(
         table.assign(undefined=is_undefined), matrix.measure, dict(matrix.provenance)
     )
+
+
+def attach_expected(matrix: RelevanceMatrix, found: GainBootstrap) -> RelevanceMatrix:
+    """Return the matrix with a column `expected`: gains corrected for having been chosen.
+
+    What stands out of many noisy gains is partly luck; the mean of what the data say of the true
+    gains (`analysis.gains.posterior`) is drawn back as far as noise demands. Nothing is added for
+    fewer than four tasks, or where intervals lack seed noise.
+    """
+    values = matrix.select(found.tasks).to_frame().to_numpy(dtype=np.float64)
+    draws = found.draws("relative")
+    known = find_cells(np.where(np.isfinite(draws).all(axis=0), values, np.nan))
+    if not (found.has_seed_noise | ~known).all() or not _has_effects(known):
+        return matrix
+    expected = np.where(known, GainPosterior.of(values, draws).mean, np.nan)
+    table = matrix.table.assign(expected=_spread(expected, found.tasks, matrix.tasks).ravel())
+    return RelevanceMatrix(table, matrix.measure, dict(matrix.provenance))
+
+
+def _has_effects(known: Cells) -> bool:
+    return len(known) >= LEAST_TASKS and has_full_rank(known)
 
 
 def list_columns(found: GainBootstrap) -> dict[str, Floats]:

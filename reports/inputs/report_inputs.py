@@ -24,8 +24,9 @@ from hmnet.study.hierarchy import Groups
 from hmnet.study.settings import STRICT
 from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.groups.group_format import CLUSTERS, STABILITY
-from relevance.matrices.gain_table import GainTable, tabulate_gains
+from relevance.matrices.gain_table import GainTable, declares_gains, tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.measures.find import find_matrix
 from relevance.measures.registry import list_further
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
 from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
@@ -68,7 +69,7 @@ class ReportInputs:
     Attributes:
         name: the output folder's name.
         vocabulary: vocabulary co-occurrence (equation 2).
-        pairwise: relative gains (equation 4).
+        pairwise: relative gains (equation 4); without a sweep, those behind groups.json.
         further: matrices of measures that were asked for by name (`relevance.measures`), by the
             measure that they are of.
         groups: the groups that HMNet trains with.
@@ -183,12 +184,16 @@ def read_inputs(out: Path) -> ReportInputs:
     reader = _Reader()
     runs = read_runs(output.runs.folder)
     comparison, origin = reader.read(output.compare, _read_comparison) or (None, ComparisonOrigin())
+    groups = reader.read(output.groups, Groups.read)
+    pairwise = reader.read(output.pairwise, RelevanceMatrix.read)
+    if pairwise is None:
+        pairwise = _read_named(output, groups, reader)
     return ReportInputs(
         name=out.resolve().name,
         vocabulary=reader.read(output.vocab, RelevanceMatrix.read),
-        pairwise=reader.read(output.pairwise, RelevanceMatrix.read),
+        pairwise=pairwise,
         further=_read_further(output, reader),
-        groups=reader.read(output.groups, Groups.read),
+        groups=groups,
         clusters=reader.read(output.clusters, _read_clusters),
         together=reader.read(output.stability, _read_together),
         comparison=comparison,
@@ -234,6 +239,19 @@ def _read_further(output: Output, reader: _Reader) -> dict[str, RelevanceMatrix]
         for measure in list_further()
     }
     return {name: matrix for name, matrix in read.items() if matrix is not None}
+
+
+def _read_named(output: Output, groups: Groups | None, reader: _Reader) -> RelevanceMatrix | None:
+    """Return the gains that the groups were made from, where `--matrix` named them."""
+    source = None if groups is None else groups.origin.get("source")
+    if groups is None or not isinstance(source, str) or source in ("vocab", "pairwise", "manual"):
+        return None
+    is_table = source.startswith("paper:")
+    if not is_table and not Path(source).exists():
+        return None
+    matrix = reader.read(output.groups, lambda _: find_matrix(output, None, source))
+    is_own = matrix is not None and matrix.identity == groups.origin.get("matrix")
+    return matrix if is_own and matrix is not None and declares_gains(matrix) else None
 
 
 def _read_text(path: Path) -> str:

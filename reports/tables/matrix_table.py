@@ -136,6 +136,9 @@ def tell_gain(gain: Gain) -> list[str]:
     lines = [f"{gain.target} trained with {gain.source}: {value}"]
     interval = format_interval(gain.low, gain.high, 2)
     lines += [f"95 % interval {interval}"] if interval else ["no interval"]
+    if not math.isnan(gain.expected) and not gain.undefined:
+        expected = format_percent(gain.expected, 2, signed=True)
+        lines.append(f"expected, corrected for being chosen among many: {expected}")
     if gain.undefined:
         lines.append(f"says nothing: alone, {gain.target} is no better than a constant answer")
     elif gain.verdict == "not tested":

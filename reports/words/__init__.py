@@ -10,7 +10,7 @@ Which two tasks hurt each other most, and is that noise?
 >>> print(losses.answer.striptags())
 imdb and sst2: trained together, imdb loses 4.2 % and sst2 loses 0.7 %.
 >>> [step.command for step in plan_next(inputs)]
-['relevance cluster --k 3']
+['relevance cluster --k auto']
 """
 
 from __future__ import annotations

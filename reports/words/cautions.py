@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup
@@ -139,6 +139,13 @@ def _about_groups(inputs: ReportInputs) -> Iterator[Markup]:
         return
     if read_stability(inputs).is_shaky:
         yield sentence("The groups are unstable: resampled data would group the tasks differently.")
+    bands = inputs.groups.origin.get("follows_sizes")
+    if isinstance(bands, Mapping):
+        yield sentence(
+            "The groups follow the size of the tasks' vocabularies (p = {}): a large vocabulary "
+            "shares more with every other, whatever its texts are about.",
+            format_number(float(bands["p_value"]), 3),
+        )
     yield from _about_origin(inputs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,10 +52,12 @@ def answer_missing(key: str, question: str, command: str) -> Finding:
 def describe_gain(gain: Gain) -> Markup:
     """Return which task helps or hurts which, and by how much."""
     verb = "helps" if gain.value > 0 else "hurts"
+    is_known = not math.isnan(gain.expected)
     return sentence(
-        "{} {} {} by {}",
+        "{} {} {} by {}{}",
         bold(gain.source),
         verb,
         bold(gain.target),
         format_percent(abs(gain.value)),
+        f" (expected {format_percent(gain.expected, signed=True)})" if is_known else "",
     )

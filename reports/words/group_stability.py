@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from markupsafe import Markup
 
+from analysis.partitions.stability import ALL_AGREEMENT, NO_AGREEMENT
 from hmnet.study.hierarchy import Groups
 from reports.inputs.report_inputs import ReportInputs
 from reports.style.formatting import format_number, format_percent
@@ -49,6 +50,13 @@ class Stability:
     def is_chance(self) -> bool:
         """Whether groups of pure noise would be as stable."""
         return self.index is not None and self.chance is not None and self.index <= self.chance
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the index' interval excludes nothing, from no agreement to all of it."""
+        if self.low is None or self.high is None:
+            return False
+        return self.low <= NO_AGREEMENT and self.high >= ALL_AGREEMENT
 
     @property
     def contrast(self) -> float | None:
@@ -142,8 +150,8 @@ def _describe_resampling(
     else:
         verdict = "<strong>Stable in part:</strong>"
     return sentence(
-        verdict + " when {} resampled, two tasks of one group stay together in {} of the draws, "
-        "two of different groups in {}.",
+        verdict + " when {} drawn anew, two tasks of one group stay together in {} of the "
+        "repetitions, two of different groups in {}.",
         resampled,
         format_percent(inside, 0),
         format_percent(outside, 0),
@@ -155,7 +163,20 @@ def _describe_index(stability: Stability) -> Iterator[Markup]:
     if any(number is None for number in numbers):
         return
     index, low, high = (format_number(number or 0.0, 2) for number in numbers)
-    text = sentence("Adjusted Rand index of the resampled groups: {} ({} to {})", index, low, high)
+    if stability.is_open:
+        yield sentence(
+            "How far a repetition of the study would agree with these groups cannot be said: "
+            "adjusted Rand index {} to {}.",
+            low,
+            high,
+        )
+        return
+    text = sentence(
+        "A repetition of the study would agree with an adjusted Rand index of {} ({} to {})",
+        index,
+        low,
+        high,
+    )
     if stability.chance is not None:
         text += sentence("; groups of pure noise reach {}", format_number(stability.chance, 2))
     yield text + Markup(".")

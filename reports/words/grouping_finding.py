@@ -12,7 +12,7 @@ from reports.style.formatting import format_number
 from reports.style.markup import join_tasks, sentence
 from reports.words.finding import Finding, Tone, answer_missing
 from reports.words.group_stability import describe_stability, read_stability
-from reports.words.next_steps import command_for
+from reports.words.next_steps import ADVISED, command_for, in_folder
 
 MANY_TASKS, MOST_MEMBERS, FEW_MEMBERS = 20, 20, 3
 """With more tasks than `MANY_TASKS`, only a few members of each group are named at the top."""
@@ -26,11 +26,21 @@ _METHODS = {
 }
 
 
+_ANSWERS = {
+    "alone": Markup("None: train each task alone."),
+    "all": Markup("All of them, in one group."),
+}
+"""What is answered where the decision is for no groups, or for one."""
+
+
 def find_groups(inputs: ReportInputs) -> Finding:
     """Say which tasks are grouped, by what, and how stable that is."""
     question = "Which tasks should train together?"
     if inputs.groups is None:
-        return answer_missing("groups", question, command_for("groups", inputs.name))
+        command = command_for("groups", inputs.name)
+        if inputs.pairwise is not None:
+            command = in_folder(ADVISED, inputs.name)
+        return answer_missing("groups", question, command)
     many = [tasks for tasks in inputs.groups.groups.values() if len(tasks) > 1]
     alone = [tasks[0] for tasks in inputs.groups.groups.values() if len(tasks) == 1]
     most = MOST_MEMBERS if len(inputs.groups.tasks) <= MANY_TASKS else FEW_MEMBERS
@@ -51,6 +61,8 @@ def find_groups(inputs: ReportInputs) -> Finding:
         is_certain = decision["verdict"] == "alone" or decision["low"] > 0
     tone: Tone = "good" if is_certain else "doubt"
     answer = Markup("; ").join(parts) + Markup(".")
+    if isinstance(decision, Mapping) and decision["verdict"] != "groups":
+        answer = _ANSWERS[decision["verdict"]]
     return Finding("groups", question, answer, tuple(evidence), tone)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hmnet.folder.outputs import DEFAULT_FOLDER
+from hmnet.study.hierarchy import HierarchySpec
 from reports.inputs.report_inputs import ReportInputs
 
 WISHED_SEEDS = 3
@@ -19,6 +20,10 @@ STAGES = {
     "training": "hmnet train --groups groups.json",
     "comparison": "hmnet compare",
 }
+
+
+ADVISED = "relevance cluster --k auto"
+"""What groups tasks by measured gains: their number is part of the answer."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +79,40 @@ def _measure_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
 
 def _use_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
     if inputs.groups is None:
-        if inputs.matrices:
+        if inputs.pairwise is not None:
+            yield ADVISED, "says which tasks to train together, if any, and what speaks for it"
+        elif inputs.matrices:
             yield STAGES["groups"], "groups the tasks, so that HMNet can use them"
         return
     if not inputs.trained:
-        yield STAGES["training"], "trains one HMNet for all tasks with these groups"
+        yield _training_step(inputs)
     if inputs.comparison is None:
         yield (
             STAGES["comparison"],
             "scores HMNet beside single-task and multi-task training on the same tasks",
         )
+
+
+def _training_step(inputs: ReportInputs) -> tuple[str, str]:
+    """Return how to train as the groups advise: together, in groups, or each task alone."""
+    assert inputs.groups is not None  # noqa: S101 (for mypy; callers look)
+    decision = inputs.groups.origin.get("decision")
+    verdict = decision.get("verdict") if isinstance(decision, Mapping) else "groups"
+    command = STAGES["training"]
+    if verdict == "groups":
+        return command, "trains one HMNet for all tasks with these groups"
+    layers = {sum(to_layers(run.spec.hierarchy)) for run in inputs.runs.done}
+    depth = layers.pop() if len(layers) == 1 else None
+    if verdict == "all":
+        shared = "" if depth is None else f" --hierarchy {depth},0,0"
+        return command + shared, "trains all tasks together, as the gains advise"
+    own = "" if depth is None else f" --hierarchy 0,0,{depth}"
+    return command + own, "trains each task on layers of its own, as the gains advise"
+
+
+def to_layers(hierarchy: HierarchySpec) -> tuple[int, int, int]:
+    """Return how many layers all tasks share, groups share, and tasks have of their own."""
+    return hierarchy.shared, hierarchy.cluster, hierarchy.task
 
 
 def _export_step(inputs: ReportInputs) -> Iterator[NextStep]:

@@ -205,4 +205,8 @@ def _attention_commands(inputs: ReportInputs) -> Iterator[str]:
 def _group_command(inputs: ReportInputs) -> str:
     if inputs.groups is None:
         return STAGES["groups"]
-    return f"relevance cluster --k {len(inputs.groups.groups)}"
+    origin = inputs.groups.origin
+    count = "auto" if "decision" in origin or "auto" in origin else len(inputs.groups.groups)
+    source = origin.get("source")
+    named = f" --matrix {shlex.quote(str(source))}" if source is not None else ""
+    return f"relevance cluster --k {count}{named}"

@@ -338,7 +338,7 @@ def _groups_only(made: Made) -> None:
 PARTS = {
     "nothing": (_nothing, ["relevance vocab", "relevance pairwise", "hmnet compare"]),
     "vocabulary": (write_vocabulary, ["relevance pairwise", "relevance cluster --k 3"]),
-    "one seed": (_one_seed, ["relevance pairwise --seeds 3", "relevance cluster --k 3"]),
+    "one seed": (_one_seed, ["relevance pairwise --seeds 3", "relevance cluster --k auto"]),
     "groups": (_groups_only, ["relevance vocab", "hmnet train --groups"]),
     "failures": (write_failures, ["relevance pairwise"]),
     "scores": (write_comparison, ["relevance pairwise"]),
@@ -749,7 +749,7 @@ def test_the_next_command_follows_from_what_is_there(tmp_path: Path) -> None:
     write_pairwise(made, seeds=1, tested=False)
     assert first() == "relevance pairwise --seeds 3"
     matrix = write_pairwise(made)
-    assert first() == "relevance cluster --k 3"
+    assert first() == "relevance cluster --k auto"
     write_groups(made, matrix)
     assert first() == "hmnet train --groups relevance-out/groups.json"
     folder = write_run(made, made.tasks, 0, HierarchySpec(4, 1, 1), made.families)

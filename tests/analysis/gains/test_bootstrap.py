@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from made_predictions import draw_arm, make_sweep, make_target
 from scipy import stats
+from scipy.special import polygamma
 
 from analysis.gains.bootstrap import GainBootstrap, adjust, bootstrap_gains
+from analysis.scores.moderation import fit_priors
 from analysis.scores.predictions import Predictions
 from analysis.scores.resampling import number_units, score_runs
-from analysis.scores.seed_noise import measure_heterogeneity, moderate
+from analysis.scores.seed_noise import SeedNoise, moderate
 from hmnet.errors import InputError
 from relevance.pairwise.uncertainty import to_matrix
 
@@ -95,9 +97,12 @@ def test_the_test_is_the_t_test_of_both_arms_when_examples_say_nothing() -> None
     ranks = rng.permutation(size)
     runs = [(ranks[None] < np.round(size * row)[:, None]).astype(int) for row in shares]
     found = bootstrap_gains(make_two(runs[0], runs[1]), draws=20)
+    # two arms with the same sample variance: both t-tests have the same statistic, and 4 degrees
+    # of freedom where nothing is left in doubt of how unlike the arms are
     expected = stats.ttest_ind(shares[1], shares[0], equal_var=True)
-    assert found.p_values[1, 0] == pytest.approx(expected.pvalue, rel=0.05)
-    assert found.df[1, 0] == pytest.approx(4, rel=0.05)
+    assert found.error[1, 0] == pytest.approx(0.02 / expected.statistic, rel=0.15)
+    assert 3 < found.df[1, 0] < 4.05
+    assert expected.pvalue * 0.8 < found.p_values[1, 0] < expected.pvalue * 2
 
 
 # Seeds
@@ -143,23 +148,80 @@ def test_what_seeds_err_on_different_examples_is_not_counted_twice() -> None:
     assert width == pytest.approx(expected, rel=0.35)
 
 
-def test_variances_of_one_target_are_pooled_as_far_as_they_look_alike() -> None:
-    alike = [np.array([1.0, 1.1, 0.9])]
-    (pooled,) = moderate(alike, [np.zeros(3)], [np.full(3, 4.0)])
-    assert measure_heterogeneity(alike, [np.full(3, 4.0)]) == 0
-    assert pooled.variance == pytest.approx([1, 1, 1])
-    assert pooled.df == pytest.approx([12, 12, 12])
-    unlike = [np.array([0.01, 3.0, 0.02, 0.01, 2.5, 0.01])]
-    df = [np.full(6, 9.0)]
-    (kept,) = moderate(unlike, [np.zeros(6)], df)
-    assert measure_heterogeneity(unlike, df) > 0.5
-    assert kept.variance[1] > 5 * kept.variance[0]
+def make_variances(
+    spread: float, df: int, arms: int = 14, targets: int = 13, seed: int = 0
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Return true variances with an SD of their logarithm, sample variances, and their df."""
+    rng = np.random.default_rng(seed)
+    true = [np.exp(t + spread * rng.standard_normal(arms)) for t in rng.normal(size=targets)]
+    return (
+        true,
+        [each * rng.chisquare(df, arms) / df for each in true],
+        [np.full(arms, float(df)) for _ in true],
+    )
 
 
-def test_an_arm_of_one_seed_takes_the_pooled_variance() -> None:
+def moderate_plainly(variances: list[np.ndarray], dfs: list[np.ndarray]) -> list[SeedNoise]:
+    return moderate(variances, [np.zeros_like(each) for each in variances], dfs)
+
+
+@pytest.mark.parametrize("df", [2, 4, 9])
+@pytest.mark.parametrize("spread", [0.0, 0.7, 1.2])
+def test_how_unlike_arms_are_is_found_on_the_log_scale(spread: float, df: int) -> None:
+    _, variances, dfs = make_variances(spread, df)
+    prior = fit_priors(variances, dfs)[0].df[0]
+    found = float(np.sqrt(polygamma(1, prior / 2)))
+    assert found == pytest.approx(spread, abs=0.35)
+
+
+@pytest.mark.parametrize("df", [2, 4])
+def test_a_few_collapsed_runs_do_not_decide_for_the_other_arms(df: int) -> None:
+    _, variances, dfs = make_variances(0.0, df)
+    plain = moderate_plainly(variances, dfs)
+    for target in variances[:5]:
+        target[3] *= 2000.0  # one run of the arm collapsed
+    found = moderate_plainly(variances, dfs)
+    others = np.delete(np.arange(14), 3)
+    for noise, before in zip(found[:5], plain[:5], strict=True):
+        assert np.median(noise.variance[others] / before.variance[others]) < 1.5
+    # the arm keeps its own, with little help from the others
+    assert all(n.variance[3] > 0.5 * v[3] for n, v in zip(found[:5], variances[:5], strict=True))
+    assert all(noise.own_df[3] < df + 2 for noise in found[:5])
+
+
+def test_drawn_together_variances_are_nearer_the_truth_than_their_own_and_the_pooled() -> None:
+    true, variances, dfs = make_variances(0.7, 2)
+    found = moderate_plainly(variances, dfs)
+
+    def miss(guess: list[np.ndarray]) -> float:
+        return float(np.mean([(np.log(g / t)) ** 2 for g, t in zip(guess, true, strict=True)]))
+
+    own, pooled = miss(variances), miss([np.full(14, each.mean()) for each in variances])
+    assert miss([noise.variance for noise in found]) < min(own, pooled)
+
+
+def test_arms_alike_are_pooled_and_have_nearly_all_degrees_of_freedom() -> None:
+    variances, dfs = [np.full(14, 2.0) for _ in range(6)], [np.full(14, 4.0) for _ in range(6)]
+    for noise in moderate_plainly(variances, dfs):
+        assert noise.variance == pytest.approx(np.full(14, 2.0), rel=0.15)
+        assert (noise.df > 20).all()  # 4 of its own, up to 56
+
+
+def test_variances_of_zero_say_that_an_arm_is_small_and_no_more() -> None:
+    variances, dfs = [np.array([0.0, 1.0, 2.0, 1.5, 0.8])], [np.full(5, 2.0)]
+    (found,) = moderate_plainly(variances, dfs)
+    assert np.isfinite(found.variance).all()
+    assert (found.variance > 0.2).all()
+    (still,) = moderate_plainly([np.zeros(5)], dfs)
+    assert (still.variance == 0).all()
+
+
+def test_an_arm_of_one_seed_takes_the_target_s_variance() -> None:
     (found,) = moderate([np.array([4.0, 0.0])], [np.zeros(2)], [np.array([3.0, 0.0])])
-    assert found.variance.tolist() == [4.0, 4.0]
-    assert found.df.tolist() == [3.0, 3.0]
+    assert found.variance == pytest.approx([4.0, 4.0], rel=0.3)
+    assert found.df[1] < found.df[0] <= 3.01
+    (unknown,) = moderate([np.zeros(2)], [np.zeros(2)], [np.zeros(2)])
+    assert (unknown.df == 0).all()
 
 
 # What does not matter

@@ -72,6 +72,54 @@ def test_with_nothing_but_noise_all_gains_are_their_mean() -> None:
     assert np.ptp(unknown.mean[cells]) < 1e-6
 
 
+def test_draws_of_the_truth_have_its_mean_and_covariance() -> None:
+    values, noise = make_gains(4), make_noise(5e-4, 2e-4)
+    parts = Components(1e-4, 2e-4, 3e-4)
+    rng, count, cells = np.random.default_rng(0), 6000, ~np.eye(SIZE, dtype=bool)
+    off = rng.normal(0, np.sqrt(3e-4), (count, SIZE, SIZE))
+    off += rng.normal(0, np.sqrt(2e-4), (count, 1, SIZE))
+    found = GainPosterior(values, noise, parts).sample(off, rng)[:, cells]
+    mean, covariance = solve_densely(values, noise, parts)
+    np.testing.assert_allclose(found.mean(axis=0), mean, atol=2e-3)
+    np.testing.assert_allclose(np.cov(found.T), covariance, atol=0.06 * covariance.max())
+
+
+def test_a_matrix_as_noisy_is_shrunk_alike() -> None:
+    values, noise = make_gains(5), make_noise(5e-4, 1e-4)
+    posterior = GainPosterior(values, noise, Components(1e-4, 2e-4, 3e-4))
+    np.testing.assert_allclose(posterior.shrink(values[None])[0], posterior.mean, atol=1e-8)
+
+
+def test_gains_that_stand_out_are_expected_where_another_half_finds_them() -> None:
+    rng = np.random.default_rng(1)
+    raw, expected, held_out = [], [], []
+    for _ in range(40):
+        truth = rng.normal(0, 0.02, (9, 9)) + rng.normal(0, 0.02, (1, 9))
+        one, other = truth + rng.normal(0, 0.03, (2, 9, 9))
+        draws = one + rng.normal(0, 0.03, (150, 9, 9))
+        for matrix in (one, other, *draws):
+            np.fill_diagonal(matrix, 0.0)
+        mean = GainPosterior.of(one, draws).mean
+        chosen = np.argsort(-np.abs(one), axis=None)[:8]
+        sign = np.sign(one.ravel()[chosen])
+        raw.append((sign * one.ravel()[chosen]).mean())
+        expected.append((sign * mean.ravel()[chosen]).mean())
+        held_out.append((sign * other.ravel()[chosen]).mean())
+    assert np.mean(raw) > 1.4 * np.mean(held_out)
+    assert np.mean(expected) == pytest.approx(np.mean(held_out), rel=0.15)
+
+
+def test_a_collapsed_arm_does_not_hide_what_others_gain() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.normal(0, 0.04, (8, 8))
+    values = truth + rng.normal(0, 0.01, (8, 8))
+    scale = np.full((8, 8), 0.01)
+    scale[0, 1] = scale[2, 5] = 0.3  # a run of each collapsed
+    draws = values + scale * rng.normal(size=(300, 8, 8))
+    found = measure_components(values, draws)
+    assert np.sqrt(found.pair + found.source + found.target) == pytest.approx(0.04, rel=0.35)
+
+
 def test_an_unmeasured_gain_is_that_of_its_source_and_target() -> None:
     helpful, values = np.array([0.1, 0.0, 0.0, 0.0, -0.1]), np.zeros((SIZE, SIZE))
     values += helpful[:, None]

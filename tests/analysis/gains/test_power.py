@@ -8,11 +8,13 @@ import math
 import numpy as np
 import pytest
 from made_predictions import make_sweep
+from scipy import stats
 
 from analysis.gains.bootstrap import bootstrap_gains
 from analysis.gains.power import (
     Detection,
     expect_seed_sd,
+    find_detectable,
     find_detectable_gain,
     find_level,
     find_noncentrality,
@@ -50,6 +52,24 @@ def test_with_an_estimated_sd_it_is_the_t_test_of_statsmodels(seeds: int, power:
     effect = models.TTestIndPower().solve_power(nobs1=seeds, alpha=0.05, power=power)
     found = find_detectable_gain(1.0, seeds, seeds, df=2 * seeds - 2, detection=Detection(power))
     assert found == pytest.approx(effect, rel=1e-3)  # theirs counts the wrong sign as found
+
+
+def test_a_detectable_gain_is_found_that_often_with_estimated_errors() -> None:
+    rng, df, power = np.random.default_rng(0), 6, 0.8
+    estimated = np.sqrt(rng.chisquare(df, 40_000) / df)
+    gain = find_detectable(np.ones(1), np.full(1, float(df)))
+    # stated and tested with the same estimate
+    shift = rng.standard_normal(40_000) + gain * estimated
+    found = (shift / estimated > stats.t.isf(0.025, df)).mean()
+    assert found == pytest.approx(power, abs=0.01)
+
+
+def test_among_unequal_cells_a_detectable_gain_is_found_in_as_many_as_stated() -> None:
+    errors, dfs = np.array([0.01, 0.01, 0.1]), np.full(3, 1e9)
+    gain = find_detectable(errors, dfs)
+    shares = stats.norm.sf(stats.norm.isf(0.025) - gain / errors)
+    assert shares.mean() == pytest.approx(0.8, abs=1e-3)
+    assert errors.min() * 2.8 < gain < errors.max() * 2.81
 
 
 def test_unequal_arms_add_their_variances() -> None:

@@ -13,13 +13,14 @@ import pytest
 from made_predictions import make_sweep
 
 from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
+from analysis.partitions.agreement import compare_labels
 from analysis.partitions.per_draw import (
     cluster_for_each,
     cluster_stack,
     count_affordable,
     measure_gain,
 )
-from analysis.partitions.stability import measure_stability
+from analysis.partitions.stability import GroupStability, measure_stability
 from analysis.partitions.structure import find_structure, split_effects
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output, open_output
@@ -171,6 +172,58 @@ def test_certain_draws_repeat_the_groups_always(planted: GainBootstrap) -> None:
     assert (found.by_task == 1).all()
 
 
+def repeat_twice(kind: str, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return two measurements of one truth, and draws around the first."""
+    rng = np.random.default_rng(number)
+    family = np.arange(6) % 2
+    truth = rng.normal(0, 0.03, (6, 6))
+    if kind == "families":
+        truth = 0.08 * (family[:, None] == family) + rng.normal(0, 0.005, (6, 6))
+    one, other = truth + rng.normal(0, 0.03, (2, 6, 6))
+    draws = one + rng.normal(0, 0.03, (60, 6, 6))
+    for matrix in (one, other, *draws):
+        np.fill_diagonal(matrix, 0.0)
+    return one, other, draws
+
+
+@pytest.mark.parametrize("kind", ["families", "without pattern"])
+def test_stated_stability_is_that_of_a_repetition(kind: str) -> None:
+    said, real = [], []
+    for number in range(24):
+        one, other, draws = repeat_twice(kind, number)
+        labels = cluster_stack(one[None], 2, "exact")[0]
+        again = cluster_stack(other[None], 2, "exact")
+        said.append(measure_stability(one, draws, labels, "exact").mean)
+        real.append(float(compare_labels(again, labels)[0]))
+    # the real index of one repetition scatters by 0.3: a standard error of 0.06
+    assert np.mean(said) == pytest.approx(np.mean(real), abs=0.18)
+
+
+def test_an_interval_from_no_agreement_to_all_of_it_says_nothing() -> None:
+    def make(low: float, high: float) -> GroupStability:
+        return GroupStability(50, np.eye(4), np.ones(4), 0.5, low, high, 0.1)
+
+    assert not make(0.0, 1.0).is_said
+    assert not make(-0.2, 0.97).is_said
+    assert make(0.3, 1.0).is_said
+
+
+def test_groups_that_are_bands_of_vocabulary_size_are_told() -> None:
+    rng = np.random.default_rng(0)
+    sizes = np.array([100, 120, 140, 900, 1000, 1100, 8000, 9000, 10_000, 11_000])
+    names = [f"t{i}" for i in range(10)]
+    # shared words are a share of the target's: the source's size decides
+    values = np.tile(np.log(sizes)[:, None] / 10, 10) + rng.normal(0, 0.005, (10, 10))
+    sized = {"vocabulary_sizes": dict(zip(names, sizes.tolist(), strict=True))}
+    matrix = RelevanceMatrix.from_array(values, names, "vocabulary", sized)
+    found = group_matrix(matrix, 3)
+    assert any("follow the size of the tasks' vocabularies" in m for m in describe_doubt(found))
+    assert found.groups.origin["follows_sizes"]["p_value"] < 0.05
+    dealt = np.random.default_rng(3).permutation(10)
+    mixed = RelevanceMatrix.from_array(values[np.ix_(dealt, dealt)], names, "vocabulary", sized)
+    assert not any("follow the size" in line for line in describe_doubt(group_matrix(mixed, 3)))
+
+
 def test_planted_groups_are_stable_and_those_of_noise_are_not(
     planted: GainBootstrap, nothing: GainBootstrap
 ) -> None:
@@ -208,7 +261,7 @@ def test_groups_are_written_with_their_stability_and_the_report_reads_it(
     assert pd.read_parquet(output.clusters)["stability"].between(0, 1).all()
     stability = read_stability(read_inputs(output.folder))
     assert stability.is_steady
-    assert any("stability over" in line for line in said)
+    assert any("a repetition of the study would agree" in line for line in said)
     assert not any("warning" in line for line in said)
 
 
@@ -244,10 +297,18 @@ def test_where_all_tasks_lose_they_are_left_alone_and_where_all_win_they_share(
         assert chosen.low > 0
 
 
-def test_with_one_seed_the_mean_alone_decides(tmp_path: Path) -> None:
-    groups, said = group(open_output(tmp_path / "out"), measure(PLANTED, seeds=1), None, "expected")
-    assert groups.origin["decision"]["verdict"] in ("all", "alone")
-    assert any("how noisy these gains are is not known" in line for line in said)
+@pytest.mark.parametrize(("level", "verdict"), [(0.1, "all"), (-0.1, "alone")])
+def test_with_one_seed_the_mean_alone_decides_and_it_is_said_why(
+    level: float, verdict: str, tmp_path: Path
+) -> None:
+    found = measure(PLANTED + level, seeds=1)
+    groups, said = group(open_output(tmp_path / "out"), found, None, "expected")
+    assert groups.origin["decision"]["verdict"] == verdict
+    opening = "no evidence for sharing" if verdict == "alone" else "share all"
+    assert opening in said[0]
+    (why,) = [line for line in said if "how noisy these gains are is not known" in line]
+    assert "dev predictions of two seeds or more" in why
+    assert "their mean alone decides" in why
 
 
 def test_other_groups_that_gain_more_are_told_in_one_line(

@@ -17,6 +17,9 @@ from analysis.gains.bootstrap import bootstrap_gains
 from hmnet.errors import InputError
 from relevance.cli import app
 from relevance.matrices.comparison import (
+    MatrixComparison,
+    _expect_by_chance,
+    _rank_all,
     compare_matrices,
     describe_matrix_comparison,
     disattenuate,
@@ -182,3 +185,55 @@ def test_the_command_compares_two_files_with_their_draws(
     assert "disattenuated" in printed
     app(["compare", "paper:table2", "paper:table3"], standalone_mode=False)
     assert "mean over 13 targets" in capsys.readouterr().out
+
+
+def compare_arrays(one: np.ndarray, other: np.ndarray, **options: Any) -> MatrixComparison:
+    names = [f"t{i}" for i in range(len(one))]
+    a, b = (RelevanceMatrix.from_array(values, names, "made") for values in (one, other))
+    return compare_matrices(a, b, **options)
+
+
+def test_a_random_ranking_has_the_stated_chance_level() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(8, 8))
+    found = [_rank_all(rng.normal(size=(8, 8)), truth, 3) for _ in range(100)]
+    chance = _expect_by_chance(truth, truth, 3)
+    assert np.mean(found, axis=0) == pytest.approx(chance, abs=0.04)
+
+
+def test_the_truth_itself_is_the_best_and_beyond_chance() -> None:
+    truth = np.random.default_rng(1).normal(size=(8, 8))
+    figures = compare_arrays(truth, truth, permutations=199).figures
+    assert figures["ndcg"].value == pytest.approx(1)
+    assert figures["regret"].value == 0
+    assert all(figure.p_value < 0.02 for figure in figures.values())
+
+
+def test_chance_and_regret_by_hand() -> None:
+    # sources of a target worth 3, 1, 0; the best of two drawn is 3 in two of three cases, else 1
+    values = np.array([[np.nan] * 4, [3.0] * 4, [1.0] * 4, [0.0] * 4])
+    values[0] = 0.0
+    values[3, 0] = 0.0
+    found = compare_arrays(values, values, top=2, permutations=1).figures["regret"]
+    # target 0: 3, 1, 0 -> 3 - (3 + 3 + 1) / 3 = 2/3; target 1: 0, 1, 0 -> 1 - 2/3 = 1/3
+    # targets 2 and 3: 0, 3, 0 and 0, 3, 1 -> 3 - 2 = 1 and 2/3
+    assert found.chance == pytest.approx((2 / 3 + 1 / 3 + 1 + 2 / 3) / 4)
+
+
+def test_noisy_draws_of_the_yardstick_lower_the_best_that_can_be_had() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.normal(size=(8, 8))
+    draws = truth + rng.normal(size=(60, 8, 8))
+    figures = compare_arrays(truth, truth, draws=(None, draws), permutations=1).figures
+    assert 0.3 < figures["spearman"].best < 0.95
+    assert figures["ndcg"].chance < figures["ndcg"].best < 1
+    assert figures["regret"].best > 0
+
+
+def test_a_target_without_values_has_no_row() -> None:
+    values = np.random.default_rng(3).normal(size=(6, 6))
+    empty = values.copy()
+    empty[:, 2] = np.nan
+    lines = list(describe_matrix_comparison(compare_arrays(empty, values), ("one", "two")))
+    assert "nothing to rank for t2" in lines
+    assert not any("NaN" in line for line in lines)

@@ -10,6 +10,10 @@ import pytest
 
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
+from relevance.groups.doubt import describe_doubt, group_matrix
+from relevance.matrices.gain_table import declares_gains
+from relevance.matrices.holes import fill_holes
+from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.own_table import read_own_table
 from relevance.measures.find import find_matrix
 
@@ -58,3 +62,83 @@ def test_a_parquet_of_another_kind_is_answered_with_the_way_in(tmp_path: Path) -
     pd.DataFrame({"a": [1.0]}).to_parquet(tmp_path / "m.parquet")
     with pytest.raises(InputError, match="A matrix of your own is read from a csv file"):
         find_matrix(Output(tmp_path), None, str(tmp_path / "m.parquet"))
+
+
+def write_table(folder: Path, content: str) -> Path:
+    path = folder / "own.csv"
+    path.write_text(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "holds"), [("task", None), ("gain", "gains"), ("Gain %", "gains"), ("%", None)]
+)
+def test_the_first_cell_says_gains_and_percent(
+    tmp_path: Path, header: str, holds: str | None
+) -> None:
+    matrix = read_own_table(write_table(tmp_path, SQUARE.replace("task", header)))
+    assert matrix.provenance.get("holds") == holds
+    assert declares_gains(matrix) == (holds == "gains")
+    assert matrix.to_frame().loc["x", "y"] == pytest.approx(0.015 if "%" in header else 1.5)
+
+
+def test_a_column_of_gains_in_percent_and_signs_of_percent_are_read(tmp_path: Path) -> None:
+    pairs = "a,b,608\na,c,-2\nb,a,1\nb,c,1\nc,a,1\nc,b,1\n"
+    matrix = read_own_table(write_table(tmp_path, f"source,target,gain %\n{pairs}"))
+    assert matrix.to_frame().loc["a", "b"] == pytest.approx(6.08)
+    signs = pairs.replace("608", "608 %")
+    matrix = read_own_table(write_table(tmp_path, f"source,target,value\n{signs}"))
+    assert matrix.to_frame().loc["a", "b"] == pytest.approx(6.08)
+
+
+def make_wide(holes: int, diagonal: str = "nan") -> str:
+    names = [f"t{i:02d}" for i in range(21)]  # 420 cells off the diagonal
+    rng = np.random.default_rng(0)
+    rows = [[f"{value:.3f}" for value in row] for row in rng.normal(0, 0.05, (21, 21))]
+    for i in range(21):
+        rows[i][i] = diagonal
+    for hole in range(holes):
+        rows[hole][hole + 1] = ""
+    lines = [",".join([name, *row]) for name, row in zip(names, rows, strict=True)]
+    return "\n".join([",".join(["gain", *names]), *lines])
+
+
+@pytest.mark.parametrize("diagonal", ["nan", "", "-", "inf", "1"])
+@pytest.mark.parametrize("k", [3, None])
+def test_a_diagonal_means_nothing_and_two_of_420_cells_may_be_empty(
+    tmp_path: Path, diagonal: str, k: int | None
+) -> None:
+    matrix = read_own_table(write_table(tmp_path, make_wide(2, diagonal)))
+    found = group_matrix(matrix, k)
+    assert sorted(found.groups.tasks) == sorted(matrix.tasks)
+    said = list(describe_doubt(found))
+    assert said[0].startswith("empty, and taken for what source and target have elsewhere: t00 to")
+
+
+def test_more_holes_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Missing: t00 to t01"):
+        read_own_table(write_table(tmp_path, make_wide(9)))
+
+
+def test_a_hole_is_filled_with_what_its_source_and_target_have() -> None:
+    values = np.add.outer([0.1, 0.0, -0.1, 0.0, 0.2, 0.0, 0.0, 0.0], np.linspace(-0.03, 0.04, 8))
+    truth, values[0, 1] = values[0, 1], np.nan
+    np.fill_diagonal(values, np.nan)
+    names = list("abcdefgh")
+    found = fill_holes(RelevanceMatrix.from_array(values, names, "mine", {"holds": "gains"}))
+    assert found.filled == (("a", "b"),)
+    assert found.matrix.to_frame().loc["a", "b"] == pytest.approx(truth)
+    assert (np.diag(found.matrix.to_frame()) == 0).all()
+
+
+def test_gains_by_another_name_keep_their_comparisons_and_percent_is_told() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(2, 3, (6, 6))
+    named = RelevanceMatrix.from_array(values, list("abcdef"), "mine", {"holds": "gains"})
+    said = list(describe_doubt(group_matrix(named, 2)))
+    assert any("call its values `gain %`" in line for line in said)
+    assert any(line.startswith("a task's mean gain") for line in said)
+    unnamed = RelevanceMatrix.from_array(values, list("abcdef"), "mine")
+    said = list(describe_doubt(group_matrix(unnamed, 2)))
+    assert any("nothing says that they are gains" in line for line in said)
+    assert not any("mean gain" in line for line in said)
