@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hmnet.folder.freshness import Sources, deriving, find_stale
     from hmnet.folder.integrity import Problem, redo, verify
     from hmnet.folder.outputs import DEFAULT_FOLDER, Output, find_output_folder, open_output
     from hmnet.folder.status import describe_status
@@ -29,9 +30,12 @@ __all__ = [
     "TASKS",
     "Output",
     "Problem",
+    "Sources",
+    "deriving",
     "describe_status",
     "describe_tasks",
     "find_output_folder",
+    "find_stale",
     "open_output",
     "redo",
     "verify",

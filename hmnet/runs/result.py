@@ -72,6 +72,19 @@ def read_result(path: Path) -> RunResult:
     return result
 
 
+def read_outcome(path: Path) -> str:
+    """Return a digest of the numbers in a `result.json`: scores and predictions, not the time.
+
+    Empty where there is no such file, or it cannot be read.
+    """
+    try:
+        content = read_json(path)
+        files = {k: v for k, v in dict(content["files"]).items() if k.startswith("predictions/")}
+        return digest(canonical_json([content["scores"], files]))
+    except (InputError, KeyError, TypeError, ValueError):
+        return ""
+
+
 def _sign(fields: Mapping[str, object]) -> str:
     """Return the digest of a result's fields as they are written, whichever there are."""
     rest = {name: value for name, value in fields.items() if name not in ("own", "schema")}

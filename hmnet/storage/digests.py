@@ -6,6 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from hmnet.storage.regular import open_regular
+
 
 def canonical_json(value: object) -> str:
     """Return JSON with sorted keys and no spaces: equal values give equal text."""
@@ -22,10 +24,20 @@ def digest(*parts: bytes | str) -> str:
     return state.hexdigest()
 
 
+def digest_bytes(content: bytes) -> str:
+    """Return what `digest_file` gives for a file of this content."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 def digest_file(path: Path) -> str:
-    """Return 32 hex digits (BLAKE2b) of a file's content."""
+    """Return 32 hex digits (BLAKE2b) of a regular file's content.
+
+    Raises:
+        NotRegularError: if it is a folder, a pipe or a device.
+        OSError: if it cannot be read.
+    """
     state = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(1 << 20):
             state.update(chunk)
     return state.hexdigest()

@@ -1,11 +1,11 @@
 """Bytes and lines written so that a reader never sees half of them.
 
-A write goes to a temporary file in the same folder, is synced, then renamed.
+A write goes to a temporary file in the same folder, is synced, then renamed; in an output folder,
+its digest stands in the manifest before (`hmnet.storage.manifest`).
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hmnet.errors import WriteError, describe_write
+from hmnet.storage.manifest import announced
+from hmnet.storage.replacing import read_umask, replace_file
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -23,7 +25,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
+        with announced(path, content):
+            replace_file(path, content)
     except OSError as error:
         raise WriteError(describe_write(error, path)) from error
 
@@ -53,7 +56,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-        part.chmod(0o777 & ~_umask())  # its own is for one user only
+        part.chmod(0o777 & ~read_umask())  # its own is for one user only
     except OSError as error:
         raise WriteError(describe_write(error, folder)) from error
     try:
@@ -65,23 +68,3 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         raise WriteError(describe_write(error, folder)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    value = os.umask(0)
-    os.umask(value)
-    return value

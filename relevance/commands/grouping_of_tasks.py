@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from hmnet.folder.freshness import Sources, deriving, note_files
 from hmnet.folder.outputs import Output, find_output_folder, open_output
+from hmnet.seeding import check_seed
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import resolve_study
 from relevance.groups.doubt import describe_doubt, group_matrix, parse_k, write_manual_groups
 from relevance.groups.published import compare_with_published
 from relevance.matrices.draws import find_draws, read_draws
-from relevance.matrices.find import find_matrix
+from relevance.matrices.find import find_matrix, find_measured
 from relevance.matrices.manual import manual_groups, manual_matrix
 
 
@@ -25,16 +27,18 @@ def run_cluster(
         k: number of groups, or `auto`.
     """
     count = parse_k(k)
-    if source != "manual":  # refused before a folder is made
-        find_matrix(Output(find_output_folder(out)), study, source)
-    output = open_output(out)
+    check_seed(seed)
     if source == "manual":
-        yield from _take_manual(output, study)
+        yield from _take_manual(open_output(out), study)
         return
+    output = Output(find_output_folder(out))
     matrix = find_matrix(output, study, source)
     draws = read_draws(find_draws(output, source), matrix)
     found = group_matrix(matrix, count, method, seed, draws)
-    written = found.write(output)
+    path = find_measured(output, source)
+    open_output(out)  # not before: nothing is left of a command that is refused
+    with deriving(Sources("relevance cluster", files=note_files(output, *[path] if path else []))):
+        written = found.write(output)
     yield from describe_doubt(found)
     yield from describe_groups(found.groups, written)
 
@@ -42,7 +46,9 @@ def run_cluster(
 def _take_manual(output: Output, study: Path | None) -> Iterator[str]:
     tasks = resolve_study(output.folder, study).tasks.values()
     groups = manual_groups(tasks)
-    yield from describe_groups(groups, write_manual_groups(output, groups, manual_matrix(tasks)))
+    with deriving(Sources("relevance cluster --matrix manual")):
+        written = write_manual_groups(output, groups, manual_matrix(tasks))
+    yield from describe_groups(groups, written)
 
 
 def describe_groups(groups: Groups, written: tuple[Path, ...]) -> Iterator[str]:

@@ -76,7 +76,7 @@ def measure_round(
     prepared, plan = _plan(output, study, options)
     summary = train_sweep(output, prepared, plan, workers)
     measurement = measure_sweep(prepared, plan, output.runs, options.measure)
-    problems = list(write_measurement(output, plan, measurement, summary))
+    problems = list(write_measurement(output, study, measurement, plan, summary))
     yield from describe_measurement(measurement)
     raise_failures(summary, *problems)
     return measurement

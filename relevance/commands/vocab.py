@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hmnet.folder.freshness import Sources, deriving, note_study
 from hmnet.folder.outputs import Output
 from hmnet.study.study import Study
 from relevance.vocabulary.study_vocabulary import measure_study_vocabulary
@@ -14,6 +15,8 @@ def run_vocab(
 ) -> Iterator[str]:
     """Measure vocabulary co-occurrence; write `vocab.parquet`."""
     matrix = measure_study_vocabulary(study, tokenizer, unit, equation)
-    matrix.write(output.vocab)
+    sources = Sources("relevance vocab", note_study(output, study, ()))
+    with deriving(sources):
+        matrix.write(output.vocab)
     yield matrix.to_frame().mul(100).round(2).to_string()
     yield f"wrote {output.vocab}"

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from analysis.scores.collapse import is_constant
 from hmnet.errors import InputError
-from hmnet.runs.result import FAILURE_SCHEMA, RunFailure, RunResult, read_result
+from hmnet.runs.result import FAILURE_SCHEMA, RunFailure, RunResult, check_files, read_result
 from hmnet.runs.spec import RunSpec, read_spec
 from hmnet.storage.documents import read_document
 
@@ -139,6 +139,8 @@ def _read_run(path: Path) -> RunRecord | FailedRun | Literal["running", "unfinis
     if (path / "result.json").exists():
         spec = read_spec(path / "spec.json")
         result = read_result(path / "result.json")
+        names = ("metrics.jsonl", *(f"predictions/{name}.parquet" for name in spec.names))
+        check_files(path, {name: result.files[name] for name in names if name in result.files})
         return RunRecord(path, spec, result, _check_predictions(path, spec))
     if (path / ".running").exists():
         return "running"
