@@ -125,6 +125,18 @@ def tell_stale(output: Output, *paths: Path) -> None:
         _LOG.warning("note: %s", text)
 
 
+def is_measured_with(output: Output, path: Path, source: Path) -> bool:
+    """Tell whether a file was made from another one as that is now; true where it is not known.
+
+    False where `path` is not there.
+    """
+    if not path.exists():
+        return False
+    manifest, name = read_manifest(output.folder), _name(output, path)
+    noted = manifest.find_sources(name, digest_file(path)).get("files", {})
+    return bool(noted.get(_name(output, source), _digest(source)) == _digest(source))
+
+
 class _Judge:
     """Judges files by a manifest; each file, run and setting is looked at once."""
 
