@@ -35,6 +35,7 @@ from hmnet.errors import InputError, raise_problems
 from hmnet.storage.digests import canonical_json, digest
 from hmnet.storage.documents import read_document, to_plain, write_document
 from hmnet.storage.files import write_bytes
+from hmnet.storage.regular import open_regular
 from hmnet.study.settings import STRICT, DataSettings
 from hmnet.study.tasks import Task
 
@@ -258,11 +259,17 @@ def _load_split_data(path: Path, split: str, summary: SplitSummary) -> SplitData
     return SplitData(**arrays, truncated=summary.truncated)
 
 
+_NPY = b"\x93NUMPY"
+
+
 def _map_array(path: Path) -> npt.NDArray[Any]:
     """Map a file; as a plain array, whose slices cost less than those of `np.memmap`."""
     try:
+        with open_regular(path) as file:  # an archive is what `np.load` would open too
+            if file.read(len(_NPY)) != _NPY:
+                raise ValueError("something else")
         return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
         raise InputError(f"{path}: the file should be a numpy array. Found: {error}.") from None
 
 

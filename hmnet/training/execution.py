@@ -27,6 +27,8 @@ from hmnet.runs.store import RunStore
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.documents import read_document, to_plain
 from hmnet.storage.files import append_line, write_bytes
+from hmnet.storage.limits import MAX_LOSSES_BYTES
+from hmnet.storage.regular import read_text
 from hmnet.study.metrics import score
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
@@ -245,7 +247,7 @@ class _LossLog:
 
     def _drop_from(self, step: int) -> None:
         """Keep the first `step` lines (one per step)."""
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        lines = read_text(self.path, MAX_LOSSES_BYTES).splitlines() if self.path.exists() else []
         kept = [line for line in lines[:step] if line.endswith("}")]
         write_bytes(self.path, "".join(line + "\n" for line in kept).encode())
 

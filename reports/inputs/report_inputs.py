@@ -34,7 +34,7 @@ from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
 from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
-from reports.inputs.checked_tables import read_columns, read_with_origin
+from reports.inputs.checked_tables import check_own, read_columns, read_with_origin
 from reports.inputs.hierarchy_sweeps import (
     CombinationSweep,
     LayerSweep,
@@ -217,6 +217,7 @@ class _Reader:
         if not path.exists():
             return None
         try:
+            check_own(path)
             return load(path)
         except InputError as error:
             # The folder's own path is left out: the report says the same wherever it lies.
