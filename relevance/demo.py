@@ -11,6 +11,7 @@ from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.planted import PLANTED_DATA, PLANTED_TRAINING, Planted, write_planted
+from hmnet.seeding import check_seed
 from hmnet.storage.documents import write_document
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study, write_study
@@ -36,6 +37,7 @@ def run_demo(out: Path, seed: int, workers: int | None) -> Iterator[str]:
         seed: decides texts, encoder and training.
         workers: processes; None for one per core.
     """
+    check_seed(seed)
     output = open_output(out)
     yield "planting 13 synthetic tasks"
     planted = write_planted(output.folder / "planted", seed)

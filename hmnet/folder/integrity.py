@@ -20,6 +20,7 @@ from hmnet.folder.outputs import Output
 from hmnet.runs.result import check_files, read_result
 from hmnet.runs.spec import read_spec
 from hmnet.runs.store import RunStore
+from hmnet.storage.digests import digest_file
 from hmnet.storage.documents import read_json
 from hmnet.storage.manifest import (
     MANIFEST_FILE,
@@ -31,6 +32,7 @@ from hmnet.storage.manifest import (
 from hmnet.storage.tables import read_parquet
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import load_study
+from hmnet.study.study_origin import read_origin
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,18 @@ def describe_doubts(output: Output) -> Iterator[str]:
     Raises:
         InputError: if the manifest is not as it was written.
     """
+    yield from _describe_study(output)
     yield from find_stale(output)
     if names := list_unrecorded(output):
         shown = ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
         yield f"not in the manifest, so not compared with what was written: {shown}"
+
+
+def _describe_study(output: Output) -> Iterator[str]:
+    """Yield that the study file is not as it was recorded: a person edited it, or a disk did."""
+    origin, path = read_origin(output.folder), output.study_file
+    if origin is not None and path.exists() and digest_file(path) != origin.copy:
+        yield f"{path.name} was edited since it was recorded"
 
 
 def list_unrecorded(output: Output) -> list[str]:

@@ -13,6 +13,7 @@ manifest is read as it is; `relevance verify` says which.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -157,6 +158,8 @@ def announced(path: Path, content: bytes) -> Iterator[None]:
         return
     folder, name = home
     with FileLock(folder / _LOCK_FILE):
+        for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            part.unlink(missing_ok=True)  # of a write that a kill cut off: no other is under way
         _write(folder, _add(_read_or_begin(folder), name, path, content))
         yield
 
