@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from hmnet.storage.regular import open_regular
@@ -22,6 +23,15 @@ def digest(*parts: bytes | str) -> str:
         state.update(len(content).to_bytes(8, "little"))
         state.update(content)
     return state.hexdigest()
+
+
+def sign(fields: Mapping[str, object]) -> str:
+    """Return the digest of a document's fields as they are written, all but `own` and `schema`.
+
+    It stands in the document as `own`, by which an altered one is found.
+    """
+    rest = {name: value for name, value in fields.items() if name not in ("own", "schema")}
+    return digest(canonical_json(rest))
 
 
 def digest_bytes(content: bytes) -> str:
