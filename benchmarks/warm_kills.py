@@ -256,7 +256,9 @@ class Bench:
 def measure(folder: Path, kills: int, each: int, tally: Tally) -> None:
     """Run an undisturbed folder, then disturbed ones until there were enough kills."""
     bench = Bench(folder, folder / "study.toml")
-    made = fork(lambda: write_small_study(folder, 0), folder / "log")  # no thread is to be forked
+    made = fork(
+        lambda: write_small_study(folder, 0, 64, 1), folder / "log"
+    )  # no thread is to be forked
     bench.check("the study", wait(made))
     usual = bench.run_alone(folder / "alone")
     typer.echo(f"undisturbed: {sum(seconds for seconds, _ in usual):.0f} s", err=True)
