@@ -242,6 +242,7 @@ class Bench:
                 tally.chosen += at is not None
             self.check(command, wait(self.start(command, out)))
             wait(watcher, 0.0)
+            typer.echo(f"{command}: {tally.kills[command]} kills so far", err=True)
         tally.said += seen.read_text().splitlines() if seen.exists() else []
         seen.unlink(missing_ok=True)
 

@@ -304,7 +304,7 @@ def _map_array(path: Path) -> npt.NDArray[Any]:
             if file.read(len(_NPY)) != _NPY:
                 raise ValueError("something else")
         return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+    except Exception as error:  # noqa: BLE001 (a damaged header raises nearly anything)
         raise InputError(f"{path}: the file should be a numpy array. Found: {error}.") from None
 
 
