@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shlex
 import signal
 import sys
@@ -129,6 +130,7 @@ def _end(work: Callable[[], object]) -> NoReturn:
         work()
         code = 0
     except RelevanceError as error:
+        code = error.exit_code
         sys.stderr.write(f"error: {error}\n")
     except SystemExit as end:
         code = int(end.code or 0)
@@ -206,6 +208,7 @@ class Bench:
 
     folder: Path
     study: Path
+    commands: Sequence[str] = COMMANDS
 
     def start(self, command: str, out: Path, at: int | None = None) -> int:
         """Start a command on an output folder; return its process."""
@@ -215,7 +218,7 @@ class Bench:
     def run_alone(self, out: Path) -> list[tuple[float, int]]:
         """Run every command undisturbed; return the seconds and the writes of each."""
         found = []
-        for command in COMMANDS:
+        for command in self.commands:
             began = time.monotonic()
             self.check(command, wait(self.start(command, out)))
             seconds = time.monotonic() - began
@@ -227,7 +230,7 @@ class Bench:
     ) -> None:
         """Run every command, killed so many times before it may end."""
         seen = self.folder / "seen"
-        for command, (seconds, writes) in zip(COMMANDS, usual, strict=True):
+        for command, (seconds, writes) in zip(self.commands, usual, strict=True):
             watcher = fork(lambda: look_again(out, seen), self.folder / "log")
             for number in range(each):
                 if number % 2 and writes:
@@ -254,9 +257,9 @@ class Bench:
             raise RuntimeError("\n".join([f"{command} ended with {code}", *log]))
 
 
-def measure(folder: Path, kills: int, each: int, tally: Tally) -> None:
+def measure(folder: Path, commands: Sequence[str], kills: int, each: int, tally: Tally) -> None:
     """Run an undisturbed folder, then disturbed ones until there were enough kills."""
-    bench = Bench(folder, folder / "study.toml")
+    bench = Bench(folder, folder / "study.toml", commands)
     made = fork(
         lambda: write_small_study(folder, 0, 64, 1), folder / "log"
     )  # no thread is to be forked
@@ -277,6 +280,7 @@ def run(
     kills: Annotated[int, typer.Option(help="Kills in all, at least.", min=1)] = 100,
     each: Annotated[int, typer.Option(help="Most kills of a command in a folder.", min=1)] = 6,
     seed: Annotated[int, typer.Option(help="Seed of the moments.")] = 0,
+    only: Annotated[str, typer.Option(help="Commands that fit this expression.")] = "",
 ) -> None:
     """Kill every command at random and at chosen moments; compare what is left."""
     random.seed(seed)
@@ -285,7 +289,8 @@ def run(
     _ = (relevance.commands.run_pairwise, reports.write_report)  # imported before the first fork
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="relevance-kills-") as name:
-        measure(Path(name), kills, each, tally)
+        chosen = [command for command in COMMANDS if re.search(only, command)]
+        measure(Path(name), chosen, kills, each, tally)
     for command, count in tally.kills.items():
         typer.echo(f"{count:4} kills of {command}")
     typer.echo(
