@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hmnet.errors import InputError, shorten
+from hmnet.folder.freshness import find_stale
 from hmnet.folder.outputs import Output, find_output_folder
 from hmnet.jobs.processes import is_owner_alive
 from hmnet.jobs.progress_file import SILENT_S, ProgressRecord, list_records
@@ -68,6 +69,7 @@ def _describe(output: Output) -> Iterator[str]:
     width = max(len(path.name) for path, _ in stages)
     for path, command in stages:
         yield f"  {path.name:{width}}  {_describe_stage(path, command)}"
+    yield from _describe_stale(output)
     states = find_states(output.runs.folder)
     yield (
         f"runs: {len(states.done)} done, {len(states.running)} begun, "
@@ -80,6 +82,13 @@ def _describe(output: Output) -> Iterator[str]:
     yield from _describe_begun(output, record, states.running)
     yield from _describe_failures(output, states.failed)
     yield f"next: {_find_next(output, stages, states, record)}"
+
+
+def _describe_stale(output: Output) -> list[str]:
+    try:
+        return find_stale(output)
+    except InputError as error:
+        return list(error.problems)
 
 
 def _list_stages(output: Output) -> list[tuple[Path, str]]:

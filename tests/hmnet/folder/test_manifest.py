@@ -26,6 +26,7 @@ from hmnet.folder.freshness import (
 )
 from hmnet.folder.integrity import describe_doubts, verify
 from hmnet.folder.outputs import Output, open_output
+from hmnet.folder.status import describe_status
 from hmnet.runs.mixture import describe_studies, describe_versions
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
@@ -218,6 +219,7 @@ def test_a_matrix_of_other_settings_is_said_with_the_command_that_renews_it(
     with caplog.at_level(logging.WARNING):
         app(["cluster", "--k", "2", "--out", str(output.folder)], standalone_mode=False)
     assert matrix in caplog.text
+    assert matrix in list(describe_status(output))
     write_report(output.folder)
     page = output.report.read_text()
     assert "study.toml has other settings now" in page
