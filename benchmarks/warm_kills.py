@@ -163,7 +163,8 @@ def run_command(words: Sequence[str], at: int | None, count: Path) -> None:
 
 def look_again(out: Path, log: Path) -> None:
     """Verify a folder again and again, and have what is damaged redone; note what was found."""
-    while True:
+    parent = os.getppid()
+    while os.getppid() == parent:
         if (out / "output.json").exists():
             problems = list(verify(Output(out)))
             with log.open("a") as file:
