@@ -70,14 +70,14 @@ class Tally:
     settled: dict[Path, str] = field(default_factory=dict)
 
 
-def write_small_study(folder: Path, seed: int) -> Path:
+def write_small_study(folder: Path, seed: int, rows: int = 150, epochs: int = 3) -> Path:
     """Write three planted tasks, an encoder and the study of them; return the study's file."""
-    planted = write_planted(folder, seed, train_rows=150, dev_rows=60)
+    planted = write_planted(folder, seed, train_rows=rows, dev_rows=60)
     study = Study(
         tasks={name: planted.tasks[name] for name in TASKS},
         model=str(planted.encoder),
         data_folder=planted.data,
-        training=TrainingSettings(epochs=3, batch_size=8, learning_rate=2e-3),
+        training=TrainingSettings(epochs=epochs, batch_size=8, learning_rate=2e-3),
         rows=DataSettings(max_length=48),
     )
     write_study(folder / "study.toml", study)

@@ -64,13 +64,21 @@ def raise_problems(problems: Iterable[str]) -> None:
         raise InputError(*found)
 
 
-def describe_write(error: OSError, path: object) -> str:
-    """Return one sentence for a write that failed: the disk is full, the folder read-only, ..."""
+def describe_write(error: OSError, path: object = None) -> str:
+    """Return one sentence for a write that failed: the disk is full, the folder read-only, ...
+
+    Args:
+        path: the file; None where the error does not name it.
+    """
     reason = error.strerror or str(error)
     return (
-        f"File `{path}` should be writable. Found: {reason}. What is finished "
+        f"{_name_file(path)} should be writable. Found: {reason}. What is finished "
         "is kept; once it can be written, the same command goes on."
     )
+
+
+def _name_file(path: object) -> str:
+    return "A file, which the system does not name," if path is None else f"File `{path}`"
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -254,15 +254,18 @@ def verify(
 ) -> None:
     """Check every file of the output folder; the exit code is not zero if one is damaged."""
     from hmnet.errors import InputError
-    from hmnet.folder.integrity import discard_damaged
+    from hmnet.folder.integrity import describe_doubts, discard_damaged
     from hmnet.folder.integrity import verify as find_problems
     from hmnet.folder.outputs import open_output
 
-    problems = list(find_problems(open_output(out, create=False)))
+    output = open_output(out, create=False)
+    problems = list(find_problems(output))
     if redo and (again := discard_damaged(problems)):
         typer.echo(f"to be done again by the next command: {', '.join(again)}")
     if problems:
         raise InputError(*(problem.text for problem in problems))
+    for line in describe_doubts(output):
+        typer.echo(line)
     typer.echo("every file is whole")
 
 

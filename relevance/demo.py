@@ -6,10 +6,12 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from analysis.partitions.agreement import compare_groups
+from hmnet.folder.freshness import Sources, deriving, note_files, note_study
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.planted import PLANTED_DATA, PLANTED_TRAINING, Planted, write_planted
+from hmnet.seeding import check_seed
 from hmnet.storage.documents import write_document
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study, write_study
@@ -35,6 +37,7 @@ def run_demo(out: Path, seed: int, workers: int | None) -> Iterator[str]:
         seed: decides texts, encoder and training.
         workers: processes; None for one per core.
     """
+    check_seed(seed)
     output = open_output(out)
     yield "planting 13 synthetic tasks"
     planted = write_planted(output.folder / "planted", seed)
@@ -43,7 +46,8 @@ def run_demo(out: Path, seed: int, workers: int | None) -> Iterator[str]:
     chosen = Workers.choose(workers=workers)
     yield "measuring vocabulary relevance"
     vocabulary = measure_study_vocabulary(study, None, "wordpiece", 2)
-    vocabulary.write(output.vocab)
+    with deriving(Sources("relevance demo", note_study(output, study, ()))):
+        vocabulary.write(output.vocab)
     yield "fine-tuning every task and every pair"
     gains = (yield from measure_round(output, study, chosen)).matrix
     groups = yield from _find_groups(output, gains, planted, seed)
@@ -76,11 +80,14 @@ def _find_groups(
     """Group the tasks, record how well what was planted is found, and describe both."""
     draws = read_draws(output.draws, gains)
     found = group_matrix(gains, len(planted.truth.groups), METHOD, seed, draws)
-    found.write(output)
+    sources = Sources("relevance demo", files=note_files(output, output.pairwise))
+    with deriving(sources):
+        found.write(output)
     yield from describe_doubt(found)
     recovery = compare_methods(gains, found.groups, planted.truth, seed)
     record = PlantedRecord(planted.description, dict(planted.truth.groups), recovery)
-    write_document(output.planted, PLANTED_SCHEMA, record)
+    with deriving(sources):
+        write_document(output.planted, PLANTED_SCHEMA, record)
     yield f"groups found: {show_groups(found.groups)}"
     yield f"groups planted: {show_groups(planted.truth)}"
     yield f"adjusted Rand index of the two: {recovery.adjusted_rand_index:.2f}"

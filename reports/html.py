@@ -21,8 +21,10 @@ import jinja2
 from markupsafe import Markup
 
 from hmnet.errors import InputError, suggest
+from hmnet.folder.freshness import Sources, deriving, note_files
 from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
+from hmnet.storage.manifest import list_recorded
 from hmnet.version import VERSION
 from relevance.matrices.comparison import measure_rank_agreement
 from relevance.matrices.gain_table import Gain, GainTable, PairGains
@@ -73,8 +75,16 @@ def write_report(out: Path, focus: str | None = None) -> Path:
         _check_focus(focus, inputs)
     path = Output(out).report
     text = render_report(replace(inputs, focus=focus))
-    write_bytes(path, text.encode("utf-8", errors="replace"))
+    with deriving(Sources("relevance report", files=note_files(Output(out), *_list_shown(out)))):
+        write_bytes(path, text.encode("utf-8", errors="replace"))
     return path
+
+
+def _list_shown(out: Path) -> list[Path]:
+    try:
+        return [path for path in list_recorded(out) if path != Output(out).report]
+    except InputError:  # the page says so
+        return []
 
 
 def _check_focus(focus: str, inputs: ReportInputs) -> None:

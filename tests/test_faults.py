@@ -21,7 +21,7 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.store import RunStore
-from hmnet.storage import files
+from hmnet.storage import replacing as files
 from hmnet.storage.files import write_bytes
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.study import load_study

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from hmnet.errors import InputError
+from hmnet.folder.freshness import tell_stale
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
@@ -74,6 +75,7 @@ def _plan_job(output: Output, study: Study, design: Design) -> Job:
     """Return the job of the design, with the study's data and encoder at hand."""
     file = design.groups_file or output.groups
     groups = Groups.read(file)
+    tell_stale(output, file)
     groups.check_tasks(study.tasks, str(file))
     prepared = prepare_study(study, output.data)
     parts = design.hierarchy

@@ -32,7 +32,7 @@ def run_app(app: typer.Typer) -> NoReturn:
             os._exit(error.exit_code)
         sys.exit(error.exit_code)
     except OSError as error:  # a folder, a lock or a log; files have errors of their own
-        typer.echo(f"error: {describe_write(error, error.filename or 'unknown')}", err=True)
+        typer.echo(f"error: {describe_write(error, error.filename)}", err=True)
         sys.exit(1)
     sys.exit(0)
 

@@ -30,6 +30,7 @@ NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", ":": "colo
 _SEP_LINE = re.compile(r"sep=(.)\s*")
 _ROWS_PER_CHUNK = 2**16  # bounds the memory of Python's own strings
 _SAMPLE_LINES = 100
+_SNIFFED_CHARS = 4096  # guessing takes time by the square of the text
 _SHOWN_LINES = 3
 
 
@@ -155,7 +156,7 @@ def _sniff(lines: Sequence[str], default: str) -> str:
     import clevercsv
 
     try:
-        found = clevercsv.Sniffer().sniff("".join(lines), delimiters=list(NAMES))
+        found = clevercsv.Sniffer().sniff("".join(lines)[:_SNIFFED_CHARS], delimiters=list(NAMES))
     except (clevercsv.Error, csv.Error):
         return default
     return str(found.delimiter) if found is not None and found.delimiter in NAMES else default

@@ -16,7 +16,7 @@ from hmnet.data.rows import Rows, list_needed
 from hmnet.data.text_files import FormatError
 from hmnet.errors import InputError, first_line
 from hmnet.storage import limits
-from hmnet.storage.regular_files import POINTER
+from hmnet.storage.regular_files import POINTER, check_regular, open_regular
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".tsv", ".json")
 """Formats of local files, in the order in which they are looked for."""
@@ -55,7 +55,7 @@ def read_file(path: Path, wanted: Sequence[str], where: str) -> Rows:
     """
     suffix = split_name(path)[1]
     try:
-        limits.check_most(path.stat().st_size, limits.MAX_FILE_BYTES, "bytes")
+        limits.check_most(check_regular(path), limits.MAX_FILE_BYTES, "bytes")
         _check_content(path)
         rows = _find_reader(suffix)(path, wanted)
         limits.check_most(rows.table.num_rows, limits.MAX_ROWS, "rows")
@@ -70,7 +70,7 @@ def read_file(path: Path, wanted: Sequence[str], where: str) -> Rows:
 
 def _check_content(path: Path) -> None:
     """Refuse what often lies in the place of a file."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         first = file.read(64)
     if first.startswith(POINTER):
         raise FormatError("a pointer of Git LFS in place of the rows; `git lfs pull` fetches them")

@@ -13,11 +13,12 @@ Legend: N examples, M tokens of a split in all.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,9 +33,10 @@ from hmnet.data.row_sampling import sample_rows
 from hmnet.data.summary import SplitSummary, summarise
 from hmnet.data.tokens import SplitData, identify_tokenizer, tokenise
 from hmnet.errors import InputError, raise_problems
-from hmnet.storage.digests import canonical_json, digest
-from hmnet.storage.documents import read_document, to_plain, write_document
+from hmnet.storage.digests import canonical_json, digest, digest_bytes, digest_file, sign
+from hmnet.storage.documents import parse_document, read_json, to_plain, write_document
 from hmnet.storage.files import write_bytes
+from hmnet.storage.regular_files import open_regular
 from hmnet.study.settings import STRICT, DataSettings
 from hmnet.study.tasks import Task
 
@@ -87,6 +89,8 @@ class TaskDataRecord:
         sources: split to its `source_key`.
         splits: split to what it holds.
         notes: see `TaskData`.
+        texts: split to the digest of its texts' hashes; empty in older documents, as the next.
+        own: digest of all the rest (`hmnet.storage.digests.sign`).
     """
 
     task: str
@@ -96,6 +100,25 @@ class TaskDataRecord:
     sources: Mapping[str, str]
     splits: Mapping[str, SplitSummary]
     notes: tuple[str, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    own: str = ""
+
+
+def read_record(folder: Path) -> TaskDataRecord:
+    """Read the `data.json` of a folder: the one reader of it, which no altered one passes.
+
+    Raises:
+        InputError: if it is missing, or not as it was written.
+    """
+    path = folder / "data.json"
+    content = read_json(path)
+    record = parse_document(content, DATA_SCHEMA, TaskDataRecord, str(path))
+    if record.own and sign(content) != record.own:
+        raise InputError(
+            f"{path}: the file should be as it was written. It was altered. Delete the folder; the "
+            "rows are tokenised again when needed."
+        )
+    return record
 
 
 def prepare(
@@ -133,7 +156,14 @@ def prepare(
         summaries = {split: summarise(data, task) for split, data in splits.items()}
         notes = tuple(f"split `{split}`: {n}" for split, rows in raw.items() for n in rows.notes)
         record = TaskDataRecord(
-            task.name, fingerprint, tokenizer_id, settings, sources, summaries, notes
+            task.name,
+            fingerprint,
+            tokenizer_id,
+            settings,
+            sources,
+            summaries,
+            notes,
+            {split: digest_bytes(_to_npy(found)) for split, found in hashes.items()},
         )
         _write(path, splits, hashes, record)
     return load(path, task)
@@ -164,7 +194,7 @@ def find_problems(task: Task, data_dir: Path | None = None) -> tuple[str, ...]:
 def was_prepared(task: Task, sources: Mapping[str, str], folder: Path) -> bool:
     """Tell whether `folder` holds rows that were read from the same sources before."""
     return any(
-        read_document(path, DATA_SCHEMA, TaskDataRecord).sources == sources
+        read_record(path.parent).sources == sources
         for path in folder.glob(f"{task.name}-{'?' * 10}/data.json")
     )
 
@@ -175,7 +205,7 @@ def load(path: Path, task: Task) -> TaskData:
     Raises:
         InputError: if it is not complete, is damaged, or holds another task.
     """
-    record = read_document(path / "data.json", DATA_SCHEMA, TaskDataRecord)
+    record = read_record(path)
     if (record.task, set(record.splits)) != (task.name, set(task.splits)):
         raise InputError(
             f"{path}: the folder should hold the splits {list(task.splits)} of task "
@@ -209,10 +239,16 @@ def verify_folder(path: Path) -> None:
     Raises:
         InputError: if something is missing, damaged, or not what the fingerprint stands for.
     """
-    record = read_document(path / "data.json", DATA_SCHEMA, TaskDataRecord)
+    record = read_record(path)
     splits = {
         split: _load_split_data(path, split, summary) for split, summary in record.splits.items()
     }
+    for split, expected in record.texts.items():
+        if digest_file(file := path / f"{split}.{TEXTS}.npy") != expected:
+            raise InputError(
+                f"{file}: the file should be as it was written. It was altered. Delete the folder; "
+                "the rows are tokenised again when needed."
+            )
     found = _fingerprint(splits, record.tokenizer, record.settings.max_length)
     if found != record.fingerprint:
         raise InputError(
@@ -291,11 +327,17 @@ def _load_split_data(path: Path, split: str, summary: SplitSummary) -> SplitData
     return SplitData(**arrays, truncated=summary.truncated)
 
 
+_NPY = b"\x93NUMPY"
+
+
 def _map_array(path: Path) -> npt.NDArray[Any]:
     """Map a file; as a plain array, whose slices cost less than those of `np.memmap`."""
     try:
+        with open_regular(path) as file:  # an archive is what `np.load` would open too
+            if file.read(len(_NPY)) != _NPY:
+                raise ValueError("something else")
         return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 (a damaged header raises nearly anything)
         raise InputError(f"{path}: the file should be a numpy array. Found: {error}.") from None
 
 
@@ -314,7 +356,8 @@ def _write(
             for name in ARRAYS:
                 write_bytes(part / f"{split}.{name}.npy", _to_npy(getattr(data, name)))
             write_bytes(part / f"{split}.{TEXTS}.npy", _to_npy(hashes[split]))
-        write_document(part / "data.json", DATA_SCHEMA, record)
+        signed = dataclasses.replace(record, own=sign(to_plain(record)))
+        write_document(part / "data.json", DATA_SCHEMA, signed)
         part.chmod(path.parent.stat().st_mode & 0o777)  # mkdtemp's own is for one user only
         shutil.rmtree(path, ignore_errors=True)  # a damaged one
         part.rename(path)

@@ -17,6 +17,7 @@ from typing import IO, TextIO
 
 from hmnet.errors import shorten
 from hmnet.storage import limits
+from hmnet.storage.regular_files import check_regular, open_regular
 
 _CHUNK_BYTES = 2**20
 _MOST_GUESSED_BYTES = 256 * 2**20
@@ -47,10 +48,11 @@ class Encoding:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file, unpacked if its name ends in `.gz`."""
+    """Open a regular file, unpacked if its name ends in `.gz`."""
+    check_regular(path)
     if path.suffix.lower() == ".gz":
         return io.BufferedReader(gzip.open(path))
-    return path.open("rb")
+    return open_regular(path)
 
 
 def open_text(path: Path, encoding: Encoding) -> TextIO:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hmnet.folder.freshness import Sources, deriving, find_stale
     from hmnet.folder.integrity import Problem, discard_damaged, verify
     from hmnet.folder.outputs import DEFAULT_FOLDER, Output, find_output_folder, open_output
     from hmnet.folder.status import Stage, describe_status
@@ -29,11 +30,14 @@ __all__ = [
     "TASKS",
     "Output",
     "Problem",
+    "Sources",
     "Stage",
+    "deriving",
     "describe_status",
     "describe_tasks",
     "discard_damaged",
     "find_output_folder",
+    "find_stale",
     "open_output",
     "verify",
     "write_tasks",

@@ -2,6 +2,7 @@
 
 <out>/                  --out, else RELEVANCE_OUT, else ./relevance-out
     output.json         written first: which version of the layout this is
+    manifest.json       digest and sources of every file here (`hmnet.storage.manifest`)
     study.toml          the tasks, the model and the settings
     data/               tokenised rows
     runs/               one folder per run
@@ -19,6 +20,7 @@ from pydantic.dataclasses import dataclass as validated
 from hmnet.errors import InputError, OutputFolderError
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import read_json, write_document
+from hmnet.storage.manifest import begin_manifest
 from hmnet.study.settings import STRICT
 from hmnet.study.study import STUDY_FILE
 from hmnet.version import VERSION
@@ -190,6 +192,8 @@ def open_output(out: Path | None = None, *, create: bool = True) -> Output:
         else:
             _check_unused(folder, names, create)
             write_document(folder / MARKER, OUTPUT_SCHEMA, _Marker(package=VERSION))
+        if create:
+            begin_manifest(folder)
     except OSError as error:
         raise OutputFolderError(
             f"Parameter `out` should be a folder that can be written. "

@@ -14,7 +14,9 @@ from datetime import datetime
 from pathlib import Path
 
 from hmnet.errors import InputError, shorten
+from hmnet.folder.freshness import find_stale
 from hmnet.folder.outputs import Output, find_output_folder
+from hmnet.jobs.processes import is_owner_alive
 from hmnet.jobs.progress_file import SILENT_S, ProgressRecord, list_records
 from hmnet.jobs.progress_line import format_seconds
 from hmnet.runs.result import FAILURE_SCHEMA, RunFailure
@@ -83,6 +85,7 @@ def _describe(output: Output, matrices: Sequence[Stage]) -> Iterator[str]:
     width = max(len(stage.path.name) for stage in stages)
     for stage in stages:
         yield f"  {stage.path.name:{width}}  {_describe_stage(stage)}"
+    yield from _describe_stale(output)
     states = find_states(output.runs.folder)
     yield (
         f"runs: {len(states.done)} done, {len(states.running)} begun, "
@@ -92,10 +95,16 @@ def _describe(output: Output, matrices: Sequence[Stage]) -> Iterator[str]:
     for each, age_s in records:
         yield _describe_sweep(each, age_s)
     record = _find_current(records)
-    if record is not None:
-        yield from _describe_begun(record, states.running)
+    yield from _describe_begun(output, record, states.running)
     yield from _describe_failures(output, states.failed)
     yield f"next: {_find_next(output, stages, states, record)}"
+
+
+def _describe_stale(output: Output) -> list[str]:
+    try:
+        return find_stale(output)
+    except InputError as error:
+        return list(error.problems)
 
 
 def _list_stages(output: Output, matrices: Sequence[Stage]) -> list[Stage]:
@@ -193,12 +202,21 @@ def _describe_sweep(record: ProgressRecord, age_s: float) -> str:
     return f"{line} ({where})"
 
 
-def _describe_begun(record: ProgressRecord, begun: tuple[str, ...]) -> Iterator[str]:
-    """Yield the runs that a worker has marked as begun: under way, or cut off with the sweep."""
-    if begun:
-        word = "cut off" if record.is_alive() is False else "under way"
-        more = f" and {len(begun) - MOST_BEGUN} more" if len(begun) > MOST_BEGUN else ""
-        yield f"{word}: {', '.join(begun[:MOST_BEGUN])}{more}"
+def _describe_begun(
+    output: Output, record: ProgressRecord | None, begun: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield the runs that a process has marked as begun: under way, or cut off with it.
+
+    Where that process cannot be seen from here, the sweep's own speaks for it.
+    """
+    words: dict[str, list[str]] = {}
+    for run_id in begun:
+        alive = is_owner_alive(output.runs.folder / run_id / RUNNING_MARK)
+        alive = record.is_alive() if alive is None and record is not None else alive
+        words.setdefault("cut off" if alive is False else "under way", []).append(run_id)
+    for word, found in words.items():
+        more = f" and {len(found) - MOST_BEGUN} more" if len(found) > MOST_BEGUN else ""
+        yield f"{word}: {', '.join(found[:MOST_BEGUN])}{more}"
 
 
 def _describe_failures(output: Output, failed: tuple[str, ...]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from hmnet.data.task_data import describe
+from hmnet.folder.freshness import Sources, deriving, note_study
 from hmnet.folder.outputs import Output
 from hmnet.folder.task_format import TASKS
 from hmnet.jobs.prepared import PreparedStudy
@@ -20,7 +21,8 @@ def write_tasks(output: Output, prepared: PreparedStudy) -> pd.DataFrame:
         "rows": to_plain(prepared.study.rows),
         "data": {name: data.fingerprint for name, data in prepared.data.items()},
     }
-    write_table(output.tasks, table, TASKS.schema, provenance)
+    with deriving(Sources("relevance tasks", note_study(output, prepared.study, ("rows",)))):
+        write_table(output.tasks, table, TASKS.schema, provenance)
     return table
 
 

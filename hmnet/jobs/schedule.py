@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from hmnet.errors import RunsFailedError
+from hmnet.jobs.processes import own_folder
 from hmnet.jobs.worker_process import Execute, Outcome, run_job
 from hmnet.jobs.workers import Workers
 from hmnet.runs.result import RunFailure
@@ -185,15 +185,14 @@ def _run_parallel(
         TerminatedWorkerError: if a worker of this machine died.
         KilledWorker: if a job lost several workers of a cluster.
     """
-    with tempfile.TemporaryDirectory(prefix="relevance-slots-") as slots:
+    with own_folder("relevance-slots-") as slots:
         # calls without arguments: Dask would keep large ones on a worker that may vanish
         if workers.scheduler:
             where, jobs, owner = store.folder.absolute(), [_fix_paths(j) for j in jobs], 0
         else:
             where, owner = store.folder, os.getpid()
         calls = [
-            partial(run_job, job, where, workers, Path(slots), waits, execute, owner)
-            for job in jobs
+            partial(run_job, job, where, workers, slots, waits, execute, owner) for job in jobs
         ]
         if workers.scheduler:
             yield from _run_on_cluster(calls, where, workers)

@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 
 from hmnet.errors import InputError
+from hmnet.storage.limits import MAX_LOSSES_BYTES, LimitError
+from hmnet.storage.regular_files import read_text
 
 LATE_FRAC = 0.25
 """Share of the last epoch's steps of a task that are its last steps."""
@@ -22,13 +24,13 @@ def read_late_losses(path: Path) -> dict[str, float]:
     """
     losses: dict[str, tuple[int, list[float]]] = {}
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_text(path, MAX_LOSSES_BYTES).splitlines():
             step = json.loads(line)
             epoch, task, loss = int(step["epoch"]), str(step["task"]), float(step["loss"])
             if losses.get(task, (-1, []))[0] != epoch:
                 losses[task] = epoch, []
             losses[task][1].append(loss)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, LimitError) as error:
         raise InputError(f"{path}: the file should hold a loss per line. Found: {error}.") from None
     return {task: _mean_late(values) for task, (_, values) in losses.items()}
 

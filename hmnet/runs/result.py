@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, raise_problems
-from hmnet.storage.digests import canonical_json, digest, digest_file
+from hmnet.storage.digests import canonical_json, digest, digest_file, sign
 from hmnet.storage.documents import parse_document, read_json, to_plain
 from hmnet.study.settings import STRICT
 
@@ -56,7 +56,7 @@ class RunResult:
 
     def sign(self) -> RunResult:
         """Return the result with its own digest."""
-        return dataclasses.replace(self, own=_sign(to_plain(self)))
+        return dataclasses.replace(self, own=sign(to_plain(self)))
 
 
 def read_result(path: Path) -> RunResult:
@@ -67,15 +67,25 @@ def read_result(path: Path) -> RunResult:
     """
     content = read_json(path)
     result = parse_document(content, RESULT_SCHEMA, RunResult, str(path))
-    if result.own and _sign(content) != result.own:
+    if result.own and sign(content) != result.own:
         raise InputError(_altered(path))
     return result
 
 
-def _sign(fields: Mapping[str, object]) -> str:
-    """Return the digest of a result's fields as they are written, whichever there are."""
-    rest = {name: value for name, value in fields.items() if name not in ("own", "schema")}
-    return digest(canonical_json(rest))
+def read_outcome(path: Path) -> str:
+    """Return a digest of the numbers in a `result.json`: scores and predictions, not the time.
+
+    Empty where there is no such file, or it cannot be read.
+    """
+    try:
+        content = read_json(path)
+    except InputError:
+        return ""
+    files = content.get("files")
+    if not isinstance(files, dict) or "scores" not in content:
+        return ""
+    kept = {name: held for name, held in files.items() if str(name).startswith("predictions/")}
+    return digest(canonical_json([content["scores"], kept]))
 
 
 def _altered(path: Path) -> str:

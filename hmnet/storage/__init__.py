@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         write_document,
     )
     from hmnet.storage.files import append_line, write_bytes
+    from hmnet.storage.manifest import check_recorded, made_from, read_manifest
     from hmnet.storage.table_format import TableFormat
     from hmnet.storage.tables import read_parquet, read_table, write_table
 else:
@@ -45,13 +46,16 @@ __all__ = [
     "TableFormat",
     "append_line",
     "canonical_json",
+    "check_recorded",
     "describe_problem",
     "digest",
     "digest_file",
+    "made_from",
     "parse",
     "parse_document",
     "read_document",
     "read_json",
+    "read_manifest",
     "read_parquet",
     "read_table",
     "to_plain",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+
+from hmnet.storage.regular_files import open_regular
 
 
 def canonical_json(value: object) -> str:
@@ -22,10 +25,29 @@ def digest(*parts: bytes | str) -> str:
     return state.hexdigest()
 
 
+def sign(fields: Mapping[str, object]) -> str:
+    """Return the digest of a document's fields as they are written, all but `own` and `schema`.
+
+    It stands in the document as `own`, by which an altered one is found.
+    """
+    rest = {name: value for name, value in fields.items() if name not in ("own", "schema")}
+    return digest(canonical_json(rest))
+
+
+def digest_bytes(content: bytes) -> str:
+    """Return what `digest_file` gives for a file of this content."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 def digest_file(path: Path) -> str:
-    """Return 32 hex digits (BLAKE2b) of a file's content."""
+    """Return 32 hex digits (BLAKE2b) of a regular file's content.
+
+    Raises:
+        NotRegularError: if it is a folder, a pipe or a device.
+        OSError: if it cannot be read.
+    """
     state = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(1 << 20):
             state.update(chunk)
     return state.hexdigest()

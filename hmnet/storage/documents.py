@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from hmnet.errors import InputError
 from hmnet.storage.files import write_bytes
 from hmnet.storage.limits import LimitError
-from hmnet.storage.regular_files import read_regular
+from hmnet.storage.manifest import check_recorded
+from hmnet.storage.regular_files import read_text
 
 T = TypeVar("T")
 
@@ -117,7 +118,8 @@ def parse_document(content: Mapping[str, object], schema: str, kind: type[T], wh
 def read_json(path: Path) -> dict[str, object]:
     """Read a JSON object, with a limit on its size and a clear error."""
     try:
-        text = read_regular(path, MAX_DOCUMENT_BYTES).decode("utf-8")
+        check_recorded(path)
+        text = read_text(path, MAX_DOCUMENT_BYTES)
         content = json.loads(text, object_pairs_hook=_refuse_repeats)
     except FileNotFoundError:
         raise InputError(f"{path}: the file does not exist.") from None

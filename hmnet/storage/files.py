@@ -1,18 +1,26 @@
 """Bytes and lines written so that a reader never sees half of them.
 
-A write goes to a temporary file in the same folder, is synced, then renamed.
+A write goes to a temporary file in the same folder, is synced, then renamed; in an output folder,
+its digest stands in the manifest before (`hmnet.storage.manifest`).
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
+import glob
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from hmnet.errors import WriteError, describe_write
+from hmnet.storage.manifest import announced
+from hmnet.storage.replacing import read_umask, replace_file
+
+_PART_LOCK = ".lock"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -23,7 +31,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, content)
+        with announced(path, content):
+            replace_file(path, content)
     except OSError as error:
         raise WriteError(describe_write(error, path)) from error
 
@@ -45,43 +54,37 @@ def append_line(path: Path, line: str) -> None:
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Yield a folder beside `folder`, new or empty, that takes its place once all is written.
 
-    Cut off, it leaves a hidden folder `.<name>.<random>.part` and nothing in `folder`.
+    Cut off, it leaves a hidden folder `.<name>.<random>.part` and nothing in `folder`; the next one
+    removes it.
 
     Raises:
         WriteError: if it cannot be made or moved.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_parts(folder)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-        part.chmod(0o777 & ~_umask())  # its own is for one user only
+        part.chmod(0o777 & ~read_umask())  # its own is for one user only
     except OSError as error:
         raise WriteError(describe_write(error, folder)) from error
     try:
-        yield part
-        if folder.is_dir():
-            folder.rmdir()
-        part.rename(folder)
+        with FileLock(part / _PART_LOCK):
+            yield part
+            (part / _PART_LOCK).unlink(missing_ok=True)
+            if folder.is_dir():
+                folder.rmdir()
+            part.rename(folder)
     except OSError as error:
         raise WriteError(describe_write(error, folder)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    value = os.umask(0)
-    os.umask(value)
-    return value
+def _remove_parts(folder: Path) -> None:
+    """Remove what earlier writes of a folder left that were cut off: nobody holds their locks."""
+    for part in folder.parent.glob(f".{glob.escape(folder.name)}.*.part"):
+        lock = part / _PART_LOCK
+        with contextlib.suppress(Timeout, OSError):
+            if lock.exists():
+                with FileLock(lock, timeout=0):
+                    shutil.rmtree(part, ignore_errors=True)

@@ -18,6 +18,8 @@ MAX_LINE_CHARS = 16 * 2**20
 """Longest line of a text file, and bytes of the longest row of a comma-separated one."""
 MAX_TABLE_BYTES = 4 * 2**30
 """A table in memory: a parquet file of kilobytes may unfold to terabytes."""
+MAX_LOSSES_BYTES = 512 * 2**20
+"""A file of losses, a line a step: of some millions of steps."""
 MAX_JSON_DEPTH = 64
 
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 from hmnet.storage.limits import check_most
@@ -37,19 +38,39 @@ def check_regular(path: Path) -> int:
     return _check(path.stat())
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file to read its bytes, without waiting, and look at it when it is open.
+
+    So nothing can take its place between the look and the read.
+
+    Raises:
+        NotRegularError: if it is something else.
+        OSError: if it cannot be opened.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _check(os.fstat(handle))
+    except NotRegularError:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")
+
+
+def read_text(path: Path, most: int, errors: str = "strict") -> str:
+    """Return the text of a regular file of at most `most` bytes, as `read_regular` does."""
+    return read_regular(path, most).decode("utf-8", errors)
+
+
 def read_regular(path: Path, most: int) -> bytes:
     """Return the content of a regular file of at most `most` bytes.
-
-    It is opened without waiting and looked at when open, so that nothing can take its place.
 
     Raises:
         NotRegularError: if it is something else.
         LimitError: if it is larger.
         OSError: if it cannot be read.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
-        check_most(_check(os.fstat(file.fileno())), most, "bytes")
+    with open_regular(path) as file:
+        check_most(os.fstat(file.fileno()).st_size, most, "bytes")
         content = file.read(most + 1)
     check_most(len(content), most, "bytes")
     return content

@@ -15,6 +15,7 @@ from hmnet.errors import InputError, first_line
 from hmnet.storage import limits
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.files import write_bytes
+from hmnet.storage.manifest import check_recorded
 from hmnet.storage.regular_files import check_regular
 
 if TYPE_CHECKING:
@@ -59,13 +60,14 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, Mapping[bytes, bytes]]:
     """Read a parquet file, its pages' checksums verified; return it with its metadata.
 
     Raises:
-        InputError: if the file is missing, is no parquet, is damaged, or claims more than the
-            limits (`hmnet.storage.limits`).
+        InputError: if the file is missing, is no parquet, is damaged or altered, or claims more
+            than the limits (`hmnet.storage.limits`).
     """
     import pyarrow.parquet as pq
 
     try:
         check_regular(path)
+        check_recorded(path)
         # `pq.read_table` would take `a=1/` in a path for a column
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             limits.check_footer(file.metadata)
@@ -73,6 +75,8 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, Mapping[bytes, bytes]]:
         return table.to_pandas(), table.schema.metadata or {}
     except FileNotFoundError:
         raise InputError(f"{path}: the file does not exist.") from None
+    except InputError:
+        raise
     except limits.LimitError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # noqa: BLE001 (a damaged footer raises nearly anything)

@@ -32,7 +32,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, raise_problems, shorten
-from hmnet.storage.digests import digest_file
+from hmnet.storage.digests import digest_bytes, digest_file
 from hmnet.storage.documents import to_plain
 from hmnet.storage.files import write_bytes
 from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
@@ -141,8 +141,14 @@ def resolve_study(
 
 def _record(out: Path, source: Path | None, flags: Mapping[str, Setting]) -> Study:
     study = load_study(source, flags)
-    write_study(out / STUDY_FILE, study, find_project(out, source))
-    write_origin(out, source, out / STUDY_FILE, anchor_flags(flags))
+    recorded, content = (
+        out / STUDY_FILE,
+        _render(out / STUDY_FILE, study, find_project(out, source)),
+    )
+    if not recorded.exists():  # cut off after this, the same command records both
+        write_origin(out, source, digest_bytes(content), anchor_flags(flags))
+    write_bytes(recorded, content)
+    write_origin(out, source, digest_bytes(content), anchor_flags(flags))
     return study
 
 
@@ -163,7 +169,7 @@ def _follow_edits(out: Path, named: Path | None) -> None:
             f"that file from now on, `--study {recorded}` with this one."
         )
     if is_chosen and named is not None and named.resolve() == recorded.resolve():
-        write_origin(out, source, recorded, flags)
+        write_origin(out, source, digest_file(recorded), flags)
         return
     _record(out, source, flags)
     if changes:
@@ -231,10 +237,14 @@ def write_study(path: Path, study: Study, project: Path | None = None) -> None:
         project: the folder that moves as a whole: paths inside of it are written relative to the
             file, others absolute. None for absolute paths alone.
     """
+    write_bytes(path, _render(path, study, project))
+
+
+def _render(path: Path, study: Study, project: Path | None) -> bytes:
     content = _to_toml(study)
     if project is not None:
         content = relate_paths(content, path.parent, Path(os.path.abspath(project)))  # noqa: PTH100
-    write_bytes(path, (_HEADER + tomli_w.dumps(content)).encode())
+    return (_HEADER + tomli_w.dumps(content)).encode()
 
 
 def parse_settings(settings: Sequence[str]) -> Table:

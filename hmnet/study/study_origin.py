@@ -47,15 +47,17 @@ class StudyOrigin:
         return path if path is not None and path.is_file() else None
 
 
-def write_origin(
-    out: Path, source: Path | None, recorded: Path, flags: Mapping[str, Setting]
-) -> None:
-    """Note in an output folder which file its recorded study came from."""
+def write_origin(out: Path, source: Path | None, copy: str, flags: Mapping[str, Setting]) -> None:
+    """Note in an output folder which file its recorded study came from.
+
+    Args:
+        copy: digest of the recorded study file.
+    """
     project = find_project(out, source)
     origin = StudyOrigin(
         file=None if source is None else relate(str(source), out, project),
         digest=None if source is None else digest_file(source),
-        copy=digest_file(recorded),
+        copy=copy,
         flags=relate_paths(flags, out, project),
     )
     write_document(out / ORIGIN_FILE, ORIGIN_SCHEMA, origin)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from hmnet.errors import InputError
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.files import write_bytes
+from hmnet.storage.regular_files import check_regular
 from hmnet.training.loss_record import LossSums
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -96,6 +97,7 @@ class Checkpoint:
 
     def _read(self) -> tuple[dict[str, Tensor], TrainingState]:
         """Read every tensor, and the state; a `ValueError` where they are not what was saved."""
+        check_regular(self.path)
         with safe_open(self.path, framework="pt") as file:
             facts = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from hmnet.data.task_data import DATA_SCHEMA, TaskData, TaskDataRecord, check_arrays
+from hmnet.data.task_data import TaskData, check_arrays, read_record
 from hmnet.data.task_data import load as load_data
 from hmnet.errors import InputError
 from hmnet.models.build import build_paths, load_encoder_of
@@ -25,8 +25,10 @@ from hmnet.runs.result import RunResult
 from hmnet.runs.spec import RunSpec
 from hmnet.runs.store import RunStore
 from hmnet.storage.digests import canonical_json
-from hmnet.storage.documents import read_document, to_plain
+from hmnet.storage.documents import to_plain
 from hmnet.storage.files import append_line, write_bytes
+from hmnet.storage.limits import MAX_LOSSES_BYTES
+from hmnet.storage.regular_files import read_text
 from hmnet.study.metrics import score
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
@@ -154,7 +156,7 @@ def build_model(spec: RunSpec) -> PathModel:
 def _read_tokenizer_id(job: Job) -> str:
     """Return what identifies the tokenizer behind a job's rows."""
     folder = next(iter(job.data.values()))
-    return read_document(folder / "data.json", DATA_SCHEMA, TaskDataRecord).tokenizer
+    return read_record(folder).tokenizer
 
 
 def _load_checked(job: Job, task: Task) -> TaskData:
@@ -247,7 +249,7 @@ class _LossLog:
 
     def _drop_from(self, step: int) -> None:
         """Keep the first `step` lines (one per step)."""
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        lines = read_text(self.path, MAX_LOSSES_BYTES).splitlines() if self.path.exists() else []
         kept = [line for line in lines[:step] if line.endswith("}")]
         write_bytes(self.path, "".join(line + "\n" for line in kept).encode())
 

@@ -21,6 +21,7 @@ from analysis.gains.scales import compute_gains
 from analysis.scores.baselines import find_undefined
 from analysis.scores.predictions import collect_predictions
 from hmnet.errors import InputError, raise_problems, suggest
+from hmnet.folder.freshness import Sources, deriving, note_runs
 from hmnet.folder.outputs import Output
 from hmnet.jobs.cost import estimate_work
 from hmnet.jobs.prepared import PreparedStudy
@@ -146,7 +147,9 @@ def measure_all_pairs(output: Output, prepared: PreparedStudy, workers: Workers)
     similarities = pd.concat([read_table(path, ATTENTION.schema)[0] for path in files])
     table = relate_to_gains(similarities, read_gains(planned, output.runs))
     runs = sorted({run for pair in planned for run in pair.runs})
-    write_table(output.attention_layers, table, ATTENTION_LAYERS.schema, {"runs": runs})
+    sources = Sources("relevance attention --all-pairs", runs=note_runs(output, runs))
+    with deriving(sources):
+        write_table(output.attention_layers, table, ATTENTION_LAYERS.schema, {"runs": runs})
     return table
 
 
@@ -187,7 +190,12 @@ def _measure_pair(pair: PairJobs, store: Path, path: Path, device: str) -> None:
         for task, partner in (pair.tasks, pair.tasks[::-1])
     ]
     provenance = {"runs": pair.runs, "seeds": list(pair.seeds)}
-    write_table(path, pd.concat(frames, ignore_index=True), ATTENTION.schema, provenance)
+    output = Output(store.parent)
+    sources = Sources(
+        f"relevance attention --pair {','.join(pair.tasks)}", runs=note_runs(output, pair.runs)
+    )
+    with deriving(sources):
+        write_table(path, pd.concat(frames, ignore_index=True), ATTENTION.schema, provenance)
 
 
 def _measure_task(

@@ -9,6 +9,7 @@ from analysis.levels import DRAWS
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
+from hmnet.runs.mixture import describe_versions
 from hmnet.study.study import Study
 from relevance.commands.lines import Aside, describe_jobs
 from relevance.groups.at_hand import Groupings
@@ -46,6 +47,9 @@ def run_compare_systems(
         yield from describe_jobs(prepared, jobs, output.runs, workers)
         return
     table = compare_systems(output, prepared, systems, workers, draws)
+    specs = [job.spec for job in plan_comparison(prepared, systems)]
+    done = [output.runs.result(spec) for spec in specs if output.runs.is_done(spec)]
+    yield from describe_versions(done)
     yield describe_systems(table, prepared, systems, output.runs)
     yield f"wrote {output.compare}"
 

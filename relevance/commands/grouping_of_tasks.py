@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from hmnet.folder.freshness import Sources, deriving, note_files
 from hmnet.folder.outputs import Output, find_output_folder, open_output
+from hmnet.seeding import check_seed
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import resolve_study
 from relevance.groups.doubt import (
@@ -18,7 +20,7 @@ from relevance.groups.doubt import (
 from relevance.groups.published import compare_with_published
 from relevance.matrices.draws import read_draws
 from relevance.matrices.manual import make_manual_groups, make_manual_matrix
-from relevance.measures.find import find_draws, find_matrix
+from relevance.measures.find import find_draws, find_matrix, find_measured
 
 
 def run_cluster(
@@ -31,16 +33,18 @@ def run_cluster(
         k: number of groups, or `auto`.
     """
     count = parse_k(k)
-    if source != "manual":  # refused before a folder is made
-        find_matrix(Output(find_output_folder(out)), study, source)
-    output = open_output(out)
+    check_seed(seed)
     if source == "manual":
-        yield from _take_manual(output, study)
+        yield from _take_manual(open_output(out), study)
         return
+    output = Output(find_output_folder(out))
     matrix = find_matrix(output, study, source)
     draws = read_draws(find_draws(output, source), matrix)
     found = name_source(group_matrix(matrix, count, method, seed, draws), source)
-    written = found.write(output)
+    path = find_measured(output, source)
+    open_output(out)  # not before: nothing is left of a command that is refused
+    with deriving(Sources("relevance cluster", files=note_files(output, *[path] if path else []))):
+        written = found.write(output)
     yield from describe_doubt(found)
     yield from describe_groups(found.groups, written)
 
@@ -48,9 +52,9 @@ def run_cluster(
 def _take_manual(output: Output, study: Path | None) -> Iterator[str]:
     tasks = resolve_study(output.folder, study).tasks.values()
     groups = make_manual_groups(tasks)
-    yield from describe_groups(
-        groups, write_manual_groups(output, groups, make_manual_matrix(tasks))
-    )
+    with deriving(Sources("relevance cluster --matrix manual")):
+        written = write_manual_groups(output, groups, make_manual_matrix(tasks))
+    yield from describe_groups(groups, written)
 
 
 def describe_groups(groups: Groups, written: tuple[Path, ...]) -> Iterator[str]:

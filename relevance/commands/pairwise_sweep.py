@@ -12,7 +12,7 @@ from hmnet.jobs.schedule import raise_failures
 from hmnet.jobs.workers import Workers
 from hmnet.study.study import Study
 from relevance.commands.lines import describe_jobs
-from relevance.pairwise.extra_seeds import add_refinement, choose_seeds
+from relevance.pairwise.extra_seeds import add_refinement, choose_seeds, is_carried_out
 from relevance.pairwise.measurement import (
     MEASURE_OPTIONS,
     MeasureOptions,
@@ -76,7 +76,7 @@ def measure_round(
     prepared, plan = _plan(output, study, options)
     summary = train_sweep(output, prepared, plan, workers)
     measurement = measure_sweep(prepared, plan, output.runs, options.measure)
-    problems = list(write_measurement(output, plan, measurement, summary))
+    problems = list(write_measurement(output, study, measurement, plan, summary))
     yield from describe_measurement(measurement)
     raise_failures(summary, *problems)
     return measurement
@@ -94,12 +94,16 @@ def _refine(
     """Record further seeds of the runs that may change a decision.
 
     What is missing of the first round runs first. The further seeds belong to the sweep from then
-    on (`relevance.pairwise.extra_seeds`).
+    on (`relevance.pairwise.extra_seeds`). A command that was cut off after it had recorded them
+    goes on with these, and plans no others.
 
     Raises:
         InputError: if no run of the first round has a second seed, or the budget is not positive.
     """
     check_budget(budget)
+    if not is_carried_out(output):
+        yield f"the further seeds in {output.refinement.name} are not measured yet: it goes on"
+        return
     _, plan = _plan(output, study, options)
     if missing := sum(not output.runs.is_done(job.spec) for job in plan.jobs):
         yield f"the first round lacks {missing} runs"

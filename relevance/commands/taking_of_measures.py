@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from hmnet.errors import raise_problems, suggest
+from hmnet.folder.freshness import Sources, deriving, note_study
 from hmnet.folder.outputs import Output
 from hmnet.study.study import Study
 from relevance.measures.measure import Measure
@@ -25,7 +26,8 @@ def run_measures(output: Output, study: Study, names: Sequence[str]) -> Iterator
     for measure in chosen:
         begun = time.monotonic()
         matrix = measure.take(inputs)
-        matrix.write(output.matrix(measure.name))
+        with deriving(Sources(measure.made_by, note_study(output, study, ("rows",)))):
+            matrix.write(output.matrix(measure.name))
         yield f"{measure.name}: {measure.title}, in percent"
         yield matrix.to_frame().mul(100).round(2).to_string()
         yield f"wrote {output.matrix(measure.name)} ({time.monotonic() - begun:.1f} s)"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hmnet.data.notes import NOTES_FILE, tell_notes, write_notes
 from hmnet.data.oddities import TaskFacts, find_in_facts, find_shadowed, read_facts
 from hmnet.errors import InputError, SourceError
+from hmnet.folder.freshness import Sources, deriving, note_study
 from hmnet.folder.outputs import Output
 from hmnet.study.study import Study
 from relevance.vocabulary.study_vocabulary import measure_study_vocabulary
@@ -25,7 +26,8 @@ def run_vocab(
     tell_notes(notes, output.data)
     if not (output.data / NOTES_FILE).exists():
         write_notes(output.data, notes)
-    matrix.write(output.vocab)
+    with deriving(Sources("relevance vocab", note_study(output, study, ()))):
+        matrix.write(output.vocab)
     yield matrix.to_frame().mul(100).round(2).to_string()
     yield f"wrote {output.vocab}"
 

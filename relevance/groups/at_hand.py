@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hmnet.errors import InputError
+from hmnet.folder.freshness import find_stale, tell_stale
 from hmnet.folder.outputs import Output
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study
@@ -62,6 +63,7 @@ def _read_measured(output: Output) -> tuple[dict[str, RelevanceMatrix], list[str
     for path in (output.matrix(measure.name) for measure in list_standard()):
         try:
             if path.exists():
+                notes += [f"note: {text}" for text in find_stale(output, path)]
                 matrices[path.name] = RelevanceMatrix.read(path)
         except InputError as error:
             notes.append(f"note: no groups from {path.name}: {error}")
@@ -74,6 +76,7 @@ def _read_groups(output: Output, names: list[str]) -> Groups | None:
     The manual groups are those of the study's categories as they are now.
     """
     groups = Groups.read(output.groups) if output.groups.exists() else None
+    tell_stale(output, output.groups)
     if groups is None or groups.origin.get("method") == "manual":
         return None
     return groups if sorted(groups.tasks) == sorted(names) else None

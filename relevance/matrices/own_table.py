@@ -11,6 +11,9 @@ import numpy as np
 from hmnet.data.delimited import DELIMITERS
 from hmnet.data.text_files import FormatError, find_encoding, open_text
 from hmnet.errors import InputError, raise_problems, shorten
+from hmnet.storage.documents import MAX_DOCUMENT_BYTES
+from hmnet.storage.limits import LimitError, check_most
+from hmnet.storage.regular_files import check_regular
 from relevance.matrices.gain_table import GAINS
 from relevance.matrices.matrix import RelevanceMatrix
 
@@ -51,7 +54,7 @@ def read_own_table(path: Path) -> RelevanceMatrix:
         kind = header[0].lower()
         tasks, cells, problems = _read_square(header[1:], rows[1:], path)
     else:
-        raise InputError(f"{path}: the file should be {_LAYOUTS}. Found `{','.join(header)}`.")
+        raise InputError(f"{path}: the file should be {_LAYOUTS}. Found `{_show(header)}`.")
     missing = [(s, t) for s in tasks for t in tasks if s != t and (s, t) not in cells]
     if len(missing) > MOST_MISSING * len(tasks) * (len(tasks) - 1):
         problems.append(
@@ -69,15 +72,26 @@ def _name_values(header: list[str]) -> str:
     return " ".join(header[2].lower().replace("%", " %").split()) if len(header) > 2 else ""
 
 
+def _show(header: list[str]) -> str:
+    return shorten("".join(c if c.isprintable() else "?" for c in ",".join(header)))
+
+
 def _read_rows(path: Path) -> list[list[str]]:
     try:
+        check_most(check_regular(path), MAX_DOCUMENT_BYTES, "bytes")
         with open_text(path, find_encoding(path)) as file:
-            text = file.read()
-    except FormatError as error:
+            text = file.read(MAX_DOCUMENT_BYTES + 1)
+        check_most(len(text), MAX_DOCUMENT_BYTES, "characters")
+    except LimitError as error:
+        raise InputError(f"{path}: {error}") from None
+    except (FormatError, OSError, UnicodeError) as error:
         raise InputError(f"{path}: the file should be a table of text. Found: {error}") from None
     first = text.splitlines()[0] if text.strip() else ""
     delimiter = max((",", ";", "\t"), key=first.count)
-    rows = csv.reader(text.splitlines(), delimiter=delimiter)
+    try:
+        rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(f"{path}: the file should be a table of text. Found: {error}.") from None
     return [row for row in rows if any(value.strip() for value in row)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hmnet.errors import InputError
+from hmnet.folder.freshness import tell_stale
 from hmnet.folder.outputs import Output
 from hmnet.study.study import resolve_study
 from relevance.matrices.draws import locate_draws
@@ -21,13 +22,13 @@ def find_matrix(output: Output, study: Path | None, source: str | None) -> Relev
     Raises:
         InputError: if it has not been measured, or there is no such file.
     """
-    source = _choose_measured(output) if source is None else source
-    if source in REFERENCES or source.startswith("paper:"):
+    source = source or _choose_measured(output)
+    if _is_reference(source):
         return load_reference(source)
-    measure = MEASURES.get(source)
-    if measure is not None and measure.needs == "study":
+    measure, path = MEASURES.get(source), find_measured(output, source)
+    if measure is not None and path is None:
         return measure.take(MeasureInputs(resolve_study(output.folder, study), output))
-    path = output.matrix(source) if measure is not None else Path(source)
+    path = path or Path(source)
     if not path.exists():
         named = ", ".join((*MEASURES, *REFERENCES))
         raise InputError(
@@ -36,6 +37,7 @@ def find_matrix(output: Output, study: Path | None, source: str | None) -> Relev
         )
     if is_own_table(path):
         return read_own_table(path)
+    tell_stale(output, path)
     try:
         return RelevanceMatrix.read(path)
     except InputError as error:
@@ -47,6 +49,21 @@ _WAY_IN = (
     "first row, or the columns source, target and value; or is written in Python by "
     "`RelevanceMatrix.from_array(values, tasks, measure).write(path)`."
 )
+
+
+def find_measured(output: Output, source: str | None) -> Path | None:
+    """Return the file of a matrix that `find_matrix` finds; None for one that comes from none."""
+    source = source or _choose_measured(output)
+    if _is_reference(source):
+        return None
+    measure = MEASURES.get(source)
+    if measure is None:
+        return Path(source)
+    return None if measure.needs == "study" else output.matrix(source)
+
+
+def _is_reference(source: str) -> bool:
+    return source in REFERENCES or source.startswith("paper:")
 
 
 def _choose_measured(output: Output) -> str:

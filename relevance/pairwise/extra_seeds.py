@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic.dataclasses import dataclass
 
+from hmnet.folder.freshness import is_measured_with
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.job import Job
@@ -53,6 +54,12 @@ def add_refinement(output: Output, runs: Iterable[ExtraSeeds]) -> None:
     """Add further seeds to those that are recorded."""
     known = read_refinement(output).runs
     write_document(output.refinement, REFINEMENT_SCHEMA, Refinement((*known, *runs)))
+
+
+def is_carried_out(output: Output) -> bool:
+    """Tell whether the folder's matrix is of the further seeds that are recorded."""
+    is_planned = output.refinement.exists()
+    return not is_planned or is_measured_with(output, output.pairwise, output.refinement)
 
 
 def extend_plan(

@@ -23,6 +23,7 @@ from analysis.scores.collapse import CollapsedRun
 from analysis.scores.predictions import Predictions
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy, describe_study
+from hmnet.runs.mixture import describe_versions
 from hmnet.runs.store import RunStore
 from hmnet.storage.tables import write_table
 from relevance.matrices.draws import write_draws
@@ -103,6 +104,7 @@ class SweepMeasurement:
         unread: tasks without a finished single run.
         collapsed, dropped: runs that did not learn, and those of them that are left out.
         uncertainty: None where fewer than two tasks have a finished single run.
+        mixed: a sentence for each library of which the runs used several versions.
     """
 
     matrix: RelevanceMatrix
@@ -112,6 +114,7 @@ class SweepMeasurement:
     collapsed: Sequence[CollapsedRun]
     dropped: Sequence[CollapsedRun]
     uncertainty: SweepUncertainty | None
+    mixed: tuple[str, ...] = ()
 
     def write(self, output: Output) -> None:
         """Write the matrix and what stands beside it, the scores last."""
@@ -139,7 +142,8 @@ def measure_sweep(
     options: MeasureOptions = MEASURE_OPTIONS,
 ) -> SweepMeasurement:
     """Measure the gains of a sweep from those of its runs that are done."""
-    scores = tabulate_scores(plan, read_results(plan, store))
+    results = read_results(plan, store)
+    scores = tabulate_scores(plan, results)
     predictions = read_predictions(plan, store)
     collapsed = find_collapsed_runs(predictions, read_losses(plan, store))
     dropped = choose_dropped(collapsed, predictions) if options.drop_collapsed else []
@@ -150,7 +154,8 @@ def measure_sweep(
         matrix, uncertainty = _find_uncertainty(prepared, matrix, kept, dropped, options)
     unread = tuple(task for task in plan.tasks if task not in kept)
     study = describe_study(prepared)
-    return SweepMeasurement(matrix, scores, study, unread, collapsed, dropped, uncertainty)
+    mixed = tuple(describe_versions(results.values()))
+    return SweepMeasurement(matrix, scores, study, unread, collapsed, dropped, uncertainty, mixed)
 
 
 def _find_uncertainty(
@@ -173,6 +178,7 @@ def _find_uncertainty(
 
 def describe_measurement(measurement: SweepMeasurement) -> Iterator[str]:
     """Yield what can be relied on in a sweep, in lines for the terminal."""
+    yield from measurement.mixed
     yield from describe_unread(measurement.unread)
     yield from describe_collapsed_runs(measurement.collapsed, measurement.dropped)
     uncertainty = measurement.uncertainty

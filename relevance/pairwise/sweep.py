@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hmnet.errors import InputError
+from hmnet.folder.freshness import Sources, deriving, note_files, note_runs, note_study
 from hmnet.folder.outputs import Output
 from hmnet.jobs.cost import estimate_work
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
@@ -75,12 +76,16 @@ def run_sweep(
     prepared, plan = plan_sweep(output, study, single_seeds, keep_models=keep_models)
     summary = train_sweep(output, prepared, plan, workers)
     measurement = measure_sweep(prepared, plan, output.runs, options)
-    raise_failures(summary, *write_measurement(output, plan, measurement, summary))
+    raise_failures(summary, *write_measurement(output, prepared.study, measurement, plan, summary))
     return measurement
 
 
 def write_measurement(
-    output: Output, plan: PairwisePlan, measurement: SweepMeasurement, summary: SweepSummary
+    output: Output,
+    study: Study,
+    measurement: SweepMeasurement,
+    plan: PairwisePlan,
+    summary: SweepSummary,
 ) -> Iterator[str]:
     """Write what a sweep's runs show, unless the folder holds that of more runs of this study.
 
@@ -90,7 +95,8 @@ def write_measurement(
     missing = len(plan.jobs) - measurement.scores["run"].nunique()
     is_kept = missing > 0 and _holds_more(output, measurement)
     if not is_kept:
-        measurement.write(output)
+        with deriving(_find_sources(output, study, measurement)):
+            measurement.write(output)
     if missing > len(summary.failed):
         yield (
             f"{missing - len(summary.failed)} of {len(plan.jobs)} planned runs are gone, as if "
@@ -98,6 +104,15 @@ def write_measurement(
         )
     if is_kept:
         yield f"{output.pairwise} stays as it was: it is of more runs of this study."
+
+
+def _find_sources(output: Output, study: Study, measurement: SweepMeasurement) -> Sources:
+    return Sources(
+        "relevance pairwise",
+        note_study(output, study),
+        note_files(output, output.refinement),
+        note_runs(output, measurement.scores["run"].unique()),
+    )
 
 
 def _holds_more(output: Output, measurement: SweepMeasurement) -> bool:

@@ -6,7 +6,8 @@ It is the one comparison: of `hmnet compare`, of `relevance demo`, and of the re
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -19,6 +20,7 @@ from analysis.gains.paired import (
 )
 from analysis.levels import DRAWS
 from analysis.scores.predictions import Predictions, collect_predictions
+from hmnet.folder.freshness import Sources, deriving, note_files, note_runs, note_study
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy, describe_study
 from hmnet.jobs.schedule import raise_failures
@@ -26,9 +28,12 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
 from hmnet.storage.tables import write_table
+from hmnet.study.hierarchy import Groups
+from relevance.matrices.matrix import RelevanceMatrix
 from relevance.systems.comparison_format import COMPARISON, REFERENCE_SYSTEMS, SINGLE
 from relevance.systems.systems import (
     System,
+    plan_comparison,
     plan_system,
     tabulate_comparison,
     train_systems,
@@ -62,9 +67,31 @@ def compare_systems(
         "draws": draws,
         "systems": [to_plain_system(system) for system in systems],
     }
-    write_table(output.compare, table, COMPARISON.schema, provenance)
+    with deriving(_find_sources(output, prepared, systems)):
+        write_table(output.compare, table, COMPARISON.schema, provenance)
     raise_failures(summary)
     return table
+
+
+def _find_sources(output: Output, prepared: PreparedStudy, systems: Sequence[System]) -> Sources:
+    specs = [job.spec for job in plan_comparison(prepared, systems)]
+    return Sources(
+        "hmnet compare",
+        note_study(output, prepared.study),
+        note_files(output, *_list_files(output, systems)),
+        note_runs(output, {spec.run_id for spec in specs if output.runs.is_done(spec)}),
+    )
+
+
+def _list_files(output: Output, systems: Sequence[System]) -> Iterator[Path]:
+    """Yield the files of the folder that the systems' groups were made from."""
+    used = [system.groups for system in systems if system.groups is not None]
+    matrices = {groups.origin.get("matrix") for groups in used}
+    for path in (output.vocab, output.pairwise):
+        if path.exists() and RelevanceMatrix.read(path).identity in matrices:
+            yield path
+    if output.groups.exists() and Groups.read(output.groups) in used:
+        yield output.groups
 
 
 def measure_systems(

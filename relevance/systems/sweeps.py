@@ -14,6 +14,7 @@ from typing import Literal
 import pandas as pd
 
 from hmnet.errors import InputError, raise_problems
+from hmnet.folder.freshness import Sources, deriving, note_runs, note_study
 from hmnet.folder.outputs import Output
 from hmnet.jobs.cost import estimate_work
 from hmnet.jobs.prepared import PreparedStudy
@@ -183,7 +184,13 @@ def run_hierarchy_sweep(
         "tasks": list(prepared.study.tasks),
     }
     path = output.sweep(sweep.kind)
-    write_table(path, table, schema, provenance)
+    sources = Sources(
+        "hmnet sweep",
+        note_study(output, prepared.study),
+        runs=note_runs(output, table["run"].unique()),
+    )
+    with deriving(sources):
+        write_table(path, table, schema, provenance)
     raise_failures(summary)
     return table, path
 

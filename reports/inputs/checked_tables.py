@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,20 @@ import pandas as pd
 from hmnet.errors import InputError
 from hmnet.storage.table_format import TableFormat
 from hmnet.storage.tables import read_table
+
+
+def check_own(path: Path) -> None:
+    """Refuse a link that leads out of its folder: what it shows may be anything of this machine.
+
+    Raises:
+        InputError: if it does.
+    """
+    real = os.path.realpath(path)  # which does not mind a loop
+    if path.is_symlink() and os.path.dirname(real) != os.path.realpath(path.parent):  # noqa: PTH120
+        raise InputError(
+            f"{path}: the file should lie in its folder. Found a link that leads out of it: copy "
+            "the file, if you trust it."
+        )
 
 
 def read_columns(path: Path, wanted: TableFormat, *, may_be_empty: bool = False) -> pd.DataFrame:

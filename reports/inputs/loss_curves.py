@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hmnet.storage.limits import MAX_LOSSES_BYTES, LimitError
+from hmnet.storage.regular_files import read_text
 from reports.inputs.run_index import RunIndex, RunKind, RunRecord
 from reports.style.formatting import count_noun
 
@@ -99,7 +101,10 @@ def _read_lines(path: Path) -> list[tuple[int, str, float]]:
     """Return step, task and loss of every line; a killed run may leave half of one."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        lines = read_text(path, MAX_LOSSES_BYTES, "replace").splitlines()
+    except (OSError, LimitError):  # of a run that is not done; files of done ones are checked
+        return []
     return [entry for line in lines if (entry := _read_line(line)) is not None]
 
 
@@ -107,5 +112,5 @@ def _read_line(line: str) -> tuple[int, str, float] | None:
     try:
         entry = json.loads(line)
         return int(entry["step"]), str(entry["task"]), float(entry["loss"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

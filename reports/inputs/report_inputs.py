@@ -17,9 +17,14 @@ from pydantic.dataclasses import dataclass as validated
 
 from hmnet.data.notes import NOTES_FILE, read_notes
 from hmnet.errors import InputError, OutputFolderError
+from hmnet.folder.freshness import find_stale
 from hmnet.folder.outputs import Output
 from hmnet.folder.task_format import TASKS
-from hmnet.storage.documents import parse, read_document, read_json
+from hmnet.runs.mixture import describe_studies, describe_versions
+from hmnet.storage.documents import MAX_DOCUMENT_BYTES, parse, read_document, read_json
+from hmnet.storage.limits import LimitError
+from hmnet.storage.manifest import MANIFEST_FILE, list_recorded
+from hmnet.storage.regular_files import read_text
 from hmnet.study.hierarchy import Groups
 from hmnet.study.settings import STRICT
 from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
@@ -31,7 +36,7 @@ from relevance.measures.registry import list_further
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
 from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
-from reports.inputs.checked_tables import read_columns, read_with_origin
+from reports.inputs.checked_tables import check_own, read_columns, read_with_origin
 from reports.inputs.comparison_origin import ComparisonOrigin
 from reports.inputs.hierarchy_sweeps import (
     CombinationSweep,
@@ -92,6 +97,7 @@ class ReportInputs:
         curves: task to its loss curves.
         study: the study file's text.
         problems: sentences about files that could not be read.
+        stale: sentences about files whose sources have changed (`hmnet.folder.freshness`).
         focus: the task that Figure 2 opens with.
     """
 
@@ -118,6 +124,7 @@ class ReportInputs:
     curves: Mapping[str, list[Curve]] = field(default_factory=dict)
     study: str | None = None
     problems: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
     focus: str | None = None
 
     @property
@@ -152,6 +159,13 @@ class ReportInputs:
         found |= dict.fromkeys(self.groups.tasks if self.groups is not None else ())
         found |= dict.fromkeys(task for record in self.runs.done for task in record.spec.names)
         return tuple(found)
+
+    @property
+    def mixtures(self) -> list[str]:
+        """Sentences about finished runs of several library versions or studies."""
+        done = self.runs.done
+        versions = describe_versions(record.result for record in done)
+        return [*versions, *describe_studies(record.spec for record in done)]
 
     @property
     def lacks_seed_noise(self) -> bool:
@@ -211,7 +225,8 @@ def read_inputs(out: Path) -> ReportInputs:
         runs=runs,
         curves=read_curves(runs),
         study=reader.read(output.study_file, _read_text),
-        problems=(*reader.problems, *runs.problems),
+        stale=_find_stale(output, reader),
+        problems=tuple(dict.fromkeys((*reader.problems, *runs.problems))),
     )
 
 
@@ -225,6 +240,7 @@ class _Reader:
         if not path.exists():
             return None
         try:
+            check_own(path)
             return load(path)
         except InputError as error:
             # The folder's own path is left out: the report says the same wherever it lies.
@@ -255,7 +271,22 @@ def _read_named(output: Output, groups: Groups | None, reader: _Reader) -> Relev
 
 
 def _read_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
+    try:
+        return read_text(path, MAX_DOCUMENT_BYTES, "replace")
+    except (OSError, LimitError) as error:
+        raise InputError(f"{path}: the file should be text. Found: {error}.") from None
+
+
+def _find_stale(output: Output, reader: _Reader) -> tuple[str, ...]:
+    """Return what is stale of what a report shows: of all but the report itself."""
+    path = output.folder / MANIFEST_FILE
+    found = reader.read(path, lambda _: _list_stale(output))
+    return tuple(found or ())
+
+
+def _list_stale(output: Output) -> list[str]:
+    shown = [path for path in list_recorded(output.folder) if path != output.report]
+    return find_stale(output, *shown) if shown else []
 
 
 def _read_planted(path: Path) -> PlantedRecord:

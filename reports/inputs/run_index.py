@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from analysis.scores.collapse import is_constant
 from hmnet.errors import InputError
-from hmnet.runs.result import FAILURE_SCHEMA, RunFailure, RunResult, read_result
+from hmnet.runs.result import FAILURE_SCHEMA, RunFailure, RunResult, check_files, read_result
 from hmnet.runs.spec import RunSpec, read_spec
 from hmnet.storage.documents import read_document
+from reports.inputs.checked_tables import check_own
 
 RunKind = Literal["single-task", "pair", "multi-task", "skillnet", "hierarchical"]
 RUN_KINDS: tuple[RunKind, ...] = get_args(RunKind)
@@ -136,9 +137,13 @@ def _list_runs(folder: Path) -> list[Path]:
 
 
 def _read_run(path: Path) -> RunRecord | FailedRun | Literal["running", "unfinished"]:
+    for name in ("spec.json", "result.json", "failure.json", "metrics.jsonl"):
+        check_own(path / name)
     if (path / "result.json").exists():
         spec = read_spec(path / "spec.json")
         result = read_result(path / "result.json")
+        names = ("metrics.jsonl", *(f"predictions/{name}.parquet" for name in spec.names))
+        check_files(path, {name: result.files[name] for name in names if name in result.files})
         return RunRecord(path, spec, result, _check_predictions(path, spec))
     if (path / ".running").exists():
         return "running"

@@ -13,11 +13,15 @@ _CONTROLS = dict.fromkeys(
         *range(127, 160),
         *range(0x202A, 0x202F),  # marks that turn the direction of the text around them
         *range(0x2066, 0x206A),
+        *(0x00AD, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF),  # seen by nobody, and so no name's
+        *range(0x2060, 0x2065),
         0xFFFE,
         0xFFFF,
     ),
     "\ufffd",
 )
+
+_STRAY_JOINER = re.compile(r"(?:(?<=[\x00-\x7f])|^)[\u200c\u200d]+")
 
 
 def format_percent(
@@ -87,8 +91,11 @@ def format_duration(seconds: float) -> str:
 
 
 def clean(text: str) -> str:
-    """Replace control characters, which no page and no picture should hold."""
-    return text.translate(_CONTROLS)
+    """Replace control and zero-width characters, which no page and no picture should hold.
+
+    Joiners stay where scripts need them, which is not after a character of ASCII.
+    """
+    return _STRAY_JOINER.sub("\ufffd", text.translate(_CONTROLS))
 
 
 def shorten_name(name: str, most: int = 24) -> str:

@@ -27,6 +27,10 @@ def find_cautions(
     """Yield a sentence for each reason to doubt a number, the gravest first."""
     for problem in inputs.problems:
         yield sentence("A file could not be read: {}", problem)
+    for text in inputs.stale:
+        yield sentence("{}", text)
+    for text in inputs.mixtures:
+        yield sentence("{}", text)
     for note in inputs.notes:
         yield sentence("About the data: {}.", note)
     yield from _about_runs(inputs)

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from hmnet.folder.freshness import STUDY_CHANGED
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
 from relevance.measures.registry import MEASURES
@@ -131,8 +132,11 @@ def list_data(index: RunIndex) -> list[TaskDataRow]:
 
 
 def list_documents(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
-    """Yield title and text of what is printed as it is: study file and recorded origins."""
-    if inputs.study is not None:
+    """Yield title and text of what is printed as it is: study file and recorded origins.
+
+    A study file that was edited since is left out: it would stand beside numbers of other settings.
+    """
+    if inputs.study is not None and not any(STUDY_CHANGED in text for text in inputs.stale):
         yield "study.toml", inputs.study
     files = {measure.measure: f"{measure.name}.parquet" for measure in MEASURES.values()}
     for name, matrix in inputs.matrices.items():

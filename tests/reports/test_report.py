@@ -923,6 +923,10 @@ def test_numbers_are_written_with_a_true_minus_and_no_signed_zero() -> None:
     assert format_probability(0.03) == "= 0.03"
     assert [join_words(list("abc"[:n])) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
     assert clean("a\x00b\nc\u202e") == "a\ufffdb\nc\ufffd"
+    assert clean("a\u200bb\ufeffc\u2060\u00ad") == "a\ufffdb\ufffdc\ufffd\ufffd"
+    assert clean("mn\u200dli\u200c") == "mn\ufffdli\ufffd"
+    joined = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    assert clean(joined) == joined  # Persian writes words with it
 
 
 def test_systems_are_called_by_what_they_share() -> None:

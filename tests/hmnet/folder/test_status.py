@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -180,6 +181,20 @@ def test_marks_of_a_killed_sweep_are_no_runs_under_way(output: Output) -> None:
     record = replace(ProgressRecord.read(output.progress), pid=find_ended_pid())
     write_document(output.progress, PROGRESS_SCHEMA, record)
     assert "cut off: b-begun" in say(output)
+
+
+def test_a_training_that_is_no_sweep_is_under_way_as_long_as_its_process_lives(
+    output: Output,
+) -> None:
+    ProgressRecord(total=9, cached=0, done=9, is_over=True).write(output.progress)
+    folder = make_run(output, "a-train")
+    mark = folder / RUNNING_MARK
+    mark.write_text(f"{socket.gethostname()} {os.getpid()}")
+    assert "under way: a-train" in say(output)
+    mark.write_text(f"{socket.gethostname()} {find_ended_pid()}")
+    assert "cut off: a-train" in say(output)
+    output.progress.unlink()
+    assert "cut off: a-train" in say(output)
 
 
 def test_time_left_runs_on_after_the_record_was_written(output: Output) -> None:

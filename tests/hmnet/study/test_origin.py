@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hmnet.errors import InputError
+from hmnet.study import study, study_origin
 from hmnet.study.study import STUDY_FILE, load_study, resolve_study
 from hmnet.study.study_origin import ORIGIN_FILE
 
@@ -195,3 +196,28 @@ def test_one_name_stands_for_a_list_of_one(project: Path) -> None:
     assert (task.text, task.metrics) == (("a",), ("f1",))
     edit(project / STUDY_FILE, "[task.mine]", '[task.mine]\nsource = "rows"')
     assert load_study(project / STUDY_FILE).tasks["mine"].source.folder == str(project / "rows")
+
+
+@pytest.mark.parametrize("name", [ORIGIN_FILE, STUDY_FILE])
+def test_a_record_that_was_cut_off_is_made_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def write(out: Path) -> dict[str, bytes]:
+        out.mkdir(exist_ok=True)
+        resolve_study(out, None, {"training.epochs": 7})
+        return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
+
+    whole = write(project / "out")
+    cut = project / "cut"
+    with monkeypatch.context() as patch:
+        patch.setattr(study if name == STUDY_FILE else study_origin, WRITERS[name], fail)
+        with pytest.raises(KeyboardInterrupt):
+            write(cut)
+    assert write(cut) == whole
+
+
+WRITERS = {STUDY_FILE: "write_bytes", ORIGIN_FILE: "write_document"}
+
+
+def fail(*words: object) -> None:
+    raise KeyboardInterrupt

@@ -11,6 +11,7 @@ from hmnet.folder.outputs import Output, open_output
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study
 from relevance.commands.grouping_of_tasks import run_cluster
+from relevance.demo import run_demo
 from relevance.groups.at_hand import Groupings, find_groupings
 from relevance.groups.clustering import cluster
 from relevance.matrices.matrix import RelevanceMatrix
@@ -94,3 +95,25 @@ def test_where_there_is_nothing_to_group_no_folder_is_made(
     with pytest.raises(InputError, match="does not exist"):
         list(run_cluster(tmp_path / "nowhere", None, source, "2", None, 0))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("k", "method", "seed"),
+    [("99", None, 0), ("2", "no-such", 0), ("2", None, 2**63), ("2", None, -1), ("few", None, 0)],
+)
+def test_what_is_refused_leaves_no_folder(
+    tmp_path: Path, k: str, method: str | None, seed: int
+) -> None:
+    with pytest.raises(InputError):
+        list(run_cluster(tmp_path / "nowhere", None, "paper:table3", k, method, seed))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_refuses_a_seed_that_fits_into_no_table(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="seed"):
+        list(run_demo(tmp_path / "demo", 2**63, 1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_largest_seed_is_taken(tmp_path: Path) -> None:
+    assert list(run_cluster(tmp_path / "out", None, "paper:table3", "3", None, 2**63 - 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -59,6 +60,31 @@ def refined(
         options = PairwiseOptions(refine=3, measure=MEASURE)
         said = list(run_pairwise(output, study, WORKERS, options))
     return output, study, said
+
+
+@pytest.mark.parametrize("moment", ["runs", "matrix"])
+def test_a_second_round_that_was_cut_off_goes_on_with_its_plan(
+    refined: tuple[Output, Study, list[str]],
+    tmp_path: Path,
+    moment: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, study, _ = refined
+    output = Output(Path(shutil.copytree(whole.folder, tmp_path / "out")))
+    monkeypatch.setattr(seed_value, "LEAST_VALUE", 0.0)
+    options = PairwiseOptions(refine=3, measure=MEASURE)
+    plan = plan_sweep(output, study)[1]
+    output.refinement.unlink()
+    run_sweep(output, study, WORKERS, options=MEASURE)  # as after the first round
+    for job in plan.jobs:
+        if job.spec.seed > 1 and moment == "runs":
+            shutil.rmtree(output.runs.path(job.spec))
+    add_refinement(output, read_refinement(whole).runs)  # and here it was killed
+    said = list(run_pairwise(output, study, WORKERS, options))
+    assert said[0] == "the further seeds in refinement.json are not measured yet: it goes on"
+    names = ("refinement.json", "pairwise.parquet", "pairwise-scores.parquet")
+    for name in names:
+        assert (output.folder / name).read_bytes() == (whole.folder / name).read_bytes()
 
 
 def count_seeds(plan: PairwisePlan) -> Counter[tuple[str, ...]]:
