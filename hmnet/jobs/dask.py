@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from uuid import uuid4
 
 from hmnet.errors import ClusterError, InputError, first_line
-from hmnet.storage.regular_files import read_text
+from hmnet.storage.regular_files import read_regular_text
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -132,7 +132,7 @@ def check_shared_folder(client: Client, folder: Path) -> None:
 def _sees(mark: str, sign: str) -> bool:
     """Tell whether this worker reads what was written: a folder of that name may be another one."""
     path = Path(mark)
-    return path.is_file() and read_text(path, len(sign)) == sign
+    return path.is_file() and read_regular_text(path, len(sign)) == sign
 
 
 _End: TypeAlias = "BaseException | None"

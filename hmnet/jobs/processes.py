@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hmnet.storage.limits import LimitError
-from hmnet.storage.regular_files import read_text
+from hmnet.storage.regular_files import read_regular_text
 
 MAX_MARK_BYTES = 4096
 LOOK_S = 1.0
@@ -42,7 +42,7 @@ def is_owner_alive(mark: Path) -> bool | None:
         mark: a file with a host's name and the number of a process (`RunStore.mark`).
     """
     try:
-        host, pid = read_text(mark, MAX_MARK_BYTES).split()
+        host, pid = read_regular_text(mark, MAX_MARK_BYTES).split()
         return is_process_alive(int(pid)) if host == socket.gethostname() else None
     except (OSError, ValueError, LimitError):
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hmnet.errors import InputError
 from hmnet.storage.limits import MAX_LOSSES_BYTES, LimitError
-from hmnet.storage.regular_files import read_text
+from hmnet.storage.regular_files import read_regular_text
 
 LATE_FRAC = 0.25
 """Share of the last epoch's steps of a task that are its last steps."""
@@ -24,7 +24,7 @@ def read_late_losses(path: Path) -> dict[str, float]:
     """
     losses: dict[str, tuple[int, list[float]]] = {}
     try:
-        for line in read_text(path, MAX_LOSSES_BYTES).splitlines():
+        for line in read_regular_text(path, MAX_LOSSES_BYTES).splitlines():
             step = json.loads(line)
             epoch, task, loss = int(step["epoch"]), str(step["task"]), float(step["loss"])
             if losses.get(task, (-1, []))[0] != epoch:

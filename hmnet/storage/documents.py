@@ -16,7 +16,7 @@ from hmnet.errors import InputError
 from hmnet.storage.files import write_bytes
 from hmnet.storage.limits import LimitError
 from hmnet.storage.manifest import check_recorded
-from hmnet.storage.regular_files import read_text
+from hmnet.storage.regular_files import read_regular_text
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ def read_json(path: Path) -> dict[str, object]:
     """Read a JSON object, with a limit on its size and a clear error."""
     try:
         check_recorded(path)
-        text = read_text(path, MAX_DOCUMENT_BYTES)
+        text = read_regular_text(path, MAX_DOCUMENT_BYTES)
         content = json.loads(text, object_pairs_hook=_refuse_repeats)
     except FileNotFoundError:
         raise InputError(f"{path}: the file does not exist.") from None

@@ -56,7 +56,7 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(handle, "rb")
 
 
-def read_text(path: Path, most: int, errors: str = "strict") -> str:
+def read_regular_text(path: Path, most: int, errors: str = "strict") -> str:
     """Return the text of a regular file of at most `most` bytes, as `read_regular` does."""
     return read_regular(path, most).decode("utf-8", errors)
 

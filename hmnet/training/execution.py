@@ -28,7 +28,7 @@ from hmnet.storage.digests import canonical_json
 from hmnet.storage.documents import to_plain
 from hmnet.storage.files import append_line, write_bytes
 from hmnet.storage.limits import MAX_LOSSES_BYTES
-from hmnet.storage.regular_files import read_text
+from hmnet.storage.regular_files import read_regular_text
 from hmnet.study.metrics import score
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
@@ -249,7 +249,11 @@ class _LossLog:
 
     def _drop_from(self, step: int) -> None:
         """Keep the first `step` lines (one per step)."""
-        lines = read_text(self.path, MAX_LOSSES_BYTES).splitlines() if self.path.exists() else []
+        lines = (
+            read_regular_text(self.path, MAX_LOSSES_BYTES).splitlines()
+            if self.path.exists()
+            else []
+        )
         kept = [line for line in lines[:step] if line.endswith("}")]
         write_bytes(self.path, "".join(line + "\n" for line in kept).encode())
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hmnet.storage.limits import MAX_LOSSES_BYTES, LimitError
-from hmnet.storage.regular_files import read_text
+from hmnet.storage.regular_files import read_regular_text
 from reports.inputs.run_index import RunIndex, RunKind, RunRecord
 from reports.style.formatting import count_noun
 
@@ -102,7 +102,7 @@ def _read_lines(path: Path) -> list[tuple[int, str, float]]:
     if not path.exists():
         return []
     try:
-        lines = read_text(path, MAX_LOSSES_BYTES, "replace").splitlines()
+        lines = read_regular_text(path, MAX_LOSSES_BYTES, "replace").splitlines()
     except (OSError, LimitError):  # of a run that is not done; files of done ones are checked
         return []
     return [entry for line in lines if (entry := _read_line(line)) is not None]

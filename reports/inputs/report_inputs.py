@@ -24,7 +24,7 @@ from hmnet.runs.mixture import describe_studies, describe_versions
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, parse, read_document, read_json
 from hmnet.storage.limits import LimitError
 from hmnet.storage.manifest import MANIFEST_FILE, list_recorded
-from hmnet.storage.regular_files import read_text
+from hmnet.storage.regular_files import read_regular_text
 from hmnet.study.hierarchy import Groups
 from hmnet.study.settings import STRICT
 from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
@@ -272,7 +272,7 @@ def _read_named(output: Output, groups: Groups | None, reader: _Reader) -> Relev
 
 def _read_text(path: Path) -> str:
     try:
-        return read_text(path, MAX_DOCUMENT_BYTES, "replace")
+        return read_regular_text(path, MAX_DOCUMENT_BYTES, "replace")
     except (OSError, LimitError) as error:
         raise InputError(f"{path}: the file should be text. Found: {error}.") from None
 
