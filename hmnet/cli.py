@@ -61,6 +61,18 @@ class ModelOptions:
     hierarchy: HierarchyOption = None
     duplicate: Annotated[Duplicate, typer.Option(help=DUPLICATE_HELP)] = "layer"
     seed: Annotated[int | None, typer.Option(help="Seed. [default: the study's first]")] = None
+    stages: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,Z:SHARE...",
+            help="Layers shared in each part of the run, coarse to fine, and its share of the "
+            'steps: "6,0,0:0.5 2,4,0:0.3 2,2,2:0.2"; a third part, :0 to :1, slows what is '
+            "shared further down.",
+        ),
+    ] = None
+    start_from: Annotated[
+        str | None, typer.Option(help="A run whose weights are begun with, not the encoder's.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +128,9 @@ def train(
     from hmnet.commands.stored_run import describe_run
     from hmnet.commands.train import Design, train_hierarchy
 
-    design = Design(model.groups, model.hierarchy, model.duplicate, model.seed)
+    design = Design(
+        model.groups, model.hierarchy, model.duplicate, model.seed, model.stages, model.start_from
+    )
     run_id, result = train_hierarchy(
         output, plan, design, gpus=chosen, threads=threads, loggers=split_names(log) or ()
     )

@@ -27,6 +27,7 @@ from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import ModelRef
+from hmnet.study.stages import Stage, simplify
 from hmnet.study.study import Study
 
 if TYPE_CHECKING:
@@ -61,15 +62,19 @@ class PreparedStudy:
         seed: int,
         *,
         duplicate: Literal["layer", "ffn"] = "layer",
+        stages: Sequence[Stage] = (),
         keep_model: bool = False,
     ) -> Job:
         """Return the job that trains the named tasks with a hierarchy and groups.
 
         Args:
+            hierarchy: of the last stage, where there are some.
             duplicate: what groups and tasks own copies of; see `hmnet.models.paths.HMNet`.
+            stages: what tasks share in each part of the run.
         """
         names = sorted(names)
-        hierarchy.check_depth(self.depth)
+        for layers in (hierarchy, *(stage.hierarchy for stage in stages)):
+            layers.check_depth(self.depth)
         spec = RunSpec(
             tasks=tuple(self.study.tasks[name] for name in names),
             data={name: self.data[name].fingerprint for name in names},
@@ -79,6 +84,7 @@ class PreparedStudy:
             training=self.study.training,
             seed=seed,
             duplicate=duplicate,
+            stages=simplify(stages),
         )
         folders = {name: self.folders[name] for name in names}
         return Job(spec, folders, keep_model, self.study.rows.max_length)

@@ -240,7 +240,11 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 
 def _fix_paths(job: Job) -> Job:
     """Return a job for a process with another working folder."""
-    return dataclasses.replace(job, data={name: p.absolute() for name, p in job.data.items()})
+    data, parents = (
+        {name: path.absolute() for name, path in folders.items()}
+        for folders in (job.data, job.parents)
+    )
+    return dataclasses.replace(job, data=data, parents=parents)
 
 
 def _run_on_cluster(calls: Sequence[Call], folder: Path, workers: Workers) -> Iterator[Outcome]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hmnet.study.metrics import METRICS, score
     from hmnet.study.settings import STRICT, DataSettings, ModelRef, TrainingSettings
     from hmnet.study.skills import SKILLS, find_skills
+    from hmnet.study.stages import SharingSettings, Stage, parse_stages
     from hmnet.study.study import (
         STUDY_FILE,
         Study,
@@ -65,7 +66,9 @@ __all__ = [
     "HierarchySpec",
     "ModelRef",
     "Setting",
+    "SharingSettings",
     "Source",
+    "Stage",
     "Study",
     "Task",
     "TrainingSettings",
@@ -74,6 +77,7 @@ __all__ = [
     "load_study",
     "name_groups",
     "parse_settings",
+    "parse_stages",
     "resolve_study",
     "score",
     "write_study",

@@ -58,6 +58,9 @@ class TrainingSettings:
         targets: of a regression. `standardised`: trained on as deviations from the mean of the
             training rows, predicted in their unit. `raw` (the paper): trained on as they are, so
             that a task's weight among others follows from its unit.
+        averaging: share of the steps, at the end, over whose snapshots the weights are averaged; 0
+            for the last weights alone.
+        averaging_steps: steps between two snapshots; None for one at the end of each epoch.
 
     A step is always of one task, as in Algorithm 1. Batches of several tasks are no option: dropout
     seeds, loss records, checkpoints and the halving of batches all go by a step's one task.
@@ -76,9 +79,11 @@ class TrainingSettings:
     cap: Count | None = None
     loss_weights: Mapping[str, Positive] = Field(default_factory=dict)
     targets: Literal["standardised", "raw"] = "standardised"
+    averaging: Fraction = 0.0
+    averaging_steps: Count | None = None
 
     def __post_init__(self) -> None:
-        if problems := list(self._sampling_problems()):
+        if problems := [*self._sampling_problems(), *self._averaging_problems()]:
             raise ValueError("\n".join(problems))
 
     def _sampling_problems(self) -> Iterator[str]:
@@ -91,6 +96,13 @@ class TrainingSettings:
                     f"Parameter `{name}` should be left out unless sampling is `{sampling}`. "
                     f"Found `{value}`."
                 )
+
+    def _averaging_problems(self) -> Iterator[str]:
+        if self.averaging_steps is not None and not self.averaging:
+            yield (
+                "Parameter `averaging_steps` should be left out unless `averaging` is above 0. "
+                f"Found `{self.averaging_steps}`."
+            )
 
 
 @dataclass(frozen=True, config=STRICT)

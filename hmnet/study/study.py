@@ -10,6 +10,8 @@
     epochs = 3
     [rows]                              # fields of `DataSettings`
     max_length = 512
+    [sharing]                           # fields of `SharingSettings`
+    stages = [{ share = 0.6, hierarchy = "12,0,0" }, { share = 0.4, hierarchy = "8,2,2" }]
     [task.mine]                         # fields of `Task`; replaces a built-in task of that name
     text = ["headline", "body"]
     labels = ["no", "yes"]
@@ -36,6 +38,7 @@ from hmnet.storage.digests import digest_file
 from hmnet.storage.documents import to_plain
 from hmnet.storage.files import write_bytes
 from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
+from hmnet.study.stages import SharingSettings
 from hmnet.study.study_file import (
     PAPER_MODEL,
     STUDY_SCHEMA,
@@ -73,6 +76,7 @@ class Study:
         training: optimisation settings.
         rows: how rows become tokens.
         seeds: one run of everything per seed.
+        sharing: how `hmnet train` shares an encoder where no flag says it.
         unused: the user's tasks that are defined but not among `tasks`.
     """
 
@@ -85,6 +89,7 @@ class Study:
     training: TrainingSettings = TrainingSettings()
     rows: DataSettings = DataSettings()
     seeds: Seeds = (0,)
+    sharing: SharingSettings = SharingSettings()
     unused: Mapping[str, Task] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -113,6 +118,7 @@ def load_study(path: Path | None, overrides: Mapping[str, Setting] | None = None
         training=file.training,
         rows=file.rows,
         seeds=file.seeds,
+        sharing=file.sharing,
         unused={name: task for name, task in file.task.items() if name not in tasks},
     )
 
@@ -275,6 +281,8 @@ def _to_toml(study: Study) -> Table:
         "training": to_plain(study.training),
         "rows": to_plain(study.rows),
     }
+    if study.sharing != SharingSettings():
+        content["sharing"] = to_plain(study.sharing)
     own = [
         task
         for task in (*study.tasks.values(), *study.unused.values())

@@ -24,6 +24,7 @@ from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
 from hmnet.storage.limits import LimitError
 from hmnet.storage.regular import read_regular
 from hmnet.study.settings import STRICT, DataSettings, Seed, TrainingSettings
+from hmnet.study.stages import SharingSettings, Stage
 from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
 
 Setting: TypeAlias = (
@@ -59,6 +60,7 @@ class StudyFile:
     seeds: Seeds = (0,)
     training: TrainingSettings = TrainingSettings()
     rows: DataSettings = DataSettings()
+    sharing: SharingSettings = SharingSettings()
     task: Mapping[str, Task] = Field(default_factory=dict)
 
     @property
@@ -290,7 +292,11 @@ def _locate(location: Sequence[int | str]) -> tuple[str, ...]:
 
 def _list_keys(location: Sequence[str]) -> list[str]:
     """Return the keys that the table at `location` may hold."""
-    kinds: dict[str, type] = {"training": TrainingSettings, "rows": DataSettings}
+    kinds: dict[str, type] = {
+        "training": TrainingSettings,
+        "rows": DataSettings,
+        "sharing": SharingSettings if len(location) == 1 else Stage,
+    }
     if not location:
         kind: type = StudyFile
     else:

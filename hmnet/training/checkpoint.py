@@ -26,6 +26,7 @@ from hmnet.storage.digests import canonical_json
 from hmnet.storage.files import write_bytes
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+_EXTRA = "extra/"
 
 
 class Checkpoint:
@@ -50,10 +51,14 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.every_s
 
     def save(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, object]
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        state: Mapping[str, object],
+        extra: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Save parameters, moments and `state` (plain values)."""
-        tensors: dict[str, Tensor] = {}
+        """Save parameters, moments, `state` (plain values), and further tensors by their names."""
+        tensors = {f"{_EXTRA}{name}": value for name, value in (extra or {}).items()}
         for name, parameter in model.named_parameters():
             tensors[f"parameter/{name}"] = parameter.detach()
             for key, value in optimizer.state.get(parameter, {}).items():
@@ -62,8 +67,24 @@ class Checkpoint:
         write_bytes(self.path, save(tensors, facts))
         self._last = time.monotonic()
 
-    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    def read_position(self) -> int:
+        """Return the position that was saved; 0 where there is none to read."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                return int(json.loads(file.metadata()["state"])["position"])
+        except (FileNotFoundError, SafetensorError, KeyError, TypeError, ValueError):
+            return 0
+
+    def load(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        extra: dict[str, Tensor] | None = None,
+    ) -> dict[str, Any] | None:
         """Restore a model and its optimiser in place; return the saved state.
+
+        Args:
+            extra: is given the further tensors that were saved.
 
         Returns:
             None, and nothing is touched, where there is no whole checkpoint that fits the model
@@ -84,6 +105,9 @@ class Checkpoint:
                     optimizer.state[parameter] = {
                         key: value.to(parameter.device) for key, value in moments.items()
                     }
+        if extra is not None:
+            names = [name for name in tensors if name.startswith(_EXTRA)]
+            extra |= {name.removeprefix(_EXTRA): tensors[name] for name in names}
         return state
 
     def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

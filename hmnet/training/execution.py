@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -17,22 +18,26 @@ from hmnet.data.task_data import DATA_SCHEMA, TaskData, TaskDataRecord, check_ar
 from hmnet.data.task_data import load as load_data
 from hmnet.errors import InputError
 from hmnet.models.build import build_paths, load_encoder_of
-from hmnet.models.paths import PathModel
-from hmnet.models.saved import write_model
+from hmnet.models.parting import match_parameters, take_values
+from hmnet.models.paths import PathModel, find_output
+from hmnet.models.saved import load_model, write_model
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.loggers import Logger, open_logger
 from hmnet.runs.result import RunResult
-from hmnet.runs.spec import RunSpec
+from hmnet.runs.spec import RunSpec, read_spec
 from hmnet.runs.store import RunStore
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.documents import read_document, to_plain
 from hmnet.storage.files import append_line, write_bytes
 from hmnet.study.metrics import score
+from hmnet.study.stages import Stage, write_stages
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.course import Course, ModelStage
 from hmnet.training.distributed import ALONE, Group
 from hmnet.training.evaluation import evaluate
 from hmnet.training.loop import TrainingLog, train
+from hmnet.training.targets import TargetScale, measure_scales
 
 PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
 
@@ -109,7 +114,10 @@ def _train(
     spec = job.spec
     torch.set_num_threads(machine.threads)
     data = {task.name: _load_checked(job, task) for task in spec.tasks}
-    model = build_model(spec)
+    course = plan_course(spec)
+    model = course.stages[0].build() if course.stages else build_model(spec)
+    if spec.start_from:
+        start_from(model, job.parents[spec.start_from], measure_scales(data, spec.training))
     done = train(
         model,
         data,
@@ -119,8 +127,35 @@ def _train(
         checkpoint=Checkpoint(store.path(spec) / "checkpoint", machine.checkpoint_s),
         log=log,
         group=group,
+        course=course,
     )
     return model, data, done
+
+
+def plan_course(spec: RunSpec) -> Course:
+    """Return the stages of a run with what builds their models."""
+
+    def build(stage: Stage) -> PathModel:
+        return build_paths(load_encoder_of(spec), spec, stage.hierarchy)
+
+    stages = [ModelStage(each.share, partial(build, each), each.lower_rate) for each in spec.stages]
+    return Course(stages)
+
+
+def start_from(model: PathModel, folder: Path, scales: Mapping[str, TargetScale]) -> None:
+    """Have an untrained model begin with the weights of a finished run that kept its model.
+
+    Args:
+        folder: the run's.
+        scales: of the regressions that are trained on standardised targets from now on.
+
+    Raises:
+        InputError: if the run kept no model, or tasks shared less in it.
+    """
+    trained = load_model(folder / "model", read_spec(folder / "spec.json"))
+    take_values(match_parameters(model, trained))
+    for task, scale in scales.items():
+        scale.take_out_of(find_output(model.path(task)))
 
 
 def _open_logger(
@@ -129,6 +164,7 @@ def _open_logger(
     settings = {
         "tasks": ", ".join(spec.names),
         "hierarchy": str(spec.hierarchy),
+        "stages": write_stages(spec.stages),
         "system": spec.system,
         "seed": spec.seed,
         "encoder": spec.model.name,

@@ -5,13 +5,17 @@
 2. A step packs one task's batch, runs that task's path, and updates the parameters on it:
    AdamW with bias correction (per parameter: one that a step does not reach is not touched),
    the norm of the path's gradient clipped, the learning rate decayed linearly.
-3. A checkpoint is parameters, optimiser moments and the position; resuming from it gives the
-   numbers of a run that was never stopped.
+3. Where a stage of the course begins (`hmnet.training.course`), the model is parted: each new
+   owner of a layer begins with the weights and the moments that it had.
+4. The weights of the last steps may be averaged (`hmnet.training.averaging`).
+5. A checkpoint is parameters, moments, what is averaged, and the position; resuming from it gives
+   the numbers of a run that was never stopped.
 """
 
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +27,7 @@ from torch import Tensor
 from hmnet.data.task_data import TaskData
 from hmnet.data.tokens import Ints
 from hmnet.errors import RelevanceError
+from hmnet.models.parting import find_lower, match_parameters, take_values
 from hmnet.models.paths import PathModel, find_output
 from hmnet.packing.batch import Batch, pack, sort_by_length
 from hmnet.packing.batch_shape import BatchShape, fit_shape
@@ -31,8 +36,10 @@ from hmnet.packing.dropout import seed_dropout
 from hmnet.process_memory import frozen_heap
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import TrainingSettings
+from hmnet.training.averaging import TrajectoryMean, plan_snapshots
 from hmnet.training.batch_shapes import plan_shapes
 from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.course import PLAIN, Course
 from hmnet.training.distributed import ALONE, Group
 from hmnet.training.embedding_gradients import EmbeddingGradients
 from hmnet.training.evaluation import autocast
@@ -41,14 +48,14 @@ from hmnet.training.optimiser import (
     clip_gradients,
     compute_loss,
     learning_rate,
+    list_decays,
     make_optimizer,
     set_rate,
-    total_decay,
 )
 from hmnet.training.step_graphs import StepGraphs
 from hmnet.training.steps import Step, count_batches, plan_steps
 from hmnet.training.targets import AS_THEY_ARE, measure_scales
-from hmnet.training.used_rows import UsedRows
+from hmnet.training.used_rows import UsedRows, has_table
 
 
 class OutOfMemoryError(RelevanceError):
@@ -83,6 +90,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     log: Callable[[Mapping[str, Any]], None] | None = None,
     group: Group = ALONE,
+    course: Course = PLAIN,
 ) -> TrainingLog:
     """Train a model in place on the tasks of `data`.
 
@@ -90,11 +98,12 @@ def train(
         checkpoint: where to save and resume; None keeps nothing.
         log: called with step, epoch, task and loss of every step, in order.
         group: the processes that share the batches; the first one saves and logs.
+        course: the stages of the training; afterwards the model is that of the last one.
 
     Raises:
         DivergedError: if the loss is not finite; names step and task.
     """
-    trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"), group)
+    trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"), group, course)
     try:
         with frozen_heap(), trainer.graphs.stream():
             return _train(trainer, checkpoint, log)
@@ -107,10 +116,10 @@ def _train(
     checkpoint: Checkpoint | None,
     log: Callable[[Mapping[str, Any]], None] | None,
 ) -> TrainingLog:
-    model, group = trainer.model, trainer.group
+    group = trainer.group
     log = log if group.is_first else None
     start, record = 0, Record(trainer.steps, log)
-    if checkpoint and (state := checkpoint.load(model, trainer.optimizer)) is not None:
+    if checkpoint and (state := trainer.resume(checkpoint)) is not None:
         start, record = state["position"], Record(trainer.steps, log, state["progress"])
     if group.agree(start) != start:  # also: nobody goes on before all have read the checkpoint
         raise RelevanceError(
@@ -123,7 +132,8 @@ def _train(
         is_last = position + 1 == len(trainer.steps)
         if checkpoint and group.is_first and not is_last and checkpoint.is_due():
             state = {"position": position + 1, "progress": record.state()}
-            checkpoint.save(model, trainer.optimizer, state)
+            trainer.save(checkpoint, state)
+    trainer.part_until(len(trainer.steps))
     record.read()
     return TrainingLog(
         steps=len(trainer.steps),
@@ -145,6 +155,9 @@ class Trainer:
         shapes: the sizes that each step's batch is filled up to there.
         graphs: the steps that are recorded there.
         scales: how the targets of regressions are standardised; losses are told in their unit.
+        stage: number of the course's stage that the model is in.
+        starts: position of each stage's first step.
+        average: the mean of the weights over the last steps, where it is asked for.
     """
 
     def __init__(
@@ -155,8 +168,10 @@ class Trainer:
         seed: int,
         device: torch.device,
         group: Group = ALONE,
+        course: Course = PLAIN,
     ) -> None:
         self.group = group
+        self.course = course
         self.scales = measure_scales(data, settings)
         self.model = model.to(device).train()
         self.data = data
@@ -166,18 +181,74 @@ class Trainer:
         sizes = {name: len(d.train) for name, d in data.items()}
         counts = count_batches(sizes, settings)
         self.steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed, counts)
-        is_cpu = device.type == "cpu"
-        tokens = (each.train.tokens for each in data.values())
-        self.rows = UsedRows(model, tokens) if is_cpu else None
-        self.optimizer = make_optimizer(model, settings)
-        self.parameters = list(model.parameters())
+        self.starts = course.plan_starts(len(self.steps))
+        self.table_rates: list[float] = []
+        self.snapshots = plan_snapshots(self.steps, settings)
+        self.average = TrajectoryMean(self.snapshots)
         self.micro_batches = 1
-        self.embeddings = EmbeddingGradients(model) if is_cpu else None
         self.graphs = StepGraphs(device)
         self.resident: dict[str, ResidentSplit] = {}
         self.shapes: list[BatchShape] = []
-        if not is_cpu:
+        self._begin_stage(0)
+        if device.type != "cpu":
             self.reside()
+
+    def _begin_stage(self, stage: int) -> None:
+        """Make the optimiser of the model as it is in a stage."""
+        self.stage = stage
+        model, rate = self.model.train(), self.course.lower_rate(stage)
+        lower = find_lower(model) if rate != 1 else set()
+        for parameter in model.parameters():
+            parameter.requires_grad_(rate > 0 or parameter not in lower)
+        is_cpu = self.device.type == "cpu"
+        tokens = (each.train.tokens for each in self.data.values())
+        self.rows = UsedRows(model, tokens) if is_cpu else None
+        self.embeddings = EmbeddingGradients(model) if is_cpu else None
+        self.optimizer = make_optimizer(model, self.settings, dict.fromkeys(lower, rate))
+        self.parameters = list(model.parameters())
+        self.table_rates.append(rate if has_table(model, lower) else 1.0)
+
+    def part_until(self, position: int) -> None:
+        """Have the model share what it shares at a position in the plan of steps."""
+        while self.stage + 1 < len(self.starts) and self.starts[self.stage + 1] <= position:
+            self._part(self.stage + 1)
+
+    def _part(self, stage: int) -> None:
+        """Go over to a stage: its model takes over weights and moments."""
+        finer = self.course.stages[stage].build().to(self.device)
+        if self.rows:
+            self.rows.restore(1.0)  # what decays them is known in the end
+        pairs = match_parameters(finer, self.model)
+        take_values(pairs)
+        moments = self.optimizer.state
+        taken: dict[Tensor, Any] = {
+            new: _copy(moments[old]) for new, old in pairs.items() if old in moments
+        }
+        self.average.hand_over(pairs)
+        self.graphs.forget()
+        self.model.paths = finer.paths
+        self._begin_stage(stage)
+        self.optimizer.state.update(taken)
+
+    def save(self, checkpoint: Checkpoint, state: Mapping[str, object]) -> None:
+        """Save what a training goes on from, with `state`, to a checkpoint."""
+        sums = self.average.save(dict(self.model.named_parameters()))
+        checkpoint.save(self.model, self.optimizer, state, sums)
+
+    def resume(self, checkpoint: Checkpoint) -> dict[str, Any] | None:
+        """Restore what a checkpoint holds, and return its state; None where it holds nothing."""
+        self.part_until(checkpoint.read_position() - 1)  # as it was after the step before
+        sums: dict[str, Tensor] = {}
+        state = checkpoint.load(self.model, self.optimizer, sums)
+        if state is not None:
+            self.average.load(sums, dict(self.model.named_parameters()), state["position"])
+        if state is None and self.stage > 0:
+            if self.rows:
+                self.rows.restore(1.0)
+            self.model.paths = self.course.stages[0].build().to(self.device).paths
+            self.table_rates = []
+            self._begin_stage(0)
+        return state
 
     def reside(self) -> None:
         """Move the tasks' rows to the device, and have batches put together there."""
@@ -187,16 +258,28 @@ class Trainer:
 
     def finish(self) -> None:
         """End the training: the model is again one for any text."""
+        self.average.settle()
         for task, scale in self.scales.items():
             scale.fold_into(find_output(self.model.path(task)))
         self.graphs.stop()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()  # other processes share the device
         if self.rows:
-            self.rows.restore(total_decay(len(self.steps), self.settings))
+            self.rows.restore(self._decay_tables())
+        self.model.requires_grad_(True)
+
+    def _decay_tables(self) -> float:
+        """Return the factor of weight decay on rows that no text uses, at the mean snapshot."""
+        decays = list_decays(len(self.steps), self.settings, self._table_rate)
+        taken = [decays[position] for position in self.snapshots or [-1]]
+        return sum(taken) / len(taken)
+
+    def _table_rate(self, position: int) -> float:
+        """Return the factor of the token tables' learning rate at a step."""
+        return self.table_rates[min(bisect_right(self.starts, position), len(self.table_rates)) - 1]
 
     def update(self, position: int) -> Tensor:
-        """Take one optimiser step; return the loss and the tokens of the batch, float64 [2].
+        """Take one step of the plan; return the loss and the tokens of the batch, float64 [2].
 
         On a GPU nothing is waited for, so what is returned may still have to be computed.
 
@@ -206,6 +289,13 @@ class Trainer:
         Raises:
             OutOfMemoryError: if there is no room for a single example.
         """
+        self.part_until(position)
+        sums = self._update_whole(position)
+        self.average.add(position, self.parameters)
+        return sums
+
+    def _update_whole(self, position: int) -> Tensor:
+        """Take one optimiser step on a whole batch, in as many parts as have to be."""
         step = self.steps[position]
         set_rate(self.optimizer, learning_rate(position, len(self.steps), self.settings))
         while True:
@@ -281,3 +371,8 @@ class Trainer:
         self.micro_batches *= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _copy(moments: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a parameter's moments and step count for another one that goes on from them."""
+    return {name: value.clone() for name, value in moments.items()}

@@ -9,7 +9,7 @@ the decay of all steps on the other rows at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,12 @@ def _find_tables(model: PathModel) -> list[tuple[nn.Embedding, set[int]]]:
             _, pads = found.setdefault(id(table), (table, set()))
             pads.add(int(getattr(path.config, "pad_token_id", None) or 0))
     return list(found.values())
+
+
+def has_table(model: PathModel, parameters: Collection[nn.Parameter]) -> bool:
+    """Tell whether a token table of a model is among parameters; there is one for all tasks."""
+    tables = (path.get_input_embeddings() for path in model.paths.values())  # type: ignore[operator]
+    return any(table.weight in parameters for table in tables if isinstance(table, nn.Embedding))
 
 
 class _CutTable:
