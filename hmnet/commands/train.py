@@ -92,6 +92,8 @@ def train_hierarchy(
     group = join_group(on_gpus=bool(gpus))
     job = _plan_job(output, study, design)
     machine = _choose_machine(gpus, threads, loggers, group)
+    for first in job.before:
+        execute(first, output.runs, machine, group=group)
     result = execute(job, output.runs, machine, group=group)
     leave_group()
     return job.spec.run_id, result

@@ -75,6 +75,7 @@ class PreparedStudy:
         names = sorted(names)
         for layers in (hierarchy, *(stage.hierarchy for stage in stages)):
             layers.check_depth(self.depth)
+        teachers = self._find_teachers(names, seed)
         spec = RunSpec(
             tasks=tuple(self.study.tasks[name] for name in names),
             data={name: self.data[name].fingerprint for name in names},
@@ -85,9 +86,19 @@ class PreparedStudy:
             seed=seed,
             duplicate=duplicate,
             stages=simplify(stages),
+            teachers={name: teacher.spec.run_id for name, teacher in teachers.items()},
         )
         folders = {name: self.folders[name] for name in names}
-        return Job(spec, folders, keep_model, self.study.rows.max_length)
+        before = tuple(teachers.values())
+        return Job(spec, folders, keep_model, self.study.rows.max_length, before=before)
+
+    def _find_teachers(self, names: Iterable[str], seed: int) -> dict[str, Job]:
+        """Return the run that each task learns from; none without distillation."""
+        if self.study.training.distillation is None:
+            return {}
+        training = dataclasses.replace(self.study.training, distillation=None)
+        plain = dataclasses.replace(self, study=dataclasses.replace(self.study, training=training))
+        return {name: plain.single(name, seed, keep_model=True) for name in names}
 
     def single(self, name: str, seed: int, *, keep_model: bool = False) -> Job:
         """Return the job that fine-tunes one task: {0,0,L}."""

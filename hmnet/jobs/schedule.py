@@ -47,6 +47,13 @@ class Summary:
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
+    def join(self, later: Summary) -> Summary:
+        """Return this sweep with one that came after it; a run of both ended in the first."""
+        done = [*self.done, *(each for each in later.done if each not in self.done)]
+        cached = [*self.cached, *(each for each in later.cached if each not in self.cached)]
+        failed = {**self.failed, **later.failed}
+        return Summary([each for each in cached if each not in done], done, failed)
+
 
 class Watcher:
     """What a sweep reports to; this one says nothing."""
@@ -76,6 +83,11 @@ def run_jobs(
         cost: a job's expected cost; costlier jobs start first.
         execute: what does a job in a worker; None for `hmnet.training.execution.execute`.
     """
+    if before := list_before(jobs):
+        first = run_jobs(before, store, workers, cost=cost, watcher=watcher, execute=execute)
+        jobs = [dataclasses.replace(job, before=()) for job in jobs]
+        rest = run_jobs(jobs, store, workers, cost=cost, watcher=watcher, execute=execute)
+        return first.join(rest)
     watcher = watcher or Watcher()
     workers = workers.fill(jobs)
     by_id = {job.spec.run_id: job for job in jobs}
@@ -107,6 +119,11 @@ def _silent_replacement() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         yield
+
+
+def list_before(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs that have to be done before others, each once."""
+    return list({first.spec.run_id: first for job in jobs for first in job.before}.values())
 
 
 def raise_failures(summary: Summary, *more: str) -> None:

@@ -35,8 +35,10 @@ LATER: Mapping[str, str | float | Mapping[str, float] | Sequence[str] | None] = 
     "training.targets": "raw",
     "training.averaging": 0.0,
     "training.averaging_steps": None,
+    "training.distillation": None,
     "stages": [],
     "start_from": None,
+    "teachers": {},
 }
 """Fields that came after the first version, and what runs from before them did. A field with that
 value stays out of the identity, so that those runs keep their names. It is no matter of today's
@@ -65,6 +67,8 @@ class RunSpec:
             the first step on, which else is that of the last stage.
         start_from: id of the run whose trained weights this one begins with, in place of the
             encoder's; so whatever decided that run's numbers decides this one's.
+        teachers: task to the id of the run whose predictions it learns from, where there is
+            distillation.
     """
 
     tasks: tuple[Task, ...]
@@ -79,6 +83,7 @@ class RunSpec:
     duplicate: Literal["layer", "ffn"] = "layer"
     stages: tuple[Stage, ...] = ()
     start_from: RunId | None = None
+    teachers: Mapping[str, RunId] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [task.name for task in self.tasks]
@@ -91,6 +96,9 @@ class RunSpec:
                 "Parameter `hierarchy` should share every layer in a SkillNet-style model. "
                 f"Found `{self.hierarchy}`."
             )
+        taught = self.names if self.training.distillation else ()
+        if set(self.teachers) != set(taught):
+            raise ValueError("Parameter `teachers` should name one for each task that is taught.")
         if problems := [*find_stage_problems(self.stages), *self._find_stage_problems()]:
             raise ValueError("\n".join(problems))
 

@@ -37,6 +37,21 @@ class DataSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Distillation:
+    """Learning from what single-task runs predict, beside the labels (`hmnet.training.teaching`).
+
+    Attributes:
+        teacher: `single`, each task's own run with the same rows, settings and seed.
+        start, end: weight of the labels' loss at the first and at the last step, from 0 to 1; that
+            of the distance to the teacher is the rest.
+    """
+
+    teacher: Literal["single"] = "single"
+    start: Annotated[float, Field(ge=0, le=1)] = 0.0
+    end: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
 class TrainingSettings:
     """The optimisation of a run (paper, section 4.3); the same for every method.
 
@@ -61,6 +76,7 @@ class TrainingSettings:
         averaging: share of the steps, at the end, over whose snapshots the weights are averaged; 0
             for the last weights alone.
         averaging_steps: steps between two snapshots; None for one at the end of each epoch.
+        distillation: how much is learned from the tasks' single runs; None for labels alone.
 
     A step is always of one task, as in Algorithm 1. Batches of several tasks are no option: dropout
     seeds, loss records, checkpoints and the halving of batches all go by a step's one task.
@@ -81,6 +97,7 @@ class TrainingSettings:
     targets: Literal["standardised", "raw"] = "standardised"
     averaging: Fraction = 0.0
     averaging_steps: Count | None = None
+    distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
         if problems := [*self._sampling_problems(), *self._averaging_problems()]:

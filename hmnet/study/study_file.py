@@ -23,7 +23,7 @@ from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
 from hmnet.storage.limits import LimitError
 from hmnet.storage.regular import read_regular
-from hmnet.study.settings import STRICT, DataSettings, Seed, TrainingSettings
+from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
 from hmnet.study.stages import SharingSettings, Stage
 from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
 
@@ -299,6 +299,8 @@ def _list_keys(location: Sequence[str]) -> list[str]:
     }
     if not location:
         kind: type = StudyFile
+    elif location[1:] == ("distillation",):
+        kind = Distillation
     else:
         kind = kinds.get(location[0], Source if len(location) > 2 else Task)
     names = [field.name for field in dataclasses.fields(kind)]

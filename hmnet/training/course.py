@@ -1,12 +1,13 @@
-"""The course of a training besides its steps: in which stages what tasks share becomes finer."""
+"""The course of a training besides its steps: stages in which sharing becomes finer, teachers."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from hmnet.models.paths import PathModel
+from hmnet.training.evaluation import Logits
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,11 @@ class Course:
     Attributes:
         stages: coarse to fine, with shares that sum to 1; the model that is trained is that of the
             first. None: it stays as it is.
+        teachers: task to what its teacher predicts on its training rows, float32 [N, C].
     """
 
     stages: Sequence[ModelStage] = ()
+    teachers: Mapping[str, Logits] = field(default_factory=dict)
 
     def plan_starts(self, total: int) -> list[int]:
         """Return the position of each stage's first step among `total`.

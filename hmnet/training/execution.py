@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from hmnet.training.distributed import ALONE, Group
 from hmnet.training.evaluation import evaluate
 from hmnet.training.loop import TrainingLog, train
 from hmnet.training.targets import TargetScale, measure_scales
+from hmnet.training.teaching import load_lesson
 
 PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
 
@@ -60,6 +62,7 @@ def execute(
         InputError: if the tokenised data is not what the spec says.
     """
     spec = job.spec
+    job = _find_parents(job, store)
     if not group.is_first:
         return _help(job, store, machine, group)
     with store.locked(spec, waits=waits):
@@ -74,6 +77,13 @@ def execute(
             store.adopt(spec)
         group.agree(_DONE)
         return store.result(spec)
+
+
+def _find_parents(job: Job, store: RunStore) -> Job:
+    """Return the job with the folders of all runs that it begins with or learns from."""
+    runs = [job.spec.start_from] if job.spec.start_from else []
+    beside = {run: store.folder / run for run in (*runs, *job.spec.teachers.values())}
+    return replace(job, parents={**beside, **job.parents})
 
 
 _TO_DO, _DONE, _AGAIN = range(3)
@@ -115,6 +125,11 @@ def _train(
     torch.set_num_threads(machine.threads)
     data = {task.name: _load_checked(job, task) for task in spec.tasks}
     course = plan_course(spec)
+    device = torch.device(machine.device)
+    lessons = {
+        task: load_lesson(job.parents[run], data[task], device)
+        for task, run in spec.teachers.items()
+    }
     model = course.stages[0].build() if course.stages else build_model(spec)
     if spec.start_from:
         start_from(model, job.parents[spec.start_from], measure_scales(data, spec.training))
@@ -123,11 +138,11 @@ def _train(
         data,
         spec.training,
         spec.seed,
-        device=torch.device(machine.device),
+        device=device,
         checkpoint=Checkpoint(store.path(spec) / "checkpoint", machine.checkpoint_s),
         log=log,
         group=group,
-        course=course,
+        course=replace(course, teachers=lessons),
     )
     return model, data, done
 

@@ -46,7 +46,6 @@ from hmnet.training.evaluation import autocast
 from hmnet.training.losses import Record
 from hmnet.training.optimiser import (
     clip_gradients,
-    compute_loss,
     learning_rate,
     list_decays,
     make_optimizer,
@@ -55,6 +54,7 @@ from hmnet.training.optimiser import (
 from hmnet.training.step_graphs import StepGraphs
 from hmnet.training.steps import Step, count_batches, plan_steps
 from hmnet.training.targets import AS_THEY_ARE, measure_scales
+from hmnet.training.teaching import Teaching
 from hmnet.training.used_rows import UsedRows, has_table
 
 
@@ -96,7 +96,7 @@ def train(
 
     Args:
         checkpoint: where to save and resume; None keeps nothing.
-        log: called with step, epoch, task and loss of every step, in order.
+        log: called with step, epoch, task and loss (of the labels) of every step, in order.
         group: the processes that share the batches; the first one saves and logs.
         course: the stages of the training; afterwards the model is that of the last one.
 
@@ -158,6 +158,7 @@ class Trainer:
         stage: number of the course's stage that the model is in.
         starts: position of each stage's first step.
         average: the mean of the weights over the last steps, where it is asked for.
+        teaching: what teachers predict, where there are some.
     """
 
     def __init__(
@@ -185,6 +186,7 @@ class Trainer:
         self.table_rates: list[float] = []
         self.snapshots = plan_snapshots(self.steps, settings)
         self.average = TrajectoryMean(self.snapshots)
+        self.teaching = Teaching(course.teachers, settings.distillation, device)
         self.micro_batches = 1
         self.graphs = StepGraphs(device)
         self.resident: dict[str, ResidentSplit] = {}
@@ -298,6 +300,7 @@ class Trainer:
         """Take one optimiser step on a whole batch, in as many parts as have to be."""
         step = self.steps[position]
         set_rate(self.optimizer, learning_rate(position, len(self.steps), self.settings))
+        self.teaching.begin_step(position, len(self.steps))
         while True:
             rank = (self.group.rank,) if self.group.size > 1 else ()
             seed_dropout(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))
@@ -350,9 +353,11 @@ class Trainer:
         for batch, share in batches:
             with autocast(self.settings.precision, self.device):
                 outputs = self.model(task, batch)
-            loss = compute_loss(outputs.float(), scale.standardise(batch.labels)) * share
-            (loss * weight).backward()
-            sums[0] += loss.detach() * scale.deviation**2
+            loss, own = self.teaching.compute_loss(
+                task, outputs.float(), batch.labels, batch.rows, scale
+            )
+            (loss * share * weight).backward()
+            sums[0] += (own * share).detach() * scale.deviation**2
             sums[1] += batch.packing.count_tokens() if share else 0
         if self.embeddings:
             self.embeddings.densify()

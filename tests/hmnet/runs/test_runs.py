@@ -27,7 +27,7 @@ from hmnet.runs.spec import RunSpec
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import read_document, to_plain
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.study.settings import TrainingSettings
+from hmnet.study.settings import Distillation, TrainingSettings
 from hmnet.study.stages import parse_stages
 from hmnet.study.tasks import PAPER_TASKS, Source, Task
 
@@ -67,6 +67,12 @@ def change_model(spec: RunSpec, **changes: Any) -> RunSpec:
     return dataclasses.replace(spec, model=dataclasses.replace(spec.model, **changes))
 
 
+def teach(spec: RunSpec, **weights: Any) -> RunSpec:
+    training = dataclasses.replace(spec.training, distillation=Distillation(**weights))
+    teachers = {"cb": "cb-s0-aaaaaaaaaa", "rte": "rte-s0-cccccccccc"}
+    return dataclasses.replace(spec, training=training, teachers=teachers)
+
+
 # Identity
 
 STAGES = parse_stages("12,0,0:0.6 8,2,2:0.4")
@@ -98,6 +104,11 @@ DECISIVE: dict[str, Callable[[RunSpec], RunSpec]] = {
             "loss_weights": {"cb": 2.0},
         }.items()
     },
+    "training.distillation": lambda spec: teach(spec),
+    "training.distillation, weights": lambda spec: teach(spec, start=0.5),
+    "teachers": lambda spec: dataclasses.replace(
+        teach(spec), teachers={"cb": "cb-s0-aaaaaaaaaa", "rte": "rte-s0-bbbbbbbbbb"}
+    ),
     "training.averaging": lambda spec: change_training(spec, averaging=0.5),
     "training.averaging_steps": lambda spec: change_training(
         spec, averaging=0.5, averaging_steps=10
@@ -167,9 +178,16 @@ def test_groups_matter_where_a_stage_has_cluster_layers() -> None:
     assert dataclasses.replace(task_layers, groups=(("cb", "rte"),)).run_id != task_layers.run_id
 
 
-def test_no_two_schedules_share_an_identity() -> None:
-    changed = [change(SPEC).run_id for name, change in DECISIVE.items() if "sta" in name]
-    assert len(set(changed)) == len(changed) == 4
+def test_no_two_decisive_changes_share_an_identity() -> None:
+    changed = [change(SPEC).run_id for change in DECISIVE.values()]
+    assert len(set(changed)) == len(changed)
+
+
+def test_whoever_is_taught_has_a_teacher() -> None:
+    with pytest.raises(ValidationError, match="`teachers` should name one for each task"):
+        dataclasses.replace(teach(SPEC), teachers={})
+    with pytest.raises(ValidationError, match="`teachers` should name one for each task"):
+        dataclasses.replace(SPEC, teachers={"cb": "cb-s0-aaaaaaaaaa"})
 
 
 @pytest.mark.parametrize("text", ["12,0,0:1", "12,0,0:0.5 8,1,3:0.5"])
