@@ -125,7 +125,7 @@ def train(
     """Train HMNet on the study's tasks with groups of tasks."""
     output, plan = study.open(rows)
     chosen = parse_integers(gpus, "gpus")
-    from hmnet.commands.stored_run import describe_run
+    from hmnet.commands.stored_run import describe_run, read_stopping_of
     from hmnet.commands.train import Design, train_hierarchy
 
     design = Design(
@@ -135,7 +135,7 @@ def train(
         output, plan, design, gpus=chosen, threads=threads, loggers=split_names(log) or ()
     )
     if int(os.environ.get("RANK", "0")) == 0:  # of the processes that torchrun starts
-        typer.echo(describe_run(run_id, result))
+        typer.echo(describe_run(run_id, result, read_stopping_of(output, run_id)))
 
 
 @app.command()
@@ -189,11 +189,12 @@ def sweep(
 @app.command("eval")
 def evaluate(run: RunArgument, out: OutOption = None) -> None:
     """Print a run's scores per task, dev split and metric."""
-    from hmnet.commands.stored_run import describe_run, read_run
+    from hmnet.commands.stored_run import describe_run, read_run, read_stopping_of
     from hmnet.folder.outputs import open_output
 
-    run_id, result = read_run(open_output(out, create=False), run)
-    typer.echo(describe_run(run_id, result))
+    output = open_output(out, create=False)
+    run_id, result = read_run(output, run)
+    typer.echo(describe_run(run_id, result, read_stopping_of(output, run)))
 
 
 @app.command()

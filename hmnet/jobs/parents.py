@@ -66,6 +66,8 @@ def _list_outputs(task: Task) -> tuple[object, ...]:
 
 def _shares_at_least(parent: RunSpec, spec: RunSpec) -> bool:
     first = spec.stages[0].hierarchy if spec.stages else spec.hierarchy
+    if parent.training.stopping == "task":  # its paths share nothing, not even embeddings
+        return len(spec.tasks) == 1
     parts_blocks = spec.duplicate == "ffn" and len(spec.tasks) > 1  # and shares attention
     if parts_blocks and parent.duplicate == "layer" and not parent.shares_all:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hmnet.encoders.load import Encoder, load_encoder
+from hmnet.models.parting import separate
 from hmnet.models.paths import HMNet, PathModel
 from hmnet.models.skillnet import SkillNet
 from hmnet.runs.spec import RunSpec
@@ -21,6 +22,12 @@ def build_paths(
         return SkillNet(encoder, spec.tasks, spec.seed)
     layers = hierarchy or spec.hierarchy
     return HMNet(encoder, spec.tasks, layers, spec.groups, spec.seed, duplicate=spec.duplicate)
+
+
+def build_kept(encoder: Encoder, spec: RunSpec) -> PathModel:
+    """Build the model that a run keeps: with a stopping point per task, its paths share nothing."""
+    model = build_paths(encoder, spec)
+    return separate(model) if spec.training.stopping == "task" else model
 
 
 def load_encoder_of(spec: RunSpec) -> Encoder:

@@ -6,6 +6,7 @@ of them finds the layer that it had; so the finer model predicts what the coarse
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -50,6 +51,12 @@ def take_values(pairs: Pairs) -> None:
     with torch.no_grad():
         for parameter, source in pairs.items():
             parameter.copy_(source)
+
+
+def separate(model: PathModel) -> PathModel:
+    """Give each task a copy of all that its path holds, in place; return the model."""
+    model.paths = nn.ModuleDict({name: copy.deepcopy(path) for name, path in model.paths.items()})
+    return model
 
 
 def find_lower(model: PathModel) -> set[nn.Parameter]:

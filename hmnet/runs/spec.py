@@ -35,6 +35,7 @@ LATER: Mapping[str, str | float | Mapping[str, float] | Sequence[str] | None] = 
     "training.targets": "raw",
     "training.averaging": 0.0,
     "training.averaging_steps": None,
+    "training.stopping": "end",
     "training.distillation": None,
     "stages": [],
     "start_from": None,

@@ -28,12 +28,15 @@ class DataSettings:
         max_train: most training rows of a task; a seeded random sample, never the first rows.
         max_dev: the same for each dev split.
         sample_seed: seed of these samples.
+        holdout: training rows of a task that are held out, a fifth of them at most, for choices
+            that dev rows must have no part in (`training.stopping`); None for none.
     """
 
     max_length: Annotated[int, Field(ge=8)] = 512
     max_train: Count | None = None
     max_dev: Count | None = None
     sample_seed: Annotated[int, Field(ge=-SEED_LIMIT, lt=SEED_LIMIT)] = 0
+    holdout: Count | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -76,6 +79,8 @@ class TrainingSettings:
         averaging: share of the steps, at the end, over whose snapshots the weights are averaged; 0
             for the last weights alone.
         averaging_steps: steps between two snapshots; None for one at the end of each epoch.
+        stopping: `end`, the last weights; or `task`, for each task the path of its best epoch by
+            its held-out rows (`rows.holdout`): then paths share nothing in the model that is kept.
         distillation: how much is learned from the tasks' single runs; None for labels alone.
 
     A step is always of one task, as in Algorithm 1. Batches of several tasks are no option: dropout
@@ -97,6 +102,7 @@ class TrainingSettings:
     targets: Literal["standardised", "raw"] = "standardised"
     averaging: Fraction = 0.0
     averaging_steps: Count | None = None
+    stopping: Literal["end", "task"] = "end"
     distillation: Distillation | None = None
 
     def __post_init__(self) -> None:

@@ -196,7 +196,7 @@ def _check(content: Table, origin: _Origin) -> StudyFile:
     except ValidationError as error:
         raise InputError(*problems, *_describe(error, origin)) from None
     raise_problems(problems)
-    raise_problems(_check_sources(file, origin))
+    raise_problems([*_check_sources(file, origin), *_check_stopping(file, origin)])
     return file
 
 
@@ -269,6 +269,14 @@ def _check_sources(file: StudyFile, origin: _Origin) -> Iterator[str]:
                 f"{origin.of('task', name)}: Parameter `task.{name}.source` should name a "
                 f"`folder` or a `repository`, as there is no `data` folder for all tasks."
             )
+
+
+def _check_stopping(file: StudyFile, origin: _Origin) -> Iterator[str]:
+    if file.training.stopping == "task" and file.rows.holdout is None:
+        yield (
+            f"{origin.of('training', 'stopping')}: Parameter `rows.holdout` should be given where "
+            "`training.stopping` is `task`. Found none."
+        )
 
 
 def _describe(error: ValidationError, origin: _Origin) -> list[str]:

@@ -7,7 +7,8 @@ along with its weights.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,18 @@ class TrajectoryMean:
         """Go on with the parameters of another model, each with the sum of the one before it."""
         held = self._sums
         self._sums = {new: held[old].clone() for new, old in pairs.items() if old in held}
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Give every parameter its mean so far, until the context ends."""
+        last = {parameter: parameter.detach().clone() for parameter in self._sums}
+        self.settle()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for parameter, value in last.items():
+                    parameter.copy_(value)
 
     def settle(self) -> None:
         """Give every parameter its mean; without a snapshot, leave all as they are."""

@@ -26,6 +26,7 @@ from hmnet.runs.job import Job, Machine
 from hmnet.runs.loggers import Logger, open_logger
 from hmnet.runs.result import RunResult
 from hmnet.runs.spec import RunSpec, read_spec
+from hmnet.runs.stopping import Stopping, write_stopping
 from hmnet.runs.store import RunStore
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.documents import read_document, to_plain
@@ -38,6 +39,7 @@ from hmnet.training.course import Course, ModelStage
 from hmnet.training.distributed import ALONE, Group
 from hmnet.training.evaluation import evaluate
 from hmnet.training.loop import TrainingLog, train
+from hmnet.training.stopping import find_best
 from hmnet.training.targets import TargetScale, measure_scales
 from hmnet.training.teaching import load_lesson
 
@@ -104,6 +106,10 @@ def _execute(job: Job, store: RunStore, machine: Machine, group: Group, logger: 
     model, data, done = _train(job, store, machine, group, log)
     result = _evaluate_all(model, data, spec, store, done, torch.device(machine.device))
     logger.log(result.steps, dict(_name_scores(result)))
+    if done.held_out:
+        epochs = {task: find_best(scores) for task, scores in done.held_out.items()}
+        scores = {task: tuple(found) for task, found in done.held_out.items()}
+        write_stopping(folder, Stopping(scores, epochs))
     if job.keep_model:
         write_model(folder / "model", model, spec, job.max_length, _read_tokenizer_id(job))
     store.finish(spec, result)

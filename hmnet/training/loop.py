@@ -8,8 +8,9 @@
 3. Where a stage of the course begins (`hmnet.training.course`), the model is parted: each new
    owner of a layer begins with the weights and the moments that it had.
 4. The weights of the last steps may be averaged (`hmnet.training.averaging`).
-5. A checkpoint is parameters, moments, what is averaged, and the position; resuming from it gives
-   the numbers of a run that was never stopped.
+5. Each task may have the path of its best epoch in the end (`hmnet.training.stopping`).
+6. A checkpoint is parameters, moments, what is averaged and kept, and the position; resuming from
+   it gives the numbers of a run that was never stopped.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hmnet.data.task_data import TaskData
+from hmnet.data.task_data import HELD_OUT, TaskData
 from hmnet.data.tokens import Ints
 from hmnet.errors import RelevanceError
 from hmnet.models.parting import find_lower, match_parameters, take_values
@@ -53,6 +54,7 @@ from hmnet.training.optimiser import (
 )
 from hmnet.training.step_graphs import StepGraphs
 from hmnet.training.steps import Step, count_batches, plan_steps
+from hmnet.training.stopping import BestEpochs
 from hmnet.training.targets import AS_THEY_ARE, measure_scales
 from hmnet.training.teaching import Teaching
 from hmnet.training.used_rows import UsedRows, has_table
@@ -71,6 +73,7 @@ class TrainingLog:
         seconds: time spent in this process.
         final_loss: task to its mean loss over the last epoch.
         micro_batches: parts that a batch was cut into because the device ran out of memory.
+        held_out: task to its score on held-out rows after each epoch, where it stops by them.
     """
 
     steps: int = 0
@@ -78,6 +81,7 @@ class TrainingLog:
     seconds: float = 0.0
     final_loss: dict[str, float] = field(default_factory=dict)
     micro_batches: int = 1
+    held_out: dict[str, list[float]] = field(default_factory=dict)
 
 
 def train(
@@ -141,6 +145,7 @@ def _train(
         seconds=time.perf_counter() - began,
         final_loss=record.final_loss(),
         micro_batches=trainer.micro_batches,
+        held_out=trainer.best.scores,
     )
 
 
@@ -158,6 +163,7 @@ class Trainer:
         stage: number of the course's stage that the model is in.
         starts: position of each stage's first step.
         average: the mean of the weights over the last steps, where it is asked for.
+        best: the path of each task's best epoch, where each has a stopping point.
         teaching: what teachers predict, where there are some.
     """
 
@@ -186,6 +192,7 @@ class Trainer:
         self.table_rates: list[float] = []
         self.snapshots = plan_snapshots(self.steps, settings)
         self.average = TrajectoryMean(self.snapshots)
+        self.best = BestEpochs(self.steps, data, settings)
         self.teaching = Teaching(course.teachers, settings.distillation, device)
         self.micro_batches = 1
         self.graphs = StepGraphs(device)
@@ -203,7 +210,9 @@ class Trainer:
         for parameter in model.parameters():
             parameter.requires_grad_(rate > 0 or parameter not in lower)
         is_cpu = self.device.type == "cpu"
-        tokens = (each.train.tokens for each in self.data.values())
+        tokens = [each.train.tokens for each in self.data.values()]
+        if self.best.ends:
+            tokens += [each.splits[HELD_OUT].tokens for each in self.data.values()]
         self.rows = UsedRows(model, tokens) if is_cpu else None
         self.embeddings = EmbeddingGradients(model) if is_cpu else None
         self.optimizer = make_optimizer(model, self.settings, dict.fromkeys(lower, rate))
@@ -235,15 +244,20 @@ class Trainer:
     def save(self, checkpoint: Checkpoint, state: Mapping[str, object]) -> None:
         """Save what a training goes on from, with `state`, to a checkpoint."""
         sums = self.average.save(dict(self.model.named_parameters()))
-        checkpoint.save(self.model, self.optimizer, state, sums)
+        extra = {f"mean/{name}": value for name, value in sums.items()}
+        extra |= {f"best/{name}": value for name, value in self.best.save().items()}
+        state = {**state, "held_out": self.best.scores}
+        checkpoint.save(self.model, self.optimizer, state, extra)
 
     def resume(self, checkpoint: Checkpoint) -> dict[str, Any] | None:
         """Restore what a checkpoint holds, and return its state; None where it holds nothing."""
         self.part_until(checkpoint.read_position() - 1)  # as it was after the step before
-        sums: dict[str, Tensor] = {}
-        state = checkpoint.load(self.model, self.optimizer, sums)
+        extra: dict[str, Tensor] = {}
+        state = checkpoint.load(self.model, self.optimizer, extra)
         if state is not None:
-            self.average.load(sums, dict(self.model.named_parameters()), state["position"])
+            names = dict(self.model.named_parameters())
+            self.average.load(_select(extra, "mean/"), names, state["position"])
+            self.best.load(_select(extra, "best/"), state.get("held_out", {}))
         if state is None and self.stage > 0:
             if self.rows:
                 self.rows.restore(1.0)
@@ -261,20 +275,38 @@ class Trainer:
     def finish(self) -> None:
         """End the training: the model is again one for any text."""
         self.average.settle()
-        for task, scale in self.scales.items():
-            scale.fold_into(find_output(self.model.path(task)))
         self.graphs.stop()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()  # other processes share the device
         if self.rows:
-            self.rows.restore(self._decay_tables())
+            self.rows.restore(self._decay_tables(len(self.steps) - 1))
         self.model.requires_grad_(True)
+        self.best.settle(self.model)
+        for task, scale in self.scales.items():
+            scale.fold_into(find_output(self.model.path(task)))
 
-    def _decay_tables(self) -> float:
-        """Return the factor of weight decay on rows that no text uses, at the mean snapshot."""
+    def _decay_tables(self, last: int) -> float:
+        """Return the factor of weight decay on rows that no text uses, at the mean snapshot.
+
+        Args:
+            last: position of the last step so far.
+        """
         decays = list_decays(len(self.steps), self.settings, self._table_rate)
-        taken = [decays[position] for position in self.snapshots or [-1]]
+        taken = [decays[position] for position in self.snapshots if position <= last]
+        taken = taken or [decays[last]]
         return sum(taken) / len(taken)
+
+    def _look(self, position: int) -> None:
+        """Score every task's path on its held-out rows, and keep the best ones."""
+        if position not in self.best.ends or not self.group.is_first:
+            return
+        decay = self._decay_tables(position)
+
+        def expand(parameter: nn.Parameter) -> Tensor:
+            return self.rows.expand(parameter, decay) if self.rows else parameter.detach().clone()
+
+        with self.average.applied():
+            self.best.look(self.model, self.scales, self.device, expand)
 
     def _table_rate(self, position: int) -> float:
         """Return the factor of the token tables' learning rate at a step."""
@@ -294,6 +326,7 @@ class Trainer:
         self.part_until(position)
         sums = self._update_whole(position)
         self.average.add(position, self.parameters)
+        self._look(position)
         return sums
 
     def _update_whole(self, position: int) -> Tensor:
@@ -376,6 +409,12 @@ class Trainer:
         self.micro_batches *= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _select(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with `prefix`, without it."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors[name] for name in names}
 
 
 def _copy(moments: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -34,6 +34,13 @@ class UsedRows:
             used = np.union1d(used, np.flatnonzero(np.bincount(ids.ravel())))
         self._tables = [_CutTable(table, used, pads) for table, pads in _find_tables(model)]
 
+    def expand(self, parameter: nn.Parameter, decay: float) -> Tensor:
+        """Return a copy of a parameter; of a cut table a whole one, as `restore` would make it."""
+        for table in self._tables:
+            if table.table.weight is parameter:
+                return table.expand(decay)
+        return parameter.detach().clone()
+
     def restore(self, decay: float) -> None:
         """Put the tables together again; the other rows are multiplied by `decay`."""
         for table in self._tables:
@@ -76,6 +83,9 @@ class _CutTable:
 
     def _look_up(self, module: nn.Module, ids: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (self.place[ids[0]], *ids[1:])
+
+    def expand(self, decay: float) -> Tensor:
+        return (self.whole * decay).index_copy_(0, self.kept, self.table.weight.data)
 
     def restore(self, decay: float) -> None:
         self.hook.remove()

@@ -109,6 +109,7 @@ DECISIVE: dict[str, Callable[[RunSpec], RunSpec]] = {
     "teachers": lambda spec: dataclasses.replace(
         teach(spec), teachers={"cb": "cb-s0-aaaaaaaaaa", "rte": "rte-s0-bbbbbbbbbb"}
     ),
+    "training.stopping": lambda spec: change_training(spec, stopping="task"),
     "training.averaging": lambda spec: change_training(spec, averaging=0.5),
     "training.averaging_steps": lambda spec: change_training(
         spec, averaging=0.5, averaging_steps=10
