@@ -26,7 +26,7 @@ from hmnet.runs.job import Job
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.study.settings import ModelRef
+from hmnet.study.settings import ModelRef, TrainingSettings
 from hmnet.study.stages import Stage, simplify
 from hmnet.study.study import Study
 
@@ -45,7 +45,13 @@ class PreparedStudy:
         data: task name to tokenised rows, in the study's order.
         folders: task name to the folder of these rows, for workers.
         oddities: a sentence for each oddity of the rows (`hmnet.data.oddities`).
+        teaching: how the single runs that others learn from are trained; None for as the study is.
     """
+
+    def train_with(self, training: TrainingSettings) -> PreparedStudy:
+        """Return the study with other settings, its teachers as they are."""
+        study = dataclasses.replace(self.study, training=training)
+        return dataclasses.replace(self, study=study, teaching=self.teaching or self.study.training)
 
     study: Study
     model: ModelRef
@@ -53,6 +59,7 @@ class PreparedStudy:
     data: Mapping[str, TaskData]
     folders: Mapping[str, Path]
     oddities: tuple[str, ...] = ()
+    teaching: TrainingSettings | None = None
 
     def make_job(
         self,
@@ -96,8 +103,8 @@ class PreparedStudy:
         """Return the run that each task learns from; none without distillation."""
         if self.study.training.distillation is None:
             return {}
-        training = dataclasses.replace(self.study.training, distillation=None)
-        plain = dataclasses.replace(self, study=dataclasses.replace(self.study, training=training))
+        taught_by = self.teaching or self.study.training
+        plain = self.train_with(dataclasses.replace(taught_by, distillation=None))
         return {name: plain.single(name, seed, keep_model=True) for name in names}
 
     def single(self, name: str, seed: int, *, keep_model: bool = False) -> Job:

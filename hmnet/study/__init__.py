@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         write_study,
     )
     from hmnet.study.study_file import Setting
+    from hmnet.study.systems import SystemSettings
     from hmnet.study.tasks import (
         ANSWERING,
         INFERENCE,
@@ -70,6 +71,7 @@ __all__ = [
     "Source",
     "Stage",
     "Study",
+    "SystemSettings",
     "Task",
     "TrainingSettings",
     "find_skills",

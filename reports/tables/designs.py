@@ -46,6 +46,8 @@ def _tell_layers(system: Mapping[str, Any]) -> str:
         return "each task alone"
     if not system.get("hierarchy"):
         return MISSING
+    if system.get("stages"):
+        return f"coarse to fine: {system['stages']}"
     partial = ", feed-forward blocks only" if system.get("duplicate") == "ffn" else ""
     return f"{{{system['hierarchy']}}}{partial}"
 
