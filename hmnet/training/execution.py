@@ -6,7 +6,7 @@ import functools
 import importlib.metadata
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -130,15 +130,14 @@ def _train(
     spec = job.spec
     torch.set_num_threads(machine.threads)
     data = {task.name: _load_checked(job, task) for task in spec.tasks}
-    course = plan_course(spec)
+    begin = partial(begin_model, job, measure_scales(data, spec.training))
+    course = plan_course(spec, begin)
     device = torch.device(machine.device)
     lessons = {
         task: load_lesson(job.parents[run], data[task], device)
         for task, run in spec.teachers.items()
     }
-    model = course.stages[0].build() if course.stages else build_model(spec)
-    if spec.start_from:
-        start_from(model, job.parents[spec.start_from], measure_scales(data, spec.training))
+    model = begin()
     done = train(
         model,
         data,
@@ -153,30 +152,40 @@ def _train(
     return model, data, done
 
 
-def plan_course(spec: RunSpec) -> Course:
-    """Return the stages of a run with what builds their models."""
+def plan_course(spec: RunSpec, begin: Callable[[], PathModel]) -> Course:
+    """Return the stages of a run with what builds their models.
+
+    Args:
+        begin: builds that of the first one.
+    """
 
     def build(stage: Stage) -> PathModel:
         return build_paths(load_encoder_of(spec), spec, stage.hierarchy)
 
-    stages = [ModelStage(each.share, partial(build, each), each.lower_rate) for each in spec.stages]
-    return Course(stages)
+    builds = [begin, *(partial(build, stage) for stage in spec.stages[1:])]
+    pairs = zip(spec.stages, builds, strict=bool(spec.stages))
+    return Course([ModelStage(stage.share, each, stage.lower_rate) for stage, each in pairs])
 
 
-def start_from(model: PathModel, folder: Path, scales: Mapping[str, TargetScale]) -> None:
-    """Have an untrained model begin with the weights of a finished run that kept its model.
+def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
+    """Build a run's model as its training begins, with the weights of the run that it begins with.
 
     Args:
-        folder: the run's.
-        scales: of the regressions that are trained on standardised targets from now on.
+        scales: of the regressions that are trained on standardised targets.
 
     Raises:
-        InputError: if the run kept no model, or tasks shared less in it.
+        InputError: if that run kept no model, or tasks shared less in it.
     """
-    trained = load_model(folder / "model", read_spec(folder / "spec.json"))
-    take_values(match_parameters(model, trained))
-    for task, scale in scales.items():
-        scale.take_out_of(find_output(model.path(task)))
+    spec = job.spec
+    first = spec.stages[0].hierarchy if spec.stages else None
+    model = build_paths(load_encoder_of(spec), spec, first)
+    if spec.start_from is not None:
+        folder = job.parents[spec.start_from]
+        trained = load_model(folder / "model", read_spec(folder / "spec.json"))
+        take_values(match_parameters(model, trained))
+        for task, scale in scales.items():
+            scale.take_out_of(find_output(model.path(task)))
+    return model
 
 
 def _open_logger(

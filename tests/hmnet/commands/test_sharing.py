@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_study import write_groups, write_study
 from transformers import AutoModelForSequenceClassification
 
@@ -16,7 +19,11 @@ from hmnet.encoders.layers import find_layers
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.models.saved import load_model
+from hmnet.runs.job import Job
 from hmnet.runs.spec import RunSpec
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.stages import parse_stages
+from hmnet.training.execution import begin_model, plan_course
 
 STAGES = "3,0,0:0.5 1,2,0:0.3 1,1,1:0.2:0.3"
 
@@ -90,6 +97,27 @@ def test_a_run_begins_with_the_weights_of_another(folder: Path, staged: RunSpec)
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
     again = train(folder, "--hierarchy", "0,1,2", "--start-from", run.run_id, *slow)
     assert again.run_id not in (run.run_id, staged.run_id)
+
+
+def test_a_staged_run_that_begins_anew_begins_with_the_other_run(
+    folder: Path, staged: RunSpec
+) -> None:
+    store = Output(folder / "out").runs
+    spec = dataclasses.replace(
+        staged,
+        hierarchy=HierarchySpec(0, 0, 3),
+        stages=parse_stages("1,1,1:0.5 0,0,3:0.5"),
+        start_from=staged.run_id,
+    )
+    job = Job(spec, {}, parents={staged.run_id: store.path(staged)})
+    course = plan_course(spec, partial(begin_model, job, {}))
+    kept = load_model(store.path(staged) / "model", staged)
+    for one, other in zip(course.stages[0].build().parameters(), kept.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert (
+        plan_course(dataclasses.replace(spec, stages=()), partial(begin_model, job, {})).stages
+        == []
+    )
 
 
 def test_what_a_run_cannot_begin_with_is_told_before_it_is_trained(
