@@ -13,7 +13,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ENCODER := $(VENV)/.encoder
 
-# The first Python on the path that runs and is of a supported version; override with PYTHON=...
+# The first Python on the path that runs, of the versions that all pins have wheels for, tested ones
+# first; override with PYTHON=...
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
@@ -23,6 +24,9 @@ JOBS ?= auto
 
 # A process takes a whole file at a time, in the order of tests/conftest.py.
 PARALLEL := -n $(JOBS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+# What is imported is compiled once, and not by each process that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo test slow check coverage audit format bench clean
 .DEFAULT_GOAL := install

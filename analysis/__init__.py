@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
     from analysis.gains.flags import compare_with_majority
     from analysis.gains.paired import estimate_differences, score_systems
-    from analysis.gains.power import detectable_gain, split_budget
+    from analysis.gains.power import find_detectable_gain, split_budget
     from analysis.gains.scales import compute_gains
     from analysis.gains.seed_value import plan_refinement
     from analysis.levels import DRAWS, INTERVAL_LEVEL, SIGNIFICANCE, take_interval
@@ -67,9 +67,9 @@ __all__ = [
     "compare_labels",
     "compare_with_majority",
     "compute_gains",
-    "detectable_gain",
     "estimate_differences",
     "find_collapsed",
+    "find_detectable_gain",
     "find_structure",
     "has_learned",
     "measure_majority",

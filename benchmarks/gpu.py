@@ -41,7 +41,7 @@ from hmnet.runs.store import RunStore
 from hmnet.study.settings import DataSettings, TrainingSettings
 from hmnet.training.execution import build_model
 from hmnet.training.loop import Trainer
-from hmnet.training.losses import Record
+from hmnet.training.loss_record import LossRecord
 from relevance.pairwise.plan import plan_pairwise
 
 SETTINGS = TrainingSettings(epochs=1, batch_size=32, precision="bf16")
@@ -201,7 +201,7 @@ def _train(spec: object, data: dict[str, TaskData], *, is_recorded: bool) -> flo
     model = build_model(spec)  # type: ignore[arg-type]
     trainer = Trainer(model, data, spec.training, 0, _device())  # type: ignore[attr-defined]
     trainer.graphs.is_on &= is_recorded
-    record = Record(trainer.steps)
+    record = LossRecord(trainer.steps)
     _synchronise()
     began = time.perf_counter()
     with trainer.graphs.stream():

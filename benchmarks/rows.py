@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hmnet.data.task_data import TaskData, prepare
 from hmnet.encoders.locate import load_tokenizer
-from hmnet.planted import planted_tasks, write_planted
+from hmnet.planted import make_planted_tasks, write_planted
 from hmnet.study.settings import DataSettings
 from hmnet.study.tasks import PAPER_TASKS, Task
 
@@ -49,7 +49,7 @@ class Material:
 
     def task(self, name: str) -> Task:
         """Return a task of the paper, or its stand-in."""
-        return PAPER_TASKS[name] if self.is_real else planted_tasks()[STAND_INS[name]]
+        return PAPER_TASKS[name] if self.is_real else make_planted_tasks()[STAND_INS[name]]
 
     def load(self, name: str, settings: DataSettings) -> TaskData:
         """Return a task's tokenised rows."""

@@ -30,7 +30,7 @@ from hmnet.folder.outputs import Output, open_output
 from hmnet.folder.status import describe_status
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.schedule import Watcher, run_jobs
-from hmnet.jobs.worker import Outcome
+from hmnet.jobs.worker_process import Outcome
 from hmnet.jobs.workers import Workers
 from hmnet.planted import write_planted
 from hmnet.runs.job import Job, Machine
@@ -39,8 +39,9 @@ from hmnet.runs.store import RunStore
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import DataSettings, TrainingSettings
 from hmnet.study.study import Study, write_study
-from hmnet.training.execution import find_versions, primary_score, score_splits
+from hmnet.training.execution import compute_primary_score, find_versions, score_splits
 from relevance.cli import app
+from relevance.measures.registry import list_stages
 from relevance.pairwise.measurement import MeasureOptions, measure_sweep
 from relevance.pairwise.plan import plan_pairwise
 
@@ -86,7 +87,9 @@ def pretend(job: Job, store: RunStore, machine: Machine, *, waits: bool = True) 
             spec,
             RunResult(
                 scores=scores,
-                primary={task.name: primary_score(task, scores[task.name]) for task in spec.tasks},
+                primary={
+                    task.name: compute_primary_score(task, scores[task.name]) for task in spec.tasks
+                },
                 n_dev={name: {"validation": DEV_ROWS} for name in spec.names},
                 steps=1,
                 train_tokens=1,
@@ -178,7 +181,7 @@ def measure_scale(folder: Path, tasks: int, seeds: int, draws: int, workers: int
     size = sum(path.stat().st_size for path in files)
     typer.echo(f"store: {len(files):,} files, {size / 2**20:,.0f} MiB")
     _timed("the same sweep again", lambda: run_jobs(jobs, output.runs, chosen, execute=pretend))
-    _timed("relevance status", lambda: list(describe_status(output)))
+    _timed("relevance status", lambda: list(describe_status(output, list_stages(output))))
     _measure_rest(output, prepared, plan, draws)
     return course
 

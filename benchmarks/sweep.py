@@ -22,7 +22,7 @@ from hmnet.jobs.estimate import estimate_sweep
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.jobs.schedule import run_jobs
 from hmnet.jobs.workers import Workers, count_cores
-from hmnet.planted import planted_tasks
+from hmnet.planted import make_planted_tasks
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.store import RunStore
 from hmnet.study.settings import DataSettings, TrainingSettings
@@ -188,7 +188,7 @@ def measure_growth(material: Material, repeats: int, scale: float) -> list[Entry
     """Time sweeps of 4, 8 and 13 tasks, and the time per run in each."""
     entries = []
     for tasks in (4, 8, 13):
-        names = list(PAPER_TASKS if material.is_real else planted_tasks())[:tasks]
+        names = list(PAPER_TASKS if material.is_real else make_planted_tasks())[:tasks]
         count = max(round(100 * scale), 16)
         settings = DataSettings(LENGTH, count, count)
         prepared = prepare_named(material, names, settings, SETTINGS)
@@ -210,6 +210,6 @@ def measure_growth(material: Material, repeats: int, scale: float) -> list[Entry
 
 
 if __name__ == "__main__":
-    known = {**planted_tasks(), **PAPER_TASKS}
+    known = {**make_planted_tasks(), **PAPER_TASKS}
     pairs = [argument.split("=", 1) for argument in sys.argv[2:]]
     run_stock_once(Path(sys.argv[1]), [(known[name], Path(folder)) for name, folder in pairs])

@@ -14,7 +14,7 @@ from benchmarks.timing import Pair, count_operations, measure_peak, time_pair
 from hmnet.encoders.locate import read_max_positions
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.models.paths import PathModel
-from hmnet.planted import planted_tasks
+from hmnet.planted import make_planted_tasks
 from hmnet.study.settings import DataSettings, TrainingSettings
 from hmnet.study.study import Study
 from hmnet.study.tasks import PAPER_TASKS, Task
@@ -37,7 +37,7 @@ def prepare_named(
     material: Material, names: list[str], rows: DataSettings, settings: TrainingSettings
 ) -> PreparedStudy:
     """Return a study of tasks by their own names, tokenised."""
-    known = PAPER_TASKS if material.is_real else planted_tasks()
+    known = PAPER_TASKS if material.is_real else make_planted_tasks()
     return _prepare(material, [known[name] for name in names], rows, settings)
 
 

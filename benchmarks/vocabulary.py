@@ -11,7 +11,7 @@ from benchmarks.entries import Entry
 from benchmarks.rows import STAND_INS, Material
 from benchmarks.timing import time_pair
 from hmnet.encoders.locate import load_tokenizer
-from hmnet.planted import planted_tasks
+from hmnet.planted import make_planted_tasks
 from hmnet.study.study import Study
 from hmnet.study.tasks import PAPER_TASKS
 from relevance.vocabulary.cooccurrence import extract_vocabulary
@@ -22,7 +22,7 @@ CHUNK = 20_000
 
 def measure_vocabulary(material: Material, repeats: int, scale: float) -> list[Entry]:
     """Extract the vocabulary of every task; both sides must find the same pieces."""
-    tasks = dict(PAPER_TASKS) if material.is_real else planted_tasks()
+    tasks = dict(PAPER_TASKS) if material.is_real else make_planted_tasks()
     names = (
         list(tasks) if scale >= 1 else [n for n in tasks if n in ("cb", "rte", *STAND_INS.values())]
     )

@@ -76,7 +76,7 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class SystemOptions:
+class ComparisonOptions:
     """Which systems are compared."""
 
     groups: GroupingsOption = None
@@ -87,7 +87,7 @@ class SystemOptions:
 
 
 @dataclass(frozen=True)
-class SweepOptions:
+class HierarchySweepOptions:
     """Which hierarchies are tried, with which groupings."""
 
     shared: Annotated[
@@ -142,7 +142,7 @@ def train(
 @unfold
 def compare(
     *,
-    systems: SystemOptions,
+    systems: ComparisonOptions,
     draws: Annotated[int, typer.Option(help="Bootstrap draws.", min=2)] = 1000,
     jobs: JobOptions,
     workers: WorkerOptions,
@@ -154,9 +154,9 @@ def compare(
     chosen = workers.choose(jobs.log)
     from relevance.commands.comparison_of_systems import run_compare_systems
     from relevance.commands.lines import speak
-    from relevance.systems.choose import SystemOptions as Chosen
+    from relevance.systems.choose import SystemOptions
 
-    options = Chosen(
+    options = SystemOptions(
         systems.groups or (), systems.k, systems.hierarchy, systems.skillnet, systems.duplicate
     )
     speak(run_compare_systems(output, plan, chosen, options, draws, dry_run=jobs.dry_run))
@@ -166,7 +166,7 @@ def compare(
 @unfold
 def sweep(
     *,
-    tried: SweepOptions,
+    tried: HierarchySweepOptions,
     jobs: JobOptions,
     workers: WorkerOptions,
     rows: RowOptions,

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 
 class RelevanceError(Exception):
-    """Base of every expected error; `problems` holds one sentence (or two) each."""
+    """Base of every expected error; `problems` holds a sentence or two for each of them."""
 
     exit_code = 1
 

@@ -58,7 +58,7 @@ def _find_glibc() -> ctypes.CDLL | None:
 
 @contextmanager
 def frozen_heap() -> Iterator[None]:
-    """Hide all objects of now from the garbage collector, unless some are hidden already."""
+    """Hide all objects that exist from the garbage collector, unless some are hidden already."""
     was_frozen = gc.get_freeze_count() > 0
     gc.freeze()
     try:

@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from relevance.matrices.comparison import MatrixComparison, compare_matrices
     from relevance.matrices.decomposition import decompose
     from relevance.matrices.gain_table import tabulate_gains
-    from relevance.matrices.manual import manual_groups, manual_matrix
+    from relevance.matrices.manual import make_manual_groups, make_manual_matrix
     from relevance.matrices.matrix import RelevanceMatrix
-    from relevance.matrices.reference import load_reference, published_groups
+    from relevance.matrices.reference import load_published_groups, load_reference
+    from relevance.measures.measure import Measure
+    from relevance.measures.measure_inputs import MeasureInputs
+    from relevance.measures.registry import MEASURES
     from relevance.pairwise.gains import measure_gains
     from relevance.pairwise.measurement import (
         MeasureOptions,
@@ -57,12 +60,15 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "MEASURES",
     "DoubtedGroups",
     "ExactGrouper",
     "Grouper",
     "KMeansGrouper",
     "LowerBoundGrouper",
     "MatrixComparison",
+    "Measure",
+    "MeasureInputs",
     "MeasureOptions",
     "RelevanceMatrix",
     "SpectralGrouper",
@@ -76,15 +82,15 @@ __all__ = [
     "describe_measurement",
     "group_matrix",
     "list_systems",
+    "load_published_groups",
     "load_reference",
     "make_grouper",
-    "manual_groups",
-    "manual_matrix",
+    "make_manual_groups",
+    "make_manual_matrix",
     "measure_gains",
     "measure_sweep",
     "measure_vocabulary",
     "plan_sweep",
-    "published_groups",
     "run_demo",
     "run_sweep",
     "tabulate_gains",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
@@ -36,6 +37,31 @@ app = typer.Typer(
 )
 
 
+@dataclass(frozen=True)
+class SeedOptions:
+    """With which seeds single tasks and pairs are trained."""
+
+    seeds: SeedsOption = None
+    single_seeds: SingleSeedsOption = None
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """What is kept of a sweep's runs, what is left out of the means, and what is added."""
+
+    keep_models: Annotated[
+        bool, typer.Option("--keep-models", help="Keep every trained model.")
+    ] = False
+    drop_collapsed: Annotated[
+        bool,
+        typer.Option("--drop-collapsed", help="Leave runs that did not learn out of the means."),
+    ] = False
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Add seeds where they may change a decision.")
+    ] = False
+    budget: Annotated[int, typer.Option(help="Most runs that --refine adds.")] = 40
+
+
 @app.command()
 @unfold
 def vocab(
@@ -56,22 +82,46 @@ def vocab(
 
 @app.command()
 @unfold
+def measure(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Measures (`relevance measures`).")
+    ],
+    *,
+    rows: RowOptions,
+    study: StudyOptions,
+) -> None:
+    """Take cheap measures of relevance; write <name>.parquet for each."""
+    output, plan = study.open(rows)
+    from relevance.commands.taking_of_measures import run_measures
+
+    _print(run_measures(output, plan, names))
+
+
+@app.command()
+def measures() -> None:
+    """List the measures of relevance: cost, direction, comparability, kinds of task, source."""
+    from relevance.commands.taking_of_measures import describe_measures
+
+    _print(describe_measures())
+
+
+@app.command()
+@unfold
 def plan(
     *,
     budget: Annotated[
         int | None,
         typer.Option(help="Runs to split between single and pair seeds. [default: as planned]"),
     ] = None,
-    seeds: SeedsOption = None,
-    single_seeds: SingleSeedsOption = None,
+    seeds: SeedOptions,
     workers: WorkerOptions,
     rows: RowOptions,
     study: StudyOptions,
 ) -> None:
     """Say what the sweep will cost and which gains it can detect; after it, where to add seeds."""
-    output, resolved = study.open(rows, seeds)
+    output, resolved = study.open(rows, seeds.seeds)
     chosen = workers.choose()
-    singles = parse_seeds(single_seeds, "single_seeds")
+    singles = parse_seeds(seeds.single_seeds, "single_seeds")
     from relevance.commands.pairwise_sweep import plan_pairwise_study
 
     _print(plan_pairwise_study(output, resolved, chosen, singles, budget))
@@ -82,33 +132,23 @@ def plan(
 def pairwise(
     *,
     log: LogOption = None,
-    seeds: SeedsOption = None,
-    single_seeds: SingleSeedsOption = None,
+    seeds: SeedOptions,
     dry_run: DryRunOption = False,
-    keep_models: Annotated[
-        bool, typer.Option("--keep-models", help="Keep every trained model.")
-    ] = False,
-    drop_collapsed: Annotated[
-        bool,
-        typer.Option("--drop-collapsed", help="Leave runs that did not learn out of the means."),
-    ] = False,
-    refine: Annotated[
-        bool, typer.Option("--refine", help="Add seeds where they may change a decision.")
-    ] = False,
-    budget: Annotated[int, typer.Option(help="Most runs that --refine adds.")] = 40,
+    sweep: SweepOptions,
     workers: WorkerOptions,
     rows: RowOptions,
     study: StudyOptions,
 ) -> None:
     """Fine-tune every task and every pair; write the gains (equations 3 and 4)."""
-    output, plan = study.open(rows, seeds)
+    output, plan = study.open(rows, seeds.seeds)
     chosen = workers.choose(log)
-    singles = parse_seeds(single_seeds, "single_seeds")
-    from relevance.commands.pairwise_sweep import SweepOptions, estimate_pairwise, run_pairwise
+    singles = parse_seeds(seeds.single_seeds, "single_seeds")
+    from relevance.commands.pairwise_sweep import PairwiseOptions, estimate_pairwise, run_pairwise
     from relevance.pairwise.measurement import MeasureOptions
 
-    measure = MeasureOptions(drop_collapsed)
-    options = SweepOptions(singles, keep_models, budget if refine else None, measure)
+    measure = MeasureOptions(sweep.drop_collapsed)
+    budget = sweep.budget if sweep.refine else None
+    options = PairwiseOptions(singles, sweep.keep_models, budget, measure)
     _print((estimate_pairwise if dry_run else run_pairwise)(output, plan, chosen, options))
 
 
@@ -143,8 +183,8 @@ def cluster(
     matrix: Annotated[
         str | None,
         typer.Option(
-            help="vocab, pairwise, manual, paper:table2, paper:table3, or a parquet or csv file. "
-            "[default: pairwise, else vocab]"
+            help="A measure (`relevance measures`), paper:table2, paper:table3, or a parquet or "
+            "csv file. [default: pairwise, else vocab]"
         ),
     ] = None,
     method: Annotated[
@@ -199,9 +239,10 @@ def status(out: OutOption = None) -> None:
     """Say what the output folder holds and how far its runs are; works while a sweep runs."""
     from hmnet.folder.outputs import open_output
     from hmnet.folder.status import describe_status
+    from relevance.measures import list_stages
 
-    for line in describe_status(open_output(out, create=False)):
-        typer.echo(line)
+    output = open_output(out, create=False)
+    _print(describe_status(output, list_stages(output)))
 
 
 @app.command()
@@ -213,12 +254,12 @@ def verify(
 ) -> None:
     """Check every file of the output folder; the exit code is not zero if one is damaged."""
     from hmnet.errors import InputError
-    from hmnet.folder.integrity import redo as redo_runs
+    from hmnet.folder.integrity import discard_damaged
     from hmnet.folder.integrity import verify as find_problems
     from hmnet.folder.outputs import open_output
 
     problems = list(find_problems(open_output(out, create=False)))
-    if redo and (again := redo_runs(problems)):
+    if redo and (again := discard_damaged(problems)):
         typer.echo(f"to be done again by the next command: {', '.join(again)}")
     if problems:
         raise InputError(*(problem.text for problem in problems))
@@ -263,7 +304,7 @@ def figures(
     paths = write_figures(
         source,
         folder,
-        kind=cast(Any, kind),
+        kind=kind,
         focus=tuple(split_names(focus) or ()),
         columns=None if width is None else [width],
     )

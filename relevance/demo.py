@@ -17,7 +17,7 @@ from relevance.commands.pairwise_sweep import measure_round
 from relevance.groups.clustering import cluster
 from relevance.groups.doubt import describe_doubt, group_matrix
 from relevance.matrices.draws import read_draws
-from relevance.matrices.manual import manual_groups
+from relevance.matrices.manual import make_manual_groups
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord, Recovery
 from relevance.systems.compare import average_scores, compare_systems
@@ -51,7 +51,7 @@ def run_demo(out: Path, seed: int, workers: int | None) -> Iterator[str]:
     prepared = prepare_study(study, output.data)
     named = {
         "vocabulary": cluster(vocabulary, len(planted.truth.groups), seed=seed),
-        "manual": manual_groups(study.tasks.values()),
+        "manual": make_manual_groups(study.tasks.values()),
         "pairwise": groups,
     }
     table = compare_systems(output, prepared, list_systems(prepared, named), chosen)

@@ -13,7 +13,7 @@ PLANTED_SCHEMA = "planted/1"
 
 @dataclass(frozen=True, config=STRICT)
 class Recovery:
-    """How well the planted groups were found: adjusted Rand index, 1 is exactly.
+    """How well the planted groups were found: the adjusted Rand index, 1 for exactly.
 
     Attributes:
         adjusted_rand_index: that of the groups that the demo goes on with.

@@ -38,7 +38,7 @@ Drawing = tuple[str, Callable[[float], Figure]]
 def write_figures(
     out: Path,
     folder: Path,
-    kind: Format = "pdf",
+    kind: str = "pdf",
     focus: Iterable[str] = (),
     columns: Iterable[str] | None = None,
 ) -> list[Path]:
@@ -55,6 +55,7 @@ def write_figures(
         InputError: for an unknown format, width or task.
     """
     _check(kind, FORMATS, "format")
+    chosen = next(each for each in FORMATS if each == kind)
     columns = list(WIDTHS if columns is None else columns)
     for name in columns:
         _check(name, WIDTHS, "width")
@@ -63,7 +64,7 @@ def write_figures(
         for name in columns:
             width = "" if len(columns) == 1 else f".{name}"
             path = folder / f"{figure}{width}.{kind}"
-            write_bytes(path, save_figure(draw(WIDTHS[name]), kind, figure))
+            write_bytes(path, save_figure(draw(WIDTHS[name]), chosen, figure))
             written.append(path)
     return written
 
@@ -93,10 +94,7 @@ def list_drawings(inputs: ReportInputs, focus: Iterable[str] = ()) -> list[Drawi
 
 
 def _draw_matrices(inputs: ReportInputs) -> Iterator[Drawing]:
-    matrices = {"vocabulary": inputs.vocabulary, "pairwise": inputs.pairwise}
-    for name, matrix in matrices.items():
-        if matrix is None:
-            continue
+    for name, matrix in inputs.matrices.items():
         yield name, partial(draw_heatmap, matrix, None)
         if inputs.groups is not None:
             yield f"{name}-grouped", partial(draw_heatmap, matrix, inputs.groups)
@@ -118,7 +116,7 @@ def make_safe(task: str) -> str:
 
 
 def _draw_groups(inputs: ReportInputs) -> Iterator[Drawing]:
-    measured = inputs.pairwise if inputs.pairwise is not None else inputs.vocabulary
+    measured = inputs.measured
     if measured is not None and len(measured.tasks) > 2:
         yield "dendrogram", partial(draw_dendrogram, measured, inputs.groups)
     if inputs.together is not None:

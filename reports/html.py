@@ -12,7 +12,8 @@ import base64
 import functools
 import hashlib
 import math
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -23,9 +24,11 @@ from hmnet.errors import InputError, suggest
 from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
 from hmnet.version import VERSION
-from relevance.matrices.comparison import rank_agreement
+from relevance.matrices.comparison import measure_rank_agreement
 from relevance.matrices.gain_table import Gain, GainTable, PairGains
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.measures.measure import Measure
+from relevance.measures.registry import identify_measure
 from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.page.downloads import link_csv
 from reports.page.plots import (
@@ -42,7 +45,7 @@ from reports.style.palette import write_cell_rules, write_variables
 from reports.tables.collapsed_rows import count_collapses, list_collapses
 from reports.tables.designs import list_designs, recall_origin, tell_budget
 from reports.tables.influence_bars import build_influences, choose_focus
-from reports.tables.matrix_table import build_heat
+from reports.tables.matrix_table import HeatTable, build_heat
 from reports.tables.score_rows import build_scores
 from reports.tables.target_rows import describe_shares, list_targets
 from reports.tables.task_order import order_tasks
@@ -154,6 +157,7 @@ def _build_context(inputs: ReportInputs) -> dict[str, object]:
         **_build_groups(inputs),
         **_build_gains(inputs),
         **_build_vocabulary(inputs),
+        "measures": list(_build_measures(inputs)),
         **_build_comparison(inputs),
         **_build_training(inputs),
         "task_rows": list_tasks(inputs.data),
@@ -201,10 +205,32 @@ def _build_vocabulary(inputs: ReportInputs) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True)
+class MeasureSection:
+    """A measure that was asked for by name, as the page shows it.
+
+    Attributes:
+        agreement: its rank correlation with the gains; empty where there is none.
+    """
+
+    measure: Measure
+    matrix: RelevanceMatrix
+    heat: HeatTable
+    agreement: str
+
+
+def _build_measures(inputs: ReportInputs) -> Iterator[MeasureSection]:
+    for name, matrix in inputs.further.items():
+        if (measure := identify_measure(name)) is not None:
+            heat = build_heat(matrix, inputs.groups)
+            agreement = _tell_agreement(inputs.pairwise, matrix)
+            yield MeasureSection(measure, matrix, heat, agreement)
+
+
 def _tell_agreement(pairwise: RelevanceMatrix | None, other: RelevanceMatrix) -> str:
     if pairwise is None:
         return ""
-    value = rank_agreement(pairwise, other)
+    value = measure_rank_agreement(pairwise, other)
     return "" if math.isnan(value) else format_number(value, 2)
 
 
@@ -213,7 +239,7 @@ def _build_comparison(inputs: ReportInputs) -> dict[str, object]:
     if inputs.comparison is None or table is None:
         return {"scores": None}
     origin = inputs.comparison_origin
-    if "systems" not in origin:
+    if not origin.systems:
         origin = recall_origin(inputs.comparison, inputs.runs)
     return {
         "scores": build_scores(table),

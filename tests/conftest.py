@@ -32,7 +32,11 @@ settings.load_profile("project")
 spare_collector()
 
 
-LONGEST = ("cli", "cluster", "signals", "demo", "faults", "report_browser", "report", "jobs")
+LONGEST = (
+    *("compare", "demo", "gains", "clustering", "figures", "fuzz", "distributed"),
+    *("cluster", "signals", "cli", "concurrency", "second_round", "attention", "report"),
+    *("grouping", "resident", "vocabulary", "report_browser", "architectures", "faults", "jobs"),
+)
 """What the longest files test: begun first, so that no process is left with one in the end."""
 
 

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny_study import write_groups, write_study
+import warm
+from tiny_study import runs_in_this_process, write_groups, write_study
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from hmnet.cli import app as hmnet_app
@@ -42,20 +43,13 @@ def call(capsys: pytest.CaptureFixture[str], app: object, *words: object) -> str
     return capsys.readouterr().out
 
 
-def shell(command: str, *words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run a command as a process of its own."""
-    code = f"from {command}.cli import main; main()"
-    return subprocess.run(  # type: ignore[call-overload, no-any-return]
-        [sys.executable, "-c", code, *map(str, words)], text=True, capture_output=True, **options
-    )
-
-
 @pytest.fixture(scope="module")
 def swept(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Output:
     """An output folder with a finished sweep and a trained HMNet."""
     folder = tmp_path_factory.mktemp("swept") / "out"
     app = relevance_app
-    app(["pairwise", "--study", str(study), "--out", str(folder)], standalone_mode=False)
+    with runs_in_this_process():
+        app(["pairwise", "--study", str(study), "--out", str(folder)], standalone_mode=False)
     app(["cluster", "--k", "2", "--out", str(folder)], standalone_mode=False)
     hmnet_app(["train", "--hierarchy", "1,1,1", "--out", str(folder)], standalone_mode=False)
     return Output(folder)
@@ -185,7 +179,7 @@ def test_all_tasks_of_a_file_are_predicted_at_once(
     source = tmp_path / "rows.csv"
     pd.DataFrame({"left": ["bala kone", "miro"], "right": ["tusi", "bavu"]}).to_csv(source)
     command = ["predict", run, "--input", source, "--out", swept.folder]
-    done = shell("hmnet", *command, "--task", "all")
+    done = warm.run("hmnet", *command, "--task", "all")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [list(line) for line in lines] == [["row", "grade", "match"]] * 2
@@ -346,7 +340,7 @@ def test_verify_ends_with_every_damaged_file(swept: Output, tmp_path: Path) -> N
 
 
 def test_an_error_prints_without_a_traceback(tmp_path: Path) -> None:
-    done = shell("relevance", "vocab", "--tasks", "rtee", "--out", tmp_path / "out")
+    done = warm.run("relevance", "vocab", "--tasks", "rtee", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Did you mean `rte`" in done.stderr
@@ -371,8 +365,8 @@ def test_a_model_folder_without_weights_is_refused(study: Path, tmp_path: Path) 
 
 def test_a_failed_run_is_listed_and_the_others_are_kept(study: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ["pairwise", "--study", study, "--out", out, "--workers", "1"]
-    first = shell(
+    words = ["pairwise", "--study", study, "--out", out]
+    first = warm.run(
         "relevance",
         *words,
         "--set",
@@ -421,24 +415,19 @@ def test_a_killed_sweep_goes_on_and_gives_the_same_matrix(
     study: Path, swept: Output, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    code = "from relevance.cli import main; main()"
-    words = ["pairwise", "--study", str(study), "--out", str(out), "--workers", "1"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *words],
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    words = ["pairwise", "--study", str(study), "--out", str(out)]
+    process = warm.Command("relevance", *words, is_leader=True)
     deadline = time.monotonic() + 120
     while not list(out.glob("runs/*/result.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     done = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/result.json")}
     assert len(done) >= 1
-    planned = call(capsys, relevance_app, *words, "--dry-run")
+    with runs_in_this_process():
+        planned = call(capsys, relevance_app, *words, "--dry-run")
+        relevance_app(words, standalone_mode=False)
     assert f"{len(done)} already done, {6 - len(done)} to do" in planned
-    relevance_app(words[:-2], standalone_mode=False)
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert (out / "pairwise.parquet").read_bytes() == swept.pairwise.read_bytes()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tiny_study import list_pairwise, runs_in_this_process, write_study
+from warm import Command
 
 from hmnet.folder.outputs import Output
 from hmnet.folder.status import describe_status
@@ -22,16 +23,9 @@ from relevance.cli import app
 RUNS = 3
 
 
-def start(out: Path, study: Path, *more: str) -> subprocess.Popen[str]:
+def start(out: Path, study: Path, *more: str) -> Command:
     """Start a sweep as a process group of its own."""
-    code = "from relevance.cli import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *list_pairwise(study, out, *more, "--workers", "1")],
-        text=True,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    return Command("relevance", *list_pairwise(study, out, *more), is_leader=True)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ PACKAGES = ("hmnet", "analysis", "relevance", "reports")
 LIGHT = (
     *("hmnet", "hmnet.storage", "hmnet.study", "hmnet.runs", "hmnet.lazy"),
     *("analysis", "analysis.scores", "analysis.gains", "analysis.partitions"),
-    *("relevance", "relevance.matrices", "relevance.groups"),
+    *("relevance", "relevance.matrices", "relevance.measures", "relevance.groups"),
 )
 """Imported, they bring no torch."""
 
@@ -118,7 +118,19 @@ def test_a_planted_private_import_is_judged(line: str, is_private: bool) -> None
     assert bool(list(list_private_imports(line, "hmnet.runs"))) == is_private
 
 
-def test_a_matrix_is_grouped_in_a_notebook_without_torch() -> None:
+def test_the_list_of_measures_imports_nothing_heavy() -> None:
+    heavy = ("torch", "transformers", "sklearn", "scipy", "tokenizers")
+    asked = "from relevance.measures import MEASURES; len(MEASURES)"
+    assert (
+        run_python(f"{asked}\nimport sys; print([n for n in {heavy} if n in sys.modules])") == "[]"
+    )
+
+
+def test_a_matrix_is_grouped_in_a_notebook_and_by_the_command_without_torch() -> None:
     asked = "from relevance import KMeansGrouper, RelevanceMatrix, group_matrix, load_reference"
     used = "KMeansGrouper(k=2).fit(load_reference('paper:table3'))"
-    assert run_python(f"{asked}\n{used}\nimport sys; print('torch' in sys.modules)") == "False"
+    words = "cluster --matrix paper:table3 --k 2 --out out"
+    typed = f"from relevance.cli import app; app('{words}'.split(), standalone_mode=False)"
+    said = run_python(f"{asked}\n{used}\n{typed}\nimport sys; print('torch' in sys.modules)")
+    *_, written, has_torch = said.splitlines()
+    assert (written, has_torch) == ("wrote out/clusters.parquet and out/groups.json", "False")

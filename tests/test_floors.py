@@ -36,6 +36,7 @@ ROOMS = {
     "relevance": (
         "matrices",
         "vocabulary",
+        "measures",
         "pairwise",
         "groups",
         "systems",

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from hmnet.data.raw import load_split, load_texts
 from hmnet.errors import RelevanceError
-from hmnet.planted import planted_tasks
+from hmnet.planted import make_planted_tasks
 from hmnet.storage.documents import write_document
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import load_study
@@ -219,7 +219,7 @@ def test_a_table_of_any_columns_in_place_of_a_matrix(
 def test_any_bytes_in_place_of_rows_to_predict(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"rows.{suffix}"
     path.write_bytes(content)
-    task = planted_tasks()["entailment-coast"]
+    task = make_planted_tasks()["entailment-coast"]
     ends_well(lambda: load_texts(task, path))
 
 

@@ -64,7 +64,8 @@ def train_here(
 ) -> list[float]:
     """Train; return every loss."""
     losses: list[float] = []
-    train(model, DATA, settings, 0, device=device, log=lambda x: losses.append(x["loss"]), **more)
+    model.to(device)
+    train(model, DATA, settings, 0, log=lambda x: losses.append(x["loss"]), **more)
     return losses
 
 
@@ -148,7 +149,7 @@ def test_with_one_task_every_hierarchy_gives_the_same_losses(
         )
         losses: list[float] = []
         data = {"alpha": DATA["alpha"]}
-        train(model, data, SETTINGS, 0, device=GPU, log=lambda x: losses.append(x["loss"]))  # noqa: B023
+        train(model.to(GPU), data, SETTINGS, 0, log=lambda x: losses.append(x["loss"]))  # noqa: B023
         found.append(losses)
     assert found[0] == pytest.approx(found[1], rel=1e-3)
 
@@ -167,11 +168,10 @@ def test_a_resumed_training_goes_on_as_the_undisturbed_one(tmp_path: Path, at: i
 
     with pytest.raises(StoppedError):
         train(
-            make_model(tmp_path, dropout=0.1),
+            make_model(tmp_path, dropout=0.1).to(GPU),
             DATA,
             SETTINGS,
             0,
-            device=GPU,
             checkpoint=Checkpoint(folder, 0.0),
             log=stop,
         )
@@ -194,7 +194,7 @@ def test_a_step_that_runs_out_of_memory_is_taken_in_parts(tmp_path: Path) -> Non
         encoder = make_encoder(tmp_path / "bert", depth=3)
         model = HMNet(encoder, [data["alpha"].task], HierarchySpec(3, 0, 0), [["alpha"]], seed=0)
         losses: list[float] = []
-        log = train(model, data, settings, 0, device=GPU, log=lambda x: losses.append(x["loss"]))
+        log = train(model.to(GPU), data, settings, 0, log=lambda x: losses.append(x["loss"]))
         return losses, log.micro_batches
 
     torch.cuda.empty_cache()

@@ -16,6 +16,7 @@ from hmnet.cli import app as hmnet_app
 from hmnet.study.metrics import METRICS
 from hmnet.study.study import load_study
 from relevance.cli import app as relevance_app
+from relevance.measures.registry import list_further
 
 APPS = {"relevance": get_command(relevance_app), "hmnet": get_command(hmnet_app)}
 
@@ -69,6 +70,12 @@ def test_the_study_file_of_the_readme_loads(root: Path, tmp_path: Path) -> None:
 def test_every_metric_is_in_the_readme(root: Path) -> None:
     text = (root / "README.md").read_text()
     assert [name for name in METRICS if f"`{name}`" not in text] == []
+
+
+def test_every_measure_is_in_the_readme(root: Path) -> None:
+    text = (root / "README.md").read_text()
+    missing = [m.name for m in list_further() if f"| `{m.name}` |" not in text]
+    assert missing == ["manual"]  # which has a line among the paper's
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])

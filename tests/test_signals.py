@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from tiny_study import list_pairwise, runs_in_this_process, write_study
+from warm import Command
 
 from relevance.cli import app
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +26,10 @@ def list_words(study: Path, out: Path, workers: int, epochs: int) -> list[str]:
     return list_pairwise(study, out, "--workers", workers, *epochs_set)
 
 
-def start(study: Path, out: Path, workers: int, epochs: int) -> subprocess.Popen[str]:
-    """Start a sweep as a group of its own, as a terminal does."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "relevance", *list_words(study, out, workers, epochs)],
-        text=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+def start(study: Path, out: Path, workers: int, epochs: int) -> Command:
+    """Start a sweep as a group of its own, as a terminal does; its workers are in it."""
+    words = list_words(study, out, workers, epochs)
+    return Command("relevance", *words, is_leader=True, has_workers=True)
 
 
 def wait_for_steps(out: Path) -> None:

@@ -3,10 +3,10 @@
 The multi-bootstrap of a sweep's gains, paired differences of systems, power, what further seeds
 are worth, and the split of gains into source, target and rest.
 
->>> from analysis.gains import compute_gains, detectable_gain, split_budget
+>>> from analysis.gains import compute_gains, find_detectable_gain, split_budget
 >>> compute_gains([0.84, 0.76], 0.8).round(3)     # relative, equation 4
 array([ 0.05, -0.05])
->>> round(detectable_gain(0.02, n_joint=3, n_single=3), 4)     # with 80 % power
+>>> round(find_detectable_gain(0.02, n_joint=3, n_single=3), 4)     # with 80 % power
 0.0457
 >>> best = split_budget(320, n_tasks=13, pair_cost=1)
 >>> best.n_pair, best.n_single
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
         POWER,
         Detection,
         Split,
-        detectable_gain,
         expect_seed_sd,
+        find_detectable_gain,
         find_level,
         find_noncentrality,
         split_budget,
@@ -72,11 +72,11 @@ __all__ = [
     "bootstrap_gains",
     "compare_with_majority",
     "compute_gains",
-    "detectable_gain",
     "estimate_differences",
     "estimate_scores",
     "expect_seed_sd",
     "find_cells",
+    "find_detectable_gain",
     "find_level",
     "find_noncentrality",
     "fit_additive",

@@ -6,7 +6,7 @@ promise too much. Each off-diagonal gain is taken as
     G_st = m + a_s + b_t + c_st + noise
 
 with normal effects of source, target and the two together. Their variances are what is left of the
-matrix' own after the noise that the bootstrap draws show; gains of one target share the error of
+matrix's own after the noise that the bootstrap draws show; gains of one target share the error of
 its single runs. Then what the data say of the true gains is a normal distribution, whose mean is
 the matrix shrunk as far as noise demands, towards the effects of sources and targets. What is
 chosen by that mean is worth, on average, what it seems to be worth (empirical Bayes: Efron,
@@ -66,7 +66,7 @@ def measure_cell_noise(draws: Floats) -> Noise:
 
 
 def measure_components(values: Floats, draws: Floats) -> Components:
-    """Return the variances of a matrix' parts, less what noise makes of them.
+    """Return the variances of a matrix's parts, less what noise makes of them.
 
     Args:
         values: [T, T], at least four tasks.

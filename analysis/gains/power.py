@@ -9,7 +9,7 @@ it holds their share too) and e the variance over examples of what the partner c
 way in every run. The smallest detectable gain at a power is that variance's root times the sum of
 two quantiles: 2.80 standard errors for 80 % at alpha .05.
 
-    detectable_gain(0.044, 3, 3)      # CB, seeds only: 0.1007, ten points
+    find_detectable_gain(0.044, 3, 3)      # CB, seeds only: 0.1007, ten points
 
 The single runs enter every gain of their column: with pairs that cost twice a single run (they
 train on two tasks' data), they deserve sqrt(T - 1) times the seeds of a pair.
@@ -73,7 +73,7 @@ def expect_seed_sd(n_dev: int, n_train: int) -> float:
     return math.sqrt(beyond**2 + PRIOR_DISAGREEMENT / 2 / n_dev)
 
 
-def detectable_gain(
+def find_detectable_gain(
     seed_sd: float,
     n_joint: int,
     n_single: int,
@@ -184,7 +184,7 @@ def tabulate_prior_power(
     rows = []
     for task, (n_dev, n_train) in sizes.items():
         seed_sd = expect_seed_sd(n_dev, n_train)
-        detectable = detectable_gain(seed_sd, n_joint, n_single)
+        detectable = find_detectable_gain(seed_sd, n_joint, n_single)
         rows.append((task, n_dev, n_train, seed_sd, detectable, 1 / n_dev))
     columns = ["task", "n_dev", "n_train", "seed_sd", "detectable", "per_example"]
     return pd.DataFrame(rows, columns=columns)

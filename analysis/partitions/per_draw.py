@@ -4,7 +4,7 @@
     measure_objective(draws, labels, "exact")        # [M]
 
 The methods are those of `relevance.groups.groupers.METHODS`; `exact-lower-bound` is `exact` on
-draws from which the matrix' margins (value minus lower bound) have been taken.
+draws from which the matrix's margins (value minus lower bound) have been taken.
 
 Legend: M matrices, T tasks, K groups.
 """

@@ -10,7 +10,7 @@ from analysis.arrays import Floats
 def embed_spectrum(values: Floats, k: int) -> Floats:
     """Return unit rows of the k leading eigenvectors of the normalised affinity, shape [T, k].
 
-    The affinity of two tasks is the mean of both directions, less the matrix' lowest one: gains
+    The affinity of two tasks is the mean of both directions, less the matrix's lowest one: gains
     may be negative, affinities may not.
     """
     affinity = (values + values.T) / 2

@@ -1,7 +1,7 @@
 """How many groups there are, and whether there are any.
 
 A clustering method gives groups for any matrix. Whether they mean something is asked of the
-matrix' interactions, what is left of it after each source's and each target's effect, under two
+matrix's interactions, what is left of it after each source's and each target's effect, under two
 null hypotheses:
 
 - *arrangement*: the interactions are real, but arranged by chance. Within each target they are
@@ -13,7 +13,7 @@ For each k from 2 to T - 1 the method's objective is compared with that of null 
 alike, z_k = (objective - mean) / SD. The largest z_k is tested against the largest one of null
 matrices, so that trying many k costs nothing; where it is not beyond both nulls there is no
 structure, k = 1. Else k is where z_k is largest: the gap statistic (Tibshirani et al. 2001) with
-a reference of the matrix' own values.
+a reference of the matrix's own values.
 
 Legend: M null matrices, T tasks, B draws.
 """

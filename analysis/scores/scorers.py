@@ -1,7 +1,9 @@
 """A metric as a function of how often each example is drawn, for all draws and runs at once.
 
 A metric of the drawn rows is a function of weighted sums: hits for accuracy, confusion counts for
-F1 and Matthews correlation, moments for Pearson's correlation, weighted ranks for Spearman's.
+F1 and Matthews correlation, moments for kappa and Pearson's correlation, weighted ranks for
+Spearman's. A metric that has no such form here is computed from the rows of each draw, by its
+function in `hmnet.study.metrics`: the same number, some milliseconds a draw and run.
 
 Legend: B draws, N examples of a split, R runs.
 """
@@ -16,6 +18,7 @@ import numpy.typing as npt
 
 from analysis.arrays import Floats
 from analysis.scores.predictions import Array
+from hmnet.study.metrics import METRICS
 
 Weights: TypeAlias = npt.NDArray[np.float32]
 Scorer: TypeAlias = Callable[[Weights], Floats]
@@ -32,12 +35,37 @@ def make_scorer(metric: str, labels: Array, values: Array, units: npt.NDArray[np
     """Prepare a metric for resampling.
 
     Args:
-        metric: a name in `SCORERS`.
+        metric: a name in `hmnet.study.metrics.METRICS`.
         labels: shape [N].
         values: predictions, shape [R, N].
         units: the unit of each example, shape [N]; `exact_match` counts units that are all right.
     """
-    return SCORERS[metric](labels, values, units)
+    if metric in SCORERS:
+        return SCORERS[metric](labels, values, units)
+    return _prepare_any(METRICS[metric].compute, labels, values, units)
+
+
+def _prepare_any(
+    compute: Callable[[Array, Array, Array], float], labels: Array, values: Array, units: Array
+) -> Scorer:
+    """Return the metric of the rows that each draw holds, whatever the metric."""
+
+    def score(weights: Weights) -> Floats:
+        scores = np.empty((len(weights), len(values)))
+        for i, counts in enumerate(weights.astype(np.int64)):
+            rows, questions = _list_drawn(counts, units)
+            scores[i] = [compute(labels[rows], run[rows], questions) for run in values]
+        return scores
+
+    return score
+
+
+def _list_drawn(counts: Array, units: Array) -> tuple[Array, Array]:
+    """Return the drawn rows, and the question of each: every copy of a unit is one of its own."""
+    rows = np.repeat(np.arange(len(counts)), counts)
+    begins = np.repeat(np.cumsum(counts) - counts, counts)
+    copies = np.arange(len(rows)) - begins
+    return rows, units[rows] * (int(counts.max()) + 1) + copies
 
 
 def _prepare_accuracy(labels: Array, values: Array, units: Array) -> Scorer:
@@ -95,6 +123,43 @@ def _prepare_matthews(labels: Array, values: Array, units: Array) -> Scorer:
             own_spread -= predicted * predicted
             spread -= actual * actual
         return _correlate(covariance, spread, own_spread)
+
+    return score
+
+
+def _prepare_balanced_accuracy(labels: Array, values: Array, units: Array) -> Scorer:
+    """Mean recall over the classes that occur among the drawn labels."""
+    hits = _columns(values == labels)
+    true = [(labels == code).astype(np.float32)[:, None] for code in np.unique(labels)]
+
+    def score(weights: Weights) -> Floats:
+        total = np.zeros((len(weights), len(values)))
+        occurring = np.zeros((len(weights), 1))
+        for is_class in true:
+            count = _count(weights, is_class)
+            found = _count(weights, hits * is_class)
+            total += np.divide(found, count, out=np.zeros_like(found), where=count > 0)
+            occurring += count > 0
+        return total / occurring
+
+    return score
+
+
+def _prepare_quadratic_kappa(labels: Array, values: Array, units: Array) -> Scorer:
+    """Mean squared distance of labels and predictions over that of pairs drawn apart.
+
+    All are summed whole numbers: the latter is exactly 0 where both sides name one class alone.
+    """
+    x, y = labels.astype(np.float64)[:, None], values.T.astype(np.float64)
+    sums = np.concatenate([x, x * x, y, y * y, (x - y) ** 2], axis=1)
+    bounds = np.cumsum([1, 1, *[len(values)] * 2])
+
+    def score(weights: Weights) -> Floats:
+        total = _total(weights)
+        x1, x2, y1, y2, distance = np.split(weights.astype(np.float64) @ sums, bounds, axis=1)
+        apart = total * (x2 + y2) - 2 * x1 * y1
+        share = np.divide(total * distance, apart, out=np.ones_like(apart), where=apart > 0)
+        return 1 - share
 
     return score
 
@@ -241,12 +306,15 @@ SCORERS: Mapping[str, Callable[[Array, Array, Array], Scorer]] = {
     "accuracy": _prepare_accuracy,
     "f1": _prepare_f1,
     "f1_macro": _prepare_f1_macro,
+    "f1_micro": _prepare_accuracy,  # the same number where a row has one label
     "f1_answers": _prepare_f1,
+    "balanced_accuracy": _prepare_balanced_accuracy,
+    "quadratic_kappa": _prepare_quadratic_kappa,
     "matthews": _prepare_matthews,
     "exact_match": _prepare_exact_match,
     "pearson": _prepare_pearson,
     "spearman": _prepare_spearman,
     "correlation": _prepare_correlation,
 }
-"""Metric name, as in `hmnet.study.metrics.METRICS`, to a function of labels [N], predictions [R, N]
-and units [N]."""
+"""The fast forms: metric name, as in `hmnet.study.metrics.METRICS`, to a function of labels [N],
+predictions [R, N] and units [N]. None is needed; see `make_scorer`."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hmnet.commands.export import export_task
-    from hmnet.commands.predict import ALL, Predictions, predict_file, to_lines
+    from hmnet.commands.predict import ALL, RowPredictions, predict_file, to_lines
     from hmnet.commands.stored_run import describe_run, find_task, read_run
     from hmnet.commands.train import Design, train_hierarchy
 else:
@@ -25,7 +25,7 @@ else:
 __all__ = [
     "ALL",
     "Design",
-    "Predictions",
+    "RowPredictions",
     "describe_run",
     "export_task",
     "find_task",

@@ -9,7 +9,7 @@ from hmnet.commands.stored_run import find_task
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
-from hmnet.models.saved import export_path, load_model, read_saved
+from hmnet.models.saved import export_path, load_model, read_saved_model
 from hmnet.runs.result import read_result
 from hmnet.storage.files import whole_folder
 
@@ -31,6 +31,6 @@ def export_task(output: Output, run: str, task: str, folder: Path) -> None:
         raise InputError(f"Parameter `out` should be a new or empty folder. Found `{folder}`.")
     model = load_model(path / "model", spec)
     tokenizer = load_tokenizer(str(path / "model" / "encoder"))
-    tokenizer.model_max_length = read_saved(path / "model").max_length
+    tokenizer.model_max_length = read_saved_model(path / "model").max_length
     with whole_folder(Path(os.path.abspath(folder))) as part:  # noqa: PTH100 (keeps links)
         export_path(model, tokenizer, spec, task, part, read_result(path / "result.json"))

@@ -24,7 +24,7 @@ from hmnet.data.tokens import tokenise
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
-from hmnet.models.saved import load_model, read_saved
+from hmnet.models.saved import load_model, read_saved_model
 from hmnet.models.shared_prefix import LayerPasses
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.files import write_bytes
@@ -42,16 +42,16 @@ Prediction: TypeAlias = Mapping[str, "str | int | float | Mapping[str, float]"]
 
 
 @dataclass(frozen=True)
-class Predictions:
+class RowPredictions:
     """Predictions for the rows of a file.
 
     Attributes:
-        inputs: what a row is joined by: `row`, its number from 0, or the column that was asked for,
-            and the file's other columns on request; a value per row each.
+        inputs: the columns that stand beside the predictions, a value per row: `row`, its number
+            from 0, or the column that was asked for; on request the file's other columns too.
         outputs: task to one mapping per row: `label` and `probabilities`, or `value`.
         left_out: tasks whose texts the file does not hold.
         passes: layers that were run, and that separate models would have run.
-        seconds: from tokens to outputs.
+        seconds: time from tokens to outputs.
     """
 
     inputs: Mapping[str, Sequence[object]]
@@ -79,7 +79,7 @@ class InputColumns:
     """Which columns of the input stand beside its predictions.
 
     Attributes:
-        id: the column that rows are known by; None for their number, from 0, as `row`.
+        id: the column that names the rows; None for their numbers from 0, as `row`.
         keeps_all: whether every column of the input is repeated.
     """
 
@@ -89,7 +89,7 @@ class InputColumns:
 
 def predict_file(
     output: Output, run: str, task: str, source: Path, columns: InputColumns | None = None
-) -> Predictions:
+) -> RowPredictions:
     """Predict the rows of a file by a task, or by all of them (`ALL`).
 
     Layers that tasks share are run once for the tasks that read the same columns. What was odd
@@ -108,7 +108,7 @@ def predict_file(
         by_columns = {wanted[0].text: [wanted[0]]}  # whose columns are then said to be missing
     model = load_model(folder / "model", spec)
     tokenizer = load_tokenizer(str(folder / "model" / "encoder"))
-    max_length = read_saved(folder / "model").max_length
+    max_length = read_saved_model(folder / "model").max_length
     outputs: dict[str, list[Prediction]] = {}
     passes, seconds = LayerPasses(), 0.0
     notes: dict[str, None] = {}
@@ -126,7 +126,7 @@ def predict_file(
         outputs |= {each.name: list(_name_outputs(each, logits[each.name])) for each in tasks}
     for note in notes:
         _LOG.warning("note: %s", note)
-    return Predictions(
+    return RowPredictions(
         inputs,
         {each.name: outputs[each.name] for each in wanted if each.name in outputs},
         tuple(left_out),
@@ -170,7 +170,7 @@ def check_target(path: Path) -> None:
         )
 
 
-def write_predictions(predictions: Predictions, task: str, path: Path) -> int:
+def write_predictions(predictions: RowPredictions, task: str, path: Path) -> int:
     """Write a row per row of the input, in the format of the suffix; return how many.
 
     A table has a column for each label's probability; a line of JSON holds them as an object.
@@ -191,12 +191,12 @@ def write_predictions(predictions: Predictions, task: str, path: Path) -> int:
     return len(next(iter(predictions.outputs.values())))
 
 
-def to_lines(predictions: Predictions, task: str) -> list[str]:
+def to_lines(predictions: RowPredictions, task: str) -> list[str]:
     """Return a JSON line per row: a task's prediction, or for `ALL` those of each task by name."""
     return [json.dumps(row, default=str) + "\n" for row in _join(predictions, task)]
 
 
-def _join(predictions: Predictions, task: str) -> Iterator[dict[str, object]]:
+def _join(predictions: RowPredictions, task: str) -> Iterator[dict[str, object]]:
     """Yield each row's columns of the input, then its prediction or those of each task by name."""
     inputs, outputs = predictions.inputs, predictions.outputs
     for number, row in enumerate(zip(*outputs.values(), strict=True)):

@@ -18,7 +18,7 @@ from hmnet.seeding import check_seed
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from hmnet.study.stages import Stage, parse_stages
 from hmnet.study.study import Study
-from hmnet.training.distributed import Group, join_group, leave_group
+from hmnet.training.distributed import ProcessGroup, join_process_group, leave_process_group
 from hmnet.training.execution import execute
 
 
@@ -84,18 +84,18 @@ def train_hierarchy(
 
     Raises:
         InputError: if the groups do not hold the study's tasks, or the hierarchy does not sum to
-            the encoder's depth; at once if the seed is none, or the environment names a group of
-            processes that is not whole or does not come together.
+            the encoder's depth; at once if the seed is out of range, or the environment names a
+            group of processes that is incomplete or whose members do not find each other.
     """
     if design.seed is not None:
         check_seed(design.seed)
-    group = join_group(on_gpus=bool(gpus))
+    group = join_process_group(on_gpus=bool(gpus))
     job = _plan_job(output, study, design)
     machine = _choose_machine(gpus, threads, loggers, group)
     for first in job.before:
         execute(first, output.runs, machine, group=group)
     result = execute(job, output.runs, machine, group=group)
-    leave_group()
+    leave_process_group()
     return job.spec.run_id, result
 
 
@@ -120,7 +120,7 @@ def _plan_job(output: Output, study: Study, design: Design) -> Job:
 
 
 def _choose_machine(
-    gpus: Sequence[int] | None, threads: int | None, loggers: Sequence[str], group: Group
+    gpus: Sequence[int] | None, threads: int | None, loggers: Sequence[str], group: ProcessGroup
 ) -> Machine:
     """Return the devices of this process: of several on a host, each takes its own GPU or cores."""
     workers = Workers.choose(gpus, 1, threads, loggers=loggers)

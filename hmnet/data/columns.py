@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ import pyarrow.compute as pc
 from hmnet.data.rows import Rows
 from hmnet.errors import InputError, raise_problems, shorten, suggest
 
+Given = ParamSpec("Given")
+T = TypeVar("T")
+
 _NUMBER = r"^\s*[-+]?[0-9]+([.,][0-9]+)?\s*$"
 
 
@@ -24,13 +27,15 @@ def check_rows(rows: Rows, where: str) -> None:
         raise InputError(f"{where}: the split should hold rows. Found none.")
 
 
-def collect(problems: list[str], read: Callable[..., Any], *args: Any) -> Any:
-    """Return what `read` returns; if it raises an `InputError`, keep the problems instead."""
+def collect(
+    problems: list[str], read: Callable[Given, T], *args: Given.args, **options: Given.kwargs
+) -> list[T]:
+    """Return a list of what `read` returns; on an `InputError`, keep its problems alone."""
     try:
-        return read(*args)
+        return [read(*args, **options)]
     except InputError as error:
         problems.extend(error.problems)
-        return None
+        return []
 
 
 def take(rows: Rows, name: str, parameter: str) -> pa.ChunkedArray:
@@ -137,15 +142,14 @@ def read_questions(rows: Rows, names: Sequence[str]) -> npt.NDArray[np.int64]:
     codes = np.full(rows.table.num_rows, -1, dtype=np.int64)
     problems: list[str] = []
     for name in names:
-        column = collect(problems, _read_question, rows, name)
-        if column is not None:
+        for column in collect(problems, _read_question, rows, name):
             own = pd.factorize(column)[0].astype(np.int64)
             codes = pd.factorize((codes + 1) * (own.max() + 1) + own)[0].astype(np.int64)
     raise_problems(problems)
     return codes
 
 
-def _read_question(rows: Rows, name: str) -> npt.NDArray[Any]:
+def _read_question(rows: Rows, name: str) -> npt.NDArray[np.generic]:
     column = take(rows, name, "question")
     check_filled(column, rows, name, "question")
     if pa.types.is_nested(column.type):

@@ -34,7 +34,7 @@ _SHOWN_LINES = 3
 
 
 @dataclass(frozen=True)
-class Dialect:
+class CsvDialect:
     """How the lines of a file become rows.
 
     Attributes:
@@ -77,7 +77,7 @@ def read_delimited(path: Path, suffix: str, wanted: Sequence[str]) -> Rows:
     return replace(rows, notes=_describe(path, dialect, DELIMITERS[suffix]))
 
 
-def _describe(path: Path, dialect: Dialect, expected: str) -> tuple[str, ...]:
+def _describe(path: Path, dialect: CsvDialect, expected: str) -> tuple[str, ...]:
     said = [dialect.encoding.note] if dialect.encoding.note else []
     if dialect.delimiter != expected:
         shown = NAMES.get(dialect.delimiter, f"`{dialect.delimiter}`")
@@ -90,11 +90,13 @@ def _describe(path: Path, dialect: Dialect, expected: str) -> tuple[str, ...]:
 # The dialect
 
 
-def _find_dialect(path: Path, encoding: Encoding, default: str, wanted: Sequence[str]) -> Dialect:
+def _find_dialect(
+    path: Path, encoding: Encoding, default: str, wanted: Sequence[str]
+) -> CsvDialect:
     with open_text(path, encoding) as file:
         lines = list(islice(limits.read_lines(file), _SAMPLE_LINES))
     if lines and (said := _SEP_LINE.fullmatch(lines[0])):
-        return Dialect(encoding, said[1], skips_lines=1)
+        return CsvDialect(encoding, said[1], skips_lines=1)
     headers = {d: _split_header(lines, d) for d in dict.fromkeys((default, *NAMES))}
     if not lines or not any(headers[default]):
         raise FormatError("an empty file, without a header")
@@ -103,7 +105,7 @@ def _find_dialect(path: Path, encoding: Encoding, default: str, wanted: Sequence
     if not counts[best] and len(headers[default]) == 1:
         best = _sniff(lines, default)
     spaced = any(name != name.lstrip() for name in headers.get(best, ()))
-    return Dialect(encoding, best, skips_space=spaced and best != "\t")
+    return CsvDialect(encoding, best, skips_space=spaced and best != "\t")
 
 
 def _split_header(lines: Sequence[str], delimiter: str) -> list[str]:
@@ -131,7 +133,7 @@ def _sniff(lines: Sequence[str], default: str) -> str:
 # Rows
 
 
-def _read(path: Path, dialect: Dialect, wanted: Sequence[str]) -> Rows:
+def _read(path: Path, dialect: CsvDialect, wanted: Sequence[str]) -> Rows:
     with open_text(path, dialect.encoding) as file:
         records = _list_records(limits.read_lines(file), dialect)
         header = next(records, None)
@@ -153,7 +155,7 @@ def _name_columns(header: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _list_records(lines: Iterator[str], dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _list_records(lines: Iterator[str], dialect: CsvDialect) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each record begins, from 1, and its values; empty lines are none.
 
     Raises:
@@ -180,7 +182,7 @@ def _list_records(lines: Iterator[str], dialect: Dialect) -> Iterator[tuple[int,
             yield begin, record
 
 
-def _explain(error: csv.Error, begin: int, end: int, dialect: Dialect) -> Exception:
+def _explain(error: csv.Error, begin: int, end: int, dialect: CsvDialect) -> Exception:
     if "field larger" in str(error):
         return limits.LimitError(
             f"the file should have values of at most {limits.MAX_LINE_CHARS:,} characters. Found "
@@ -246,7 +248,7 @@ def _describe_odd(odd: Sequence[tuple[int, Sequence[str]]], width: int) -> str:
 # Quotes as plain characters
 
 
-def _count_plain(path: Path, dialect: Dialect) -> int | None:
+def _count_plain(path: Path, dialect: CsvDialect) -> int | None:
     """Return the rows of a file whose every line, as it stands, has the header's columns."""
     with open_text(path, dialect.encoding) as file:
         lines = islice(limits.read_lines(file), dialect.skips_lines, None)
@@ -262,11 +264,11 @@ def _count_plain(path: Path, dialect: Dialect) -> int | None:
     return count
 
 
-def _holds_value(line: str, dialect: Dialect) -> bool:
+def _holds_value(line: str, dialect: CsvDialect) -> bool:
     return bool(line.strip(f'{dialect.delimiter}"\r\n '))
 
 
-def _may_hide_rows(rows: Rows, path: Path, dialect: Dialect) -> bool:
+def _may_hide_rows(rows: Rows, path: Path, dialect: CsvDialect) -> bool:
     """Tell whether quotes hold lines together that would each be a whole row without them."""
     with open_text(path, dialect.encoding) as file:
         lines = sum(_holds_value(line, dialect) for line in limits.read_lines(file))
@@ -277,7 +279,7 @@ def _may_hide_rows(rows: Rows, path: Path, dialect: Dialect) -> bool:
     return count is not None and count != found
 
 
-def _describe_hidden(rows: Rows, dialect: Dialect) -> str:
+def _describe_hidden(rows: Rows, dialect: CsvDialect) -> str:
     assert rows.lines is not None  # noqa: S101 (for mypy; delimited rows have lines)
     jumps = np.append(np.diff(rows.lines) > 1, True)
     first = int(rows.lines[int(np.argmax(jumps))])

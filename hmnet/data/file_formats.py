@@ -79,8 +79,8 @@ def _check_content(path: Path) -> None:
 def _find_reader(suffix: str) -> Callable[[Path, Sequence[str]], Rows]:
     if suffix in DELIMITERS:
         return lambda path, wanted: read_delimited(path, suffix, wanted)
-    readers = {".parquet": _read_parquet, ".jsonl": json_rows.read_lines}
-    return readers.get(suffix, json_rows.read_json)
+    readers = {".parquet": _read_parquet, ".jsonl": json_rows.read_jsonl_rows}
+    return readers.get(suffix, json_rows.read_json_rows)
 
 
 def _read_parquet(path: Path, wanted: Sequence[str]) -> Rows:

@@ -11,13 +11,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pyarrow as pa
 
 from hmnet.data.rows import Rows, list_needed
 from hmnet.errors import InputError, SourceError, first_line
 from hmnet.study.tasks import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 _HUB_TIMEOUT_S = 10.0
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -63,7 +66,7 @@ def read_hub(task: Task, split: str) -> Rows:
     return _to_rows(dataset, task)
 
 
-def read_saved(folder: Path, task: Task, where: str) -> Rows:
+def read_saved_dataset(folder: Path, task: Task, where: str) -> Rows:
     """Read the columns that a task needs from a folder that `Dataset.save_to_disk` wrote.
 
     Args:
@@ -83,7 +86,7 @@ def read_saved(folder: Path, task: Task, where: str) -> Rows:
         ) from error
 
 
-def _to_rows(dataset: Any, task: Task) -> Rows:
+def _to_rows(dataset: Dataset, task: Task) -> Rows:
     import datasets
 
     names = tuple(dataset.column_names)
@@ -142,7 +145,7 @@ def _offline(is_offline: bool) -> Iterator[None]:
         datasets.config.HF_HUB_OFFLINE = previous
 
 
-def _check_cached_revision(task: Task, dataset: Any) -> None:
+def _check_cached_revision(task: Task, dataset: Dataset) -> None:
     """Refuse a cached copy of another revision, which `datasets` takes when it is offline."""
     revision = task.source.revision or ""
     found = {Path(file["filename"]).parent.name for file in dataset.cache_files}

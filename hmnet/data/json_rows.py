@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,7 @@ from hmnet.storage import limits
 _MOST_DOCUMENT_CHARS = 256 * 2**20
 
 
-def read_lines(path: Path, wanted: Sequence[str]) -> Rows:
+def read_jsonl_rows(path: Path, wanted: Sequence[str]) -> Rows:
     """Read one JSON object per line; empty lines do not count as rows.
 
     Raises:
@@ -41,7 +40,7 @@ def read_lines(path: Path, wanted: Sequence[str]) -> Rows:
     return Rows(pa.table(columns, names=needed), names, lines=lines, notes=notes)
 
 
-def read_json(path: Path, wanted: Sequence[str]) -> Rows:
+def read_json_rows(path: Path, wanted: Sequence[str]) -> Rows:
     """Read a JSON document of rows: a list of objects, or a table of columns; or lines of objects.
 
     Raises:
@@ -57,12 +56,12 @@ def read_json(path: Path, wanted: Sequence[str]) -> Rows:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         if "Extra data" in str(error):
-            return read_lines(path, wanted)
+            return read_jsonl_rows(path, wanted)
         raise FormatError(first_line(error)) from None
     if isinstance(content, dict) and not isinstance(
         next(iter(content.values()), None), list | dict
     ):
-        return read_lines(path, wanted)  # a single row
+        return read_jsonl_rows(path, wanted)  # a single row
     columns = _to_columns(content)
     needed = list_needed(list(columns), wanted)
     arrays = [to_arrow(columns[name], name, ()) for name in needed]
@@ -70,7 +69,7 @@ def read_json(path: Path, wanted: Sequence[str]) -> Rows:
     return Rows(pa.table(arrays, names=needed), tuple(columns), notes=notes)
 
 
-def _to_columns(content: Any) -> dict[str, list[Any]]:
+def _to_columns(content: object) -> dict[str, list[object]]:
     """Return columns by name of a list of objects, of columns, or of a single key over those."""
     if isinstance(content, dict) and len(content) == 1:
         (inner,) = content.values()
@@ -87,24 +86,23 @@ def _to_columns(content: Any) -> dict[str, list[Any]]:
     raise FormatError(f"`{shorten(content)}` in place of a list of JSON objects")
 
 
-def _align_columns(content: dict[str, Any]) -> dict[str, list[Any]]:
+def _align_columns(content: dict[str, object]) -> dict[str, list[object]]:
     """Return columns that are lists of one length, or objects with the same keys (pandas)."""
-    kinds = {type(column) for column in content.values()}
-    if kinds == {dict}:
-        keys = {tuple(column) for column in content.values()}
-        columns = {name: list(column.values()) for name, column in content.items()}
-    else:
-        keys = {(len(column),) for column in content.values() if isinstance(column, list)}
-        columns = dict(content)
-    if kinds not in ({dict}, {list}) or len(keys) > 1:
+    objects = {name: column for name, column in content.items() if isinstance(column, dict)}
+    lists = {name: column for name, column in content.items() if isinstance(column, list)}
+    are_alike = len(content) in (len(objects), len(lists)) and (
+        len({tuple(column) for column in objects.values()}) == 1
+        or len({len(column) for column in lists.values()}) == 1
+    )
+    if not are_alike:
         raise FormatError(
             f"the keys {', '.join(map(shorten, list(content)[:6]))}, which are no columns of one "
             "length: a document should be a list of objects, or an object of columns"
         )
-    return columns
+    return lists or {name: list(column.values()) for name, column in objects.items()}
 
 
-def _parse_line(line: str, number: int) -> dict[str, Any]:
+def _parse_line(line: str, number: int) -> dict[str, object]:
     limits.check_depth(line, number)
     try:
         content = json.loads(line)
@@ -117,7 +115,7 @@ def _parse_line(line: str, number: int) -> dict[str, Any]:
     return content
 
 
-def to_arrow(values: list[Any], name: str, lines: Sequence[int]) -> pa.Array:
+def to_arrow(values: list[object], name: str, lines: Sequence[int]) -> pa.Array:
     """Return values of one type as an arrow array.
 
     Raises:

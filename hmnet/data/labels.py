@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +22,13 @@ from hmnet.data.rows import Rows
 from hmnet.errors import InputError, shorten
 from hmnet.study.tasks import Task
 
+LabelArray = npt.NDArray[np.int64] | npt.NDArray[np.float32]
+"""Class codes, or the values of a regression, [N]."""
+
 _UNKNOWN = -2
 
 
-def find_labelled(codes: npt.NDArray[Any], where: str) -> npt.NDArray[np.bool_]:
+def find_labelled(codes: LabelArray, where: str) -> npt.NDArray[np.bool_]:
     """Tell which rows have a label, [N]; a split without any is refused."""
     is_labelled: npt.NDArray[np.bool_] = codes != UNLABELLED
     if not is_labelled.any():
@@ -42,7 +44,7 @@ def has_labels(rows: Rows, task: Task) -> bool:
     return not {task.label, task.label.partition(".")[0]}.isdisjoint(rows.names)
 
 
-def read_labels(rows: Rows, task: Task) -> npt.NDArray[np.int64] | npt.NDArray[np.float32]:
+def read_labels(rows: Rows, task: Task) -> LabelArray:
     """Return the label column as class codes, or as numbers for regression, [N]."""
     column = take(rows, task.label, "label")
     if not rows.has_types:  # an empty field is a missing value
@@ -86,15 +88,15 @@ def _read_values(column: pa.ChunkedArray, rows: Rows, task: Task) -> npt.NDArray
     return values
 
 
-def _is_no_number(value: Any) -> bool:
+def _is_no_number(value: object) -> bool:
     try:
-        float(value)
-    except (TypeError, ValueError):
+        float(str(value))
+    except ValueError:
         return True
     return False
 
 
-def _first_that(column: pa.ChunkedArray, rows: Rows, is_odd: Callable[[Any], bool]) -> str:
+def _first_that(column: pa.ChunkedArray, rows: Rows, is_odd: Callable[[object], bool]) -> str:
     """Say where the first odd value of a column is; the first value if none is odd."""
     values = column.to_pylist()
     row = next((i for i, value in enumerate(values) if is_odd(value)), 0)
@@ -133,5 +135,5 @@ def _check_integral(column: pa.ChunkedArray, rows: Rows, task: Task) -> None:
     )
 
 
-def _is_fractional(value: Any) -> bool:
+def _is_fractional(value: object) -> bool:
     return isinstance(value, float) and not value.is_integer()

@@ -27,9 +27,9 @@ from hmnet.data.columns import (
     take_text,
 )
 from hmnet.data.file_formats import SUFFIXES, read_file, split_name
-from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved
+from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved_dataset
 from hmnet.data.label_names import UNLABELLED
-from hmnet.data.labels import find_labelled, has_labels, read_labels
+from hmnet.data.labels import LabelArray, find_labelled, has_labels, read_labels
 from hmnet.data.rows import Rows
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.digests import canonical_json, digest, digest_file
@@ -52,7 +52,7 @@ class RawSplit:
     """
 
     texts: tuple[list[str], ...]
-    labels: npt.NDArray[np.int64] | npt.NDArray[np.float32]
+    labels: LabelArray
     rows: npt.NDArray[np.int64]
     questions: npt.NDArray[np.int64]
     notes: tuple[str, ...] = ()
@@ -97,14 +97,15 @@ def load_text_columns(
     rows, where = _read(task, split, data_dir)
     check_rows(rows, where)
     problems: list[str] = []
-    columns = tuple(collect(problems, take_text, rows, name) for name in task.text)
+    columns = [c for name in task.text for c in collect(problems, take_text, rows, name)]
     has_codes = task.kind != "regression" and has_labels(rows, task)
-    codes = collect(problems, read_labels, rows, task) if has_codes else None
+    codes = collect(problems, read_labels, rows, task) if has_codes else []
     raise_problems(f"{where}: {problem}" for problem in problems)
-    is_labelled = None if codes is None else find_labelled(codes, where)
-    if is_labelled is None or is_labelled.all():
-        return columns
-    return tuple(column.filter(pa.array(is_labelled)) for column in columns)
+    for labels in codes:
+        is_labelled = find_labelled(labels, where)
+        if not is_labelled.all():
+            columns = [column.filter(pa.array(is_labelled)) for column in columns]
+    return tuple(columns)
 
 
 def load_texts(task: Task, path: Path) -> RawSplit:
@@ -117,11 +118,11 @@ def load_texts(task: Task, path: Path) -> RawSplit:
     """
     rows = read_input(path, task.text)
     problems: list[str] = []
-    texts = tuple(collect(problems, read_any_text, rows, name) for name in task.text)
+    texts = [t for name in task.text for t in collect(problems, read_any_text, rows, name)]
     raise_problems(f"{path}: {problem}" for problem in problems)
     count = len(texts[0])
     return RawSplit(
-        texts,
+        tuple(texts),
         np.zeros(count, dtype=np.int64),
         np.arange(count, dtype=np.int64),
         np.full(count, -1, dtype=np.int64),
@@ -189,7 +190,7 @@ def _read(task: Task, split: str, data_dir: Path | None) -> tuple[Rows, str]:
     if path is None:
         return read_hub(task, split), where
     if path.is_dir():
-        return read_saved(path, task, where), where
+        return read_saved_dataset(path, task, where), where
     rows = read_file(path, (*task.text, task.label, *task.question), where)
     return rows, where
 
@@ -309,12 +310,14 @@ def _check(rows: Rows, task: Task, where: str) -> RawSplit:
     """Turn columns into a split, with every problem of every column at once."""
     check_rows(rows, where)
     problems: list[str] = []
-    texts = tuple(collect(problems, read_text, rows, name) for name in task.text)
-    labels = collect(problems, read_labels, rows, task)
-    questions = collect(problems, read_questions, rows, task.question)
+    texts = [t for name in task.text for t in collect(problems, read_text, rows, name)]
+    found = collect(problems, read_labels, rows, task)
+    numbers = collect(problems, read_questions, rows, task.question)
     raise_problems(f"{where}: {problem}" for problem in problems)
+    (labels,), (questions,) = found, numbers
     notes = (*rows.notes, *_count_blank(texts, task))
-    whole = RawSplit(texts, labels, np.arange(len(labels), dtype=np.int64), questions, notes)
+    index = np.arange(len(labels), dtype=np.int64)
+    whole = RawSplit(tuple(texts), labels, index, questions, notes)
     return _drop_unlabelled(whole, task, where)
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,9 @@ from hmnet.storage.documents import read_document, to_plain, write_document
 from hmnet.storage.files import write_bytes
 from hmnet.study.settings import STRICT, DataSettings
 from hmnet.study.tasks import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 T = TypeVar("T")
 
@@ -100,7 +103,7 @@ class TaskDataRecord:
 
 def prepare(
     task: Task,
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerBase,
     settings: DataSettings,
     folder: Path,
     data_dir: Path | None = None,
@@ -192,7 +195,7 @@ def verify_folder(path: Path) -> None:
         )
 
 
-def describe(data: TaskData) -> dict[str, dict[str, Any]]:
+def describe(data: TaskData) -> dict[str, dict[str, object]]:
     """Return what each split holds (Table 4): split to rows, labels and token lengths.
 
     The keys are those of `SplitSummary`, and `truncated_frac`, the share of truncated examples.
@@ -295,7 +298,7 @@ def _write(
         raise
 
 
-def _to_npy(array: npt.NDArray[Any]) -> bytes:
+def _to_npy(array: npt.NDArray[np.generic]) -> bytes:
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
     return content.getvalue()

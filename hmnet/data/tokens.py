@@ -12,15 +12,20 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hmnet.data.labels import LabelArray
 from hmnet.data.raw import RawSplit
 from hmnet.errors import InputError
 from hmnet.storage.digests import canonical_json, digest
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerBase
 
 Ints = npt.NDArray[np.int64]
 Tokens = npt.NDArray[np.int32]
@@ -46,7 +51,7 @@ class SplitData:
     tokens: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     first: npt.NDArray[np.int32]
-    labels: npt.NDArray[np.int64] | npt.NDArray[np.float32]
+    labels: LabelArray
     rows: npt.NDArray[np.int64]
     questions: npt.NDArray[np.int64]
     truncated: int = 0
@@ -60,7 +65,7 @@ class SplitData:
         return np.diff(self.offsets)
 
 
-def tokenise(rows: RawSplit, tokenizer: Any, max_length: int) -> SplitData:
+def tokenise(rows: RawSplit, tokenizer: PreTrainedTokenizerBase, max_length: int) -> SplitData:
     """Tokenise the rows of one split.
 
     Special tokens stand where the tokenizer puts them for a pair; a third segment follows as the
@@ -165,7 +170,7 @@ def _span_index(begins: Ints, sizes: Ints) -> Ints:
 # The tokenizer
 
 
-def identify_tokenizer(tokenizer: Any) -> str:
+def identify_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
     """Return 32 hex digits of all that decides a tokenizer's ids.
 
     Its truncation and padding do not count: they change with every call of it.
@@ -181,7 +186,7 @@ def identify_tokenizer(tokenizer: Any) -> str:
 
 
 @contextmanager
-def _plain_backend(tokenizer: Any) -> Iterator[Any]:
+def _plain_backend(tokenizer: PreTrainedTokenizerBase) -> Iterator[Tokenizer]:
     """Lend a tokenizer's backend without truncation and padding, and restore them.
 
     A saved tokenizer carries settings of its own, and every call of it leaves others behind.
@@ -207,7 +212,7 @@ def _plain_backend(tokenizer: Any) -> Iterator[Any]:
             backend.enable_padding(**padding)
 
 
-def _encode(backend: Any, texts: Sequence[str]) -> tuple[Tokens, Ints]:
+def _encode(backend: Tokenizer, texts: Sequence[str]) -> tuple[Tokens, Ints]:
     """Return the tokens of all texts, one after the other, and how many each has."""
     flats, sizes = [], []
     for low in range(0, len(texts), _TEXTS_PER_CALL):
@@ -233,7 +238,7 @@ class Template:
     first_segments: int
 
 
-def learn_template(tokenizer: Any, segments: int) -> Template:
+def learn_template(tokenizer: PreTrainedTokenizerBase, segments: int) -> Template:
     """Return the special tokens around some number of texts, as the tokenizer places them.
 
     Raises:
@@ -243,7 +248,9 @@ def learn_template(tokenizer: Any, segments: int) -> Template:
         return _learn_template(tokenizer, backend, segments)
 
 
-def _learn_template(tokenizer: Any, backend: Any, segments: int) -> Template:
+def _learn_template(
+    tokenizer: PreTrainedTokenizerBase, backend: Tokenizer, segments: int
+) -> Template:
     """Read the template off the tokenizer's encoding of one text, or of a pair."""
     probe = backend.encode("a") if segments == 1 else backend.encode("a", "a")
     has_segments = "token_type_ids" in tokenizer.model_input_names

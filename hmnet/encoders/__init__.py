@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hmnet.encoders.config import load_config
     from hmnet.encoders.feed_forward import FeedForward, find_feed_forward, list_feed_forward
-    from hmnet.encoders.fit import find_doubts, find_misfits
     from hmnet.encoders.layers import find_layers
-    from hmnet.encoders.load import Encoder, as_encoder, load_encoder
+    from hmnet.encoders.load import Encoder, load_encoder, prepare_encoder
     from hmnet.encoders.locate import (
         find_folder,
         identify,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
         read_max_positions,
         read_vocab_size,
     )
+    from hmnet.encoders.tokenizer_fit import find_doubts, find_misfits
     from hmnet.encoders.watching import Heads, list_spans, observe, watch
 else:
     from hmnet.lazy import import_on_demand
@@ -41,7 +41,6 @@ __all__ = [
     "Encoder",
     "FeedForward",
     "Heads",
-    "as_encoder",
     "find_doubts",
     "find_feed_forward",
     "find_folder",
@@ -54,6 +53,7 @@ __all__ = [
     "load_encoder",
     "load_tokenizer",
     "observe",
+    "prepare_encoder",
     "read_depth",
     "read_max_positions",
     "read_vocab_size",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
@@ -57,7 +56,7 @@ def load_config(folder: Path) -> PreTrainedConfig:
 
 
 def describe_refusal(error: BaseException) -> str:
-    """Return why transformers cannot load a folder; it would advise to run its code."""
+    """Return why transformers cannot load a folder, without its advice to run the folder's code."""
     if "trust_remote_code" in str(error):
         return CODE_OF_ITS_OWN
     return shorten_sentence(first_line(error))
@@ -88,13 +87,13 @@ def read_count(config: PreTrainedConfig, name: str, folder: Path) -> int:
     return value
 
 
-def _describe_unknown(content: Mapping[str, Any]) -> str:
+def _describe_unknown(content: Mapping[str, object]) -> str:
     if content.get("auto_map"):
         return CODE_OF_ITS_OWN
     return f"its config.json names the architecture `{shorten(content.get('model_type'))}`."
 
 
-def _find_problems(content: Mapping[str, Any]) -> Iterator[str]:
+def _find_problems(content: Mapping[str, object]) -> Iterator[str]:
     for key in _REFUSED:
         if content.get(key):
             yield (
@@ -111,7 +110,7 @@ def _show(value: int) -> str:
     return str(value) if abs(value) < 10**20 else "a number of more than 20 digits"
 
 
-def _list_integers(content: Any, key: str = "") -> Iterator[tuple[str, int]]:
+def _list_integers(content: object, key: str = "") -> Iterator[tuple[str, int]]:
     """Yield every integer with the key under which it stands, whatever lies between."""
     if isinstance(content, dict):
         for name, value in content.items():
@@ -123,13 +122,15 @@ def _list_integers(content: Any, key: str = "") -> Iterator[tuple[str, int]]:
         yield key, content
 
 
-def _drop_selectors(content: Any) -> Any:
-    if isinstance(content, list):
-        return [_drop_selectors(value) for value in content]
-    if not isinstance(content, dict):
-        return content
+def _drop_selectors(content: Mapping[str, object]) -> dict[str, object]:
     return {
-        key: _drop_selectors(value)
+        key: _drop_inside(value)
         for key, value in content.items()
         if not key.lstrip("_").startswith(_SELECT_CODE)
     }
+
+
+def _drop_inside(value: object) -> object:
+    if isinstance(value, list):
+        return [_drop_inside(each) for each in value]
+    return _drop_selectors(value) if isinstance(value, dict) else value

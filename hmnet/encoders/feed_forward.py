@@ -12,7 +12,7 @@ from hmnet.errors import InputError
 
 @dataclass(frozen=True)
 class FeedForward:
-    """Names of the parts, seen from the layer.
+    """Names of the block's parts, relative to the layer.
 
     Attributes:
         up: the linear map into the wide space; an elementwise activation follows.

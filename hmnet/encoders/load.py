@@ -85,7 +85,7 @@ def load_encoder(
             model, info = _load_model(files, config)
     missing = frozenset(info["missing_keys"])
     try:
-        encoder = as_encoder(model, missing)  # runs it once: odd values may show here
+        encoder = prepare_encoder(model, missing)  # runs it once: odd values may show here
     except Exception as error:
         raise InputError(
             f"{describe_refusal(error)} The architecture is that of `{folder}`."
@@ -121,7 +121,7 @@ def _unchanged(folder: Path, fingerprint: str | None) -> Iterator[ModelFiles]:
         )
 
 
-def as_encoder(model: nn.Module, missing: frozenset[str]) -> Encoder:
+def prepare_encoder(model: nn.Module, missing: frozenset[str]) -> Encoder:
     """Prepare a stock sequence classifier: find its layers, cheap dropout, packed batches.
 
     Args:

@@ -7,9 +7,9 @@ from pathlib import Path
 from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 
 from hmnet.encoders.config import describe_refusal, load_config, read_count
-from hmnet.encoders.fit import check_sizes, check_tokenizer_files, check_vocabulary
-from hmnet.encoders.model_files import check_folder, check_named_files, list_model_files
+from hmnet.encoders.model_files import check_encoder_folder, check_named_files, list_model_files
 from hmnet.encoders.quiet import quiet
+from hmnet.encoders.tokenizer_fit import check_sizes, check_tokenizer_files, check_vocabulary
 from hmnet.errors import InputError, SourceError
 from hmnet.study.settings import ModelRef
 
@@ -104,7 +104,7 @@ def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenize
             entries than the encoder beside it has embeddings.
     """
     folder = find_folder(name, revision)
-    check_folder(folder)
+    check_encoder_folder(folder)
     check_named_files(folder)
     if (folder / "config.json").exists():
         load_config(folder)  # the tokenizer's loader would read it unchecked

@@ -1,11 +1,11 @@
-"""The files of a model folder: one list is looked at, identified and loaded, and nothing else.
+"""The files of a model folder: one list is checked, identified and loaded; no other file is.
 
     config.json            the architecture
     *.safetensors          the weights: `model.safetensors`, or the parts that its index names
     tokenizer.json ...     read by `hmnet.encoders.locate.load_tokenizer`
 
 A folder may come from anywhere. Its files are regular ones that lie in it (in the hub's cache:
-links to that model's `blobs`), and are looked at before memory is taken.
+links to that model's `blobs`), and are checked before memory is taken.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from safetensors import safe_open
 
 from hmnet.errors import InputError, first_line, raise_problems, shorten
 from hmnet.storage.digests import digest, digest_file
 from hmnet.storage.documents import read_json
-from hmnet.storage.regular import NotRegularError, check_regular
+from hmnet.storage.regular_files import NotRegularError, check_regular
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -60,12 +59,12 @@ class ModelFiles:
 
 
 def list_model_files(folder: Path) -> ModelFiles:
-    """Look at a model folder; return what identifies it and what is loaded.
+    """Check a model folder; return what identifies it and what is loaded of it.
 
     Raises:
-        InputError: if a file is missing, leads elsewhere, is no regular one or is too large.
+        InputError: if a file is missing, leads elsewhere, is not a regular one, or is too large.
     """
-    check_folder(folder)
+    check_encoder_folder(folder)
     weights = tuple(sorted(folder.glob("*.safetensors")))
     missing = [] if (folder / "config.json").exists() else ["config.json"]
     missing += [] if weights else [WEIGHTS]
@@ -87,11 +86,11 @@ def _check_header(path: Path) -> str | None:
         return f"{path}: the file should be safetensors. Found: {shorten(first_line(error))}"
 
 
-def check_folder(folder: Path) -> None:
-    """Look at every file of a folder whose texts are about to be read.
+def check_encoder_folder(folder: Path) -> None:
+    """Check every file of a folder whose texts are about to be read.
 
     Raises:
-        InputError: that names each one that leads elsewhere, is no regular one or is too large.
+        InputError: that names each one that leads elsewhere, is not a regular one, or is too large.
     """
     try:
         paths = sorted(folder.iterdir())[:_MAX_ENTRIES]
@@ -105,7 +104,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_named_files(folder: Path) -> None:
-    """Look at the files that a tokenizer's configuration names, which its loader would read.
+    """Check the files that a tokenizer's configuration names, which its loader would read.
 
     Paths of the machine that wrote it are common, and name nothing here.
 
@@ -177,7 +176,7 @@ def _choose_loaded(folder: Path) -> tuple[Path, ...]:
 
 def _read_index(index: Path) -> set[str]:
     """Return the names of the parts; each is a plain name of a safetensors file."""
-    parts: Any = read_json(index).get("weight_map")
+    parts = read_json(index).get("weight_map")
     names = set(map(str, parts.values())) if isinstance(parts, dict) else set()
     odd = sorted(n for n in names if Path(n).name != n or not n.endswith(".safetensors"))
     if odd or not names:

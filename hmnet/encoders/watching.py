@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,13 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from hmnet.encoders.layers import find_layers
 from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
-from hmnet.packing.attention import ATTENTION, attend, make_window_mask
+from hmnet.packing.attention import (
+    ATTENTION,
+    AttentionKeywords,
+    AttentionOptions,
+    attend,
+    make_window_mask,
+)
 from hmnet.packing.batch import Batch, Packing
 from hmnet.packing.first_token import read_every_token
 from hmnet.packing.forward import compute_logits
@@ -121,28 +127,19 @@ def _observed_by(observer: Observer) -> Iterator[None]:
         _OBSERVER.reset(token)
 
 
-class _AttentionOptions(TypedDict, total=False):
-    """Options of an attention function that are read here; transformers passes others too."""
-
-    scaling: float | None
-    dropout: float
-    sliding_window: int | None
-
-
 def _attend_watched(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    **options: Unpack[_AttentionOptions],
+    **keywords: Unpack[AttentionKeywords],
 ) -> tuple[Tensor, None]:
     observer = _OBSERVER.get()
     if observer is not None:
-        scaling = options.get("scaling")
-        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        observer(Heads(query[0], key[0], scale, options.get("sliding_window")))
-    return attend(module, query, key, value, attention_mask, **options)
+        options = AttentionOptions.read(keywords, query.shape[-1])
+        observer(Heads(query[0], key[0], options.scale, options.window))
+    return attend(module, query, key, value, attention_mask, **keywords)
 
 
 AttentionInterface.register(WATCHED, _attend_watched)

@@ -6,7 +6,7 @@
 >>> output.groups
 PosixPath('relevance-out/groups.json')
 >>> list(describe_status(output))[-1]
-'next: relevance vocab'
+'next: relevance cluster'
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hmnet.folder.integrity import Problem, redo, verify
+    from hmnet.folder.integrity import Problem, discard_damaged, verify
     from hmnet.folder.outputs import DEFAULT_FOLDER, Output, find_output_folder, open_output
-    from hmnet.folder.status import describe_status
+    from hmnet.folder.status import Stage, describe_status
     from hmnet.folder.task_format import TASKS
     from hmnet.folder.task_table import describe_tasks, write_tasks
 else:
@@ -29,11 +29,12 @@ __all__ = [
     "TASKS",
     "Output",
     "Problem",
+    "Stage",
     "describe_status",
     "describe_tasks",
+    "discard_damaged",
     "find_output_folder",
     "open_output",
-    "redo",
     "verify",
     "write_tasks",
 ]

@@ -2,8 +2,8 @@
 
     for problem in verify(output): print(problem.text)
 
-Only `redo` changes anything: it discards runs with problems, so that the next command that needs
-them trains them again.
+Only `discard_damaged` changes anything: it discards runs with problems, so that the next command
+that needs them trains them again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def verify(output: Output) -> Iterator[Problem]:
                 yield from _try(verify_folder, path)
 
 
-def redo(problems: list[Problem]) -> list[str]:
+def discard_damaged(problems: list[Problem]) -> list[str]:
     """Discard the runs with problems, so that they are trained again; return their ids.
 
     Each is looked at once more under its lock: a run that was being written is whole by now.

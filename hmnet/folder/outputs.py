@@ -72,15 +72,19 @@ class Output:
         """What each task's data is (`hmnet.folder.task_table`)."""
         return self.folder / "tasks.parquet"
 
+    def matrix(self, measure: str) -> Path:
+        """The relevance matrix of a measure, by the measure's name."""
+        return self.folder / f"{measure}.parquet"
+
     @property
     def vocab(self) -> Path:
         """Vocabulary relevance (equations 1 and 2)."""
-        return self.folder / "vocab.parquet"
+        return self.matrix("vocab")
 
     @property
     def pairwise(self) -> Path:
         """Model-based relevance (equations 3 and 4)."""
-        return self.folder / "pairwise.parquet"
+        return self.matrix("pairwise")
 
     @property
     def scores(self) -> Path:
@@ -124,7 +128,7 @@ class Output:
 
     @property
     def attention_layers(self) -> Path:
-        """How attention goes with the gains of all pairs, layer by layer."""
+        """How attention relates to the gains of all pairs, layer by layer."""
         return self.folder / "attention-layers.parquet"
 
     @property
@@ -148,7 +152,7 @@ class Output:
         return self.folder / "compare.parquet"
 
     def sweep(self, kind: str) -> Path:
-        """Scores along the hierarchy, by its kind: `layers` or `combinations`."""
+        """Scores of a sweep over hierarchies, by its kind: `layers` or `combinations`."""
         return self.folder / f"sweep-{kind}.parquet"
 
     @property
@@ -176,7 +180,7 @@ def open_output(out: Path | None = None, *, create: bool = True) -> Output:
 
     Raises:
         OutputFolderError: if the folder cannot be made, was written by another version of the
-            layout, or holds files that are not ours.
+            layout, or holds files of other programs.
     """
     folder = find_output_folder(out)
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,19 @@ class RunStates:
     unfinished: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A file of the output folder and the command that writes it.
+
+    Attributes:
+        is_optional: whether it is named only where it is there.
+    """
+
+    path: Path
+    command: str
+    is_optional: bool = False
+
+
 def find_states(folder: Path) -> RunStates:
     """Sort the runs of a store by what their folders hold."""
     states: dict[str, list[str]] = {"done": [], "failed": [], "running": [], "unfinished": []}
@@ -52,21 +65,24 @@ def _find_state(path: Path) -> str:
     return "failed" if (path / "failure.json").exists() else "unfinished"
 
 
-def describe_status(output: Output) -> Iterator[str]:
+def describe_status(output: Output, matrices: Sequence[Stage] = ()) -> Iterator[str]:
     """Yield lines: stages, runs, the sweep under way, failed runs with their reasons.
 
     Text from files is shortened to one line and stripped of control characters, so that no file can
     send commands to the terminal.
+
+    Args:
+        matrices: the measures' files, which stand before the groups that are made from them.
     """
-    yield from map(_make_printable, _describe(output))
+    yield from map(_make_printable, _describe(output, matrices))
 
 
-def _describe(output: Output) -> Iterator[str]:
+def _describe(output: Output, matrices: Sequence[Stage]) -> Iterator[str]:
     yield str(output.folder)
-    stages = _list_stages(output)
-    width = max(len(path.name) for path, _ in stages)
-    for path, command in stages:
-        yield f"  {path.name:{width}}  {_describe_stage(path, command)}"
+    stages = _list_stages(output, matrices)
+    width = max(len(stage.path.name) for stage in stages)
+    for stage in stages:
+        yield f"  {stage.path.name:{width}}  {_describe_stage(stage)}"
     states = find_states(output.runs.folder)
     yield (
         f"runs: {len(states.done)} done, {len(states.running)} begun, "
@@ -82,20 +98,21 @@ def _describe(output: Output) -> Iterator[str]:
     yield f"next: {_find_next(output, stages, states, record)}"
 
 
-def _list_stages(output: Output) -> list[tuple[Path, str]]:
+def _list_stages(output: Output, matrices: Sequence[Stage]) -> list[Stage]:
+    """Return every stage in the order of its making, without optional ones that are not there."""
     return [
-        (output.vocab, "relevance vocab"),
-        (output.pairwise, "relevance pairwise"),
-        (output.groups, "relevance cluster"),
-        (output.compare, "hmnet compare"),
-        (output.report, "relevance report"),
+        *(stage for stage in matrices if not stage.is_optional or stage.path.exists()),
+        Stage(output.groups, "relevance cluster"),
+        Stage(output.compare, "hmnet compare"),
+        Stage(output.report, "relevance report"),
     ]
 
 
-def _describe_stage(path: Path, command: str) -> str:
-    if not path.exists():
-        return f"not yet: {command}"
-    return f"written {datetime.fromtimestamp(path.stat().st_mtime):%Y-%m-%d %H:%M}"  # noqa: DTZ006
+def _describe_stage(stage: Stage) -> str:
+    if not stage.path.exists():
+        return f"not yet: {stage.command}"
+    written = datetime.fromtimestamp(stage.path.stat().st_mtime)  # noqa: DTZ006
+    return f"written {written:%Y-%m-%d %H:%M}"
 
 
 def _read_records(output: Output) -> list[tuple[ProgressRecord, float]]:
@@ -121,7 +138,7 @@ def _may_run(record: ProgressRecord, age_s: float) -> bool:
 
 def _find_next(
     output: Output,
-    stages: list[tuple[Path, str]],
+    stages: list[Stage],
     states: RunStates,
     record: ProgressRecord | None,
 ) -> str:
@@ -135,10 +152,10 @@ def _find_next(
         return f"{again} (goes on where the sweep was stopped)"
     if states.failed:
         return f"{again} (tries the failed runs again)"
-    missing = [command for path, command in stages if not path.exists()]
+    missing = [stage.command for stage in stages if not stage.path.exists()]
     if missing:
         return missing[0] + _name_folder(output)
-    if _is_stale(output.report, [path for path, _ in stages]):
+    if _is_stale(output.report, [stage.path for stage in stages]):
         return f"relevance report{_name_folder(output)} (the report is older than the numbers)"
     return f"open {output.report}"
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from hmnet.jobs.prepared import PreparedStudy, describe_study, prepare_study
     from hmnet.jobs.progress_file import SILENT_S, ProgressRecord, list_records
     from hmnet.jobs.progress_line import SweepProgress, describe_micro_batches, format_seconds
-    from hmnet.jobs.schedule import Summary, Watcher, raise_failures, run_jobs
-    from hmnet.jobs.worker import Outcome
+    from hmnet.jobs.schedule import SweepSummary, Watcher, raise_failures, run_jobs
+    from hmnet.jobs.worker_process import Outcome
     from hmnet.jobs.workers import Workers, count_cores
 else:
     from hmnet.lazy import import_on_demand
@@ -41,8 +41,8 @@ __all__ = [
     "Outcome",
     "PreparedStudy",
     "ProgressRecord",
-    "Summary",
     "SweepProgress",
+    "SweepSummary",
     "Watcher",
     "Workers",
     "count_cores",

@@ -80,7 +80,7 @@ def estimate_seconds(job: Job, data: Mapping[str, TaskData], speed: Speed) -> fl
 
 
 def estimate_work(job: Job, data: Mapping[str, TaskData]) -> float:
-    """Return a job's relative cost without a timing: training tokens, and a third for dev ones."""
+    """Return a job's relative cost without a timing: training tokens, a third of dev tokens."""
     counts = count_tokens(job, data)
     return sum(
         (counts[task.name][0] + counts[task.name][1] / 3) * measure_path(task, job.spec.system)

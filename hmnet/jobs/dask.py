@@ -102,7 +102,7 @@ def count_workers(address: str) -> tuple[int, bool]:
         return len(workers), any(workers.values())
 
 
-def check_folder(client: Client, folder: Path) -> None:
+def check_shared_folder(client: Client, folder: Path) -> None:
     """Check that every worker sees a folder, and has this package.
 
     Raises:

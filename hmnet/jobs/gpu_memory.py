@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
+from transformers import PreTrainedConfig
 
 from hmnet.data.task_data import load
 from hmnet.encoders.config import load_config
@@ -67,7 +67,7 @@ def estimate_job_bytes(job: Job) -> float:
     return CONTEXT_BYTES + STATE_BYTES * counts["overall"] + COPIES * step
 
 
-def estimate_activation_bytes(config: Any, shape: BatchShape, precision: str) -> float:
+def estimate_activation_bytes(config: PreTrainedConfig, shape: BatchShape, precision: str) -> float:
     """Return what the layers' forward pass over a batch keeps for the backward pass.
 
     Counted over BERT's layer, as Korthikanti et al. (2022), "Reducing activation recomputation in

@@ -13,7 +13,6 @@ from hmnet.data.notes import write_notes
 from hmnet.data.oddities import find_oddities
 from hmnet.data.raw import list_shadowed
 from hmnet.data.task_data import TaskData, prepare
-from hmnet.encoders.fit import find_doubts, find_misfits
 from hmnet.encoders.locate import (
     identify,
     load_tokenizer,
@@ -21,6 +20,7 @@ from hmnet.encoders.locate import (
     read_max_positions,
     read_vocab_size,
 )
+from hmnet.encoders.tokenizer_fit import find_doubts, find_misfits
 from hmnet.errors import InputError, RelevanceError, SourceError, raise_problems
 from hmnet.runs.job import Job
 from hmnet.runs.spec import RunSpec
@@ -198,7 +198,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def describe_study(prepared: PreparedStudy) -> dict[str, object]:
-    """Return what decides the numbers of a study's runs, for a matrix' provenance."""
+    """Return what decides the numbers of a study's runs, for a matrix's provenance."""
     return {
         "model": to_plain(prepared.model),
         "training": to_plain(prepared.study.training),

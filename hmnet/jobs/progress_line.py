@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from hmnet.errors import WriteError
 from hmnet.jobs.progress_file import ProgressRecord, claim_record
 from hmnet.jobs.schedule import Watcher
-from hmnet.jobs.worker import Outcome
+from hmnet.jobs.worker_process import Outcome
 
 PLAIN_EVERY_S = 15.0
 RECORD_EVERY_S = 1.0

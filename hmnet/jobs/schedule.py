@@ -30,7 +30,7 @@ from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from hmnet.errors import RunsFailedError
-from hmnet.jobs.worker import Execute, Outcome, run_job
+from hmnet.jobs.worker_process import Execute, Outcome, run_job
 from hmnet.jobs.workers import Workers
 from hmnet.runs.result import RunFailure
 from hmnet.runs.store import RunStore
@@ -40,19 +40,19 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Summary:
+class SweepSummary:
     """How a sweep ended: run ids by what became of them."""
 
     cached: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
-    def join(self, later: Summary) -> Summary:
+    def join(self, later: SweepSummary) -> SweepSummary:
         """Return this sweep with one that came after it; a run of both ended in the first."""
         done = [*self.done, *(each for each in later.done if each not in self.done)]
         cached = [*self.cached, *(each for each in later.cached if each not in self.cached)]
         failed = {**self.failed, **later.failed}
-        return Summary([each for each in cached if each not in done], done, failed)
+        return SweepSummary([each for each in cached if each not in done], done, failed)
 
 
 class Watcher:
@@ -76,12 +76,13 @@ def run_jobs(
     cost: Callable[[Job], float] = lambda job: 1.0,
     watcher: Watcher | None = None,
     execute: Execute | None = None,
-) -> Summary:
+) -> SweepSummary:
     """Run every job that is not done; return what became of each.
 
     Args:
         cost: a job's expected cost; costlier jobs start first.
-        execute: what does a job in a worker; None for `hmnet.training.execution.execute`.
+        execute: the function that does a job in a worker; None for
+            `hmnet.training.execution.execute`.
     """
     if before := list_before(jobs):
         first = run_jobs(before, store, workers, cost=cost, watcher=watcher, execute=execute)
@@ -93,7 +94,7 @@ def run_jobs(
     by_id = {job.spec.run_id: job for job in jobs}
     is_done = {i: store.is_done(j.spec, with_model=j.keep_model) for i, j in by_id.items()}
     pending = {run_id: job for run_id, job in by_id.items() if not is_done[run_id]}
-    summary = Summary(cached=[run_id for run_id in by_id if is_done[run_id]])
+    summary = SweepSummary(cached=[run_id for run_id in by_id if is_done[run_id]])
     costs = {run_id: cost(job) for run_id, job in pending.items()}
     ordered = dict(sorted(pending.items(), key=lambda item: (-costs[item[0]], item[0])))
     watcher.start(len(by_id), len(summary.cached), sum(costs.values()))
@@ -126,7 +127,7 @@ def list_before(jobs: Sequence[Job]) -> list[Job]:
     return list({first.spec.run_id: first for job in jobs for first in job.before}.values())
 
 
-def raise_failures(summary: Summary, *more: str) -> None:
+def raise_failures(summary: SweepSummary, *more: str) -> None:
     """Raise a `RunsFailedError` that lists every failed run, if there is one.
 
     Args:
@@ -266,12 +267,12 @@ def _fix_paths(job: Job) -> Job:
 
 def _run_on_cluster(calls: Sequence[Call], folder: Path, workers: Workers) -> Iterator[Outcome]:
     """Yield outcomes of a Dask cluster's workers."""
-    from hmnet.jobs.dask import GPU, check_folder, connect, follow
+    from hmnet.jobs.dask import GPU, check_shared_folder, connect, follow
 
     folder.mkdir(parents=True, exist_ok=True)
     needs = {GPU: 1} if workers.devices[0] != "cpu" else None
     with connect(workers.scheduler) as client:
-        check_folder(client, folder)
+        check_shared_folder(client, folder)
 
         def run() -> Iterator[Outcome]:
             with parallel_config("dask", client=client, resources=needs, pure=False):

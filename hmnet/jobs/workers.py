@@ -25,7 +25,7 @@ class Workers:
         threads: threads per worker on a CPU.
         checkpoint_s: seconds between checkpoints of a run.
         loggers: further places that losses and scores go to (`hmnet.runs.loggers`).
-        fills_gpus: whether there are to be as many per GPU as have room there (`fill`).
+        fills_gpus: whether each GPU is to have as many workers as fit on it (`fill`).
         scheduler: address of a Dask scheduler; empty for processes of this machine.
     """
 

@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from hmnet.data.tokens import Template, learn_template, tokenise
 from hmnet.runs.result import RunResult
 from hmnet.runs.spec import RunSpec
 from hmnet.study.tasks import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _PROBE = ("The first one, here.", "A second", "and the third: it's the last")
 _PIPELINE = """```python
@@ -52,14 +55,14 @@ _SEGMENTS = """    first = {specials} + sum(map(len, texts[:{texts}]))
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """What a model card is written from.
 
     Attributes:
-        spec: of the run.
+        spec: the run's spec.
         task: the task that was exported.
-        result: of the run.
-        tokenizer: that was saved beside the model.
+        result: the run's result.
+        tokenizer: the tokenizer that is saved beside the model.
         has_segments: whether the model takes segment ids.
         max_length: most tokens of an example.
     """
@@ -67,7 +70,7 @@ class Card:
     spec: RunSpec
     task: Task
     result: RunResult
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     has_segments: bool
     max_length: int
 

@@ -18,12 +18,12 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 
 from hmnet.data.tokens import identify_tokenizer
 from hmnet.encoders.config import load_config
-from hmnet.encoders.load import as_encoder
+from hmnet.encoders.load import prepare_encoder
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
 from hmnet.models.build import build_kept, load_encoder_of
-from hmnet.models.model_card import Card
+from hmnet.models.model_card import ModelCard
 from hmnet.models.paths import PathModel
 from hmnet.packing.forward import takes_segments
 from hmnet.runs.result import RunResult, check_files, read_result
@@ -54,7 +54,7 @@ def write_model(
     """Write a trained model; `hmnet.json` comes last, so its presence means complete.
 
     Args:
-        tokenizer_id: what `hmnet.data.identify_tokenizer` said of the one behind the rows.
+        tokenizer_id: `hmnet.data.identify_tokenizer` of the tokenizer that made the rows.
 
     Raises:
         InputError: if the encoder's folder holds another encoder or tokenizer by now.
@@ -87,13 +87,13 @@ def load_model(folder: Path, spec: RunSpec) -> PathModel:
             "none; train it with `hmnet train`, or run the sweep with `--keep-models`."
         )
     check_model(folder)
-    read_saved(folder)
+    read_saved_model(folder)
     config = load_config(folder / "encoder")
     with quiet():
         stock = AutoModelForSequenceClassification.from_config(
             config, dtype=torch.float32, trust_remote_code=False
         )
-    encoder = as_encoder(stock, frozenset())
+    encoder = prepare_encoder(stock, frozenset())
     model = build_kept(encoder, spec)
     _read_parameters(folder / "model.safetensors", model)
     return model.eval()
@@ -110,7 +110,7 @@ def check_model(folder: Path) -> None:
     check_files(folder.parent, {k: v for k, v in files.items() if k.startswith(f"{folder.name}/")})
 
 
-def read_saved(folder: Path) -> SavedModel:
+def read_saved_model(folder: Path) -> SavedModel:
     """Read what a model folder says of itself."""
     return read_document(folder / "hmnet.json", MODEL_SCHEMA, SavedModel)
 
@@ -148,5 +148,5 @@ def export_path(
         tokenizer.save_pretrained(out)
     definition = next(t for t in spec.tasks if t.name == task)
     most = int(tokenizer.model_max_length)
-    card = Card(spec, definition, result, tokenizer, has_segments, most)
+    card = ModelCard(spec, definition, result, tokenizer, has_segments, most)
     write_bytes(out / "README.md", card.write().encode())

@@ -5,7 +5,8 @@ its skills (`hmnet.study.skills`) and their outputs are averaged; attention, nor
 are shared by all tasks, and what follows the last layer is the task's, as in HMNet.
 
 Every block starts as the pretrained one, so that every path starts as the stock model. Each block
-has its own dropout: its masks are what lets skills that the same tasks activate become different.
+has its own dropout: different masks let the blocks of skills that the same tasks activate grow
+apart.
 
     bert-base                      overall 109.5 M + 12 layers x 6 further blocks x 4.72 M = 449.5 M
     two skills active              109.5 M + 12 x 4.72 M = 166.2 M; three: 222.8 M

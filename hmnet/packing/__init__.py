@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from hmnet.packing.attention import ATTENTION, attend, make_window_mask
     from hmnet.packing.batch import Batch, Packing, keep_first_tokens, pack, sort_by_length
     from hmnet.packing.batch_shape import BatchShape, fit_shape, round_up
-    from hmnet.packing.device_split import ResidentSplit
     from hmnet.packing.dropout import Dropout, replace_dropout, seed_dropout
     from hmnet.packing.first_token import read_every_token, read_first_tokens_only
     from hmnet.packing.forward import compute_logits, packs_exactly, runs_padded
+    from hmnet.packing.resident_split import ResidentSplit
 else:
     from hmnet.lazy import import_on_demand
 

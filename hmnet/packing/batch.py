@@ -17,13 +17,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hmnet.data.tokens import Ints, SplitData
+
+LayerOutput = Tensor | tuple[Tensor, ...]
+"""What a layer of transformers gives: its hidden states, alone or before other tensors."""
 
 BUCKET_TOKENS = 32
 """Sequences are padded to a multiple of this for their attention: the softmax of a CPU takes two
@@ -71,7 +73,7 @@ class Bucket:
 
 def _make_bucket(
     begin: int,
-    lengths: np.ndarray[Any, np.dtype[np.int64]],
+    lengths: Ints,
     length: int,
     device: torch.device,
 ) -> Bucket:
@@ -221,7 +223,7 @@ _ACTIVE: ContextVar[Packing | None] = ContextVar("packing", default=None)
 
 @contextmanager
 def packed(packing: Packing | None) -> Iterator[None]:
-    """Make `packing` the one that attention functions and pooling hooks read."""
+    """Let attention functions and pooling hooks read `packing` while the context lasts."""
     token = _ACTIVE.set(packing)
     try:
         yield
@@ -229,12 +231,12 @@ def packed(packing: Packing | None) -> Iterator[None]:
         _ACTIVE.reset(token)
 
 
-def active_packing() -> Packing | None:
+def get_active_packing() -> Packing | None:
     """Return the packing of the forward pass that is under way."""
     return _ACTIVE.get()
 
 
-def keep_first_tokens(module: nn.Module, args: Any, output: Any) -> Any:
+def keep_first_tokens(module: nn.Module, args: object, output: LayerOutput) -> LayerOutput | None:
     """Forward hook of the last layer: keep each sequence's first token, [B, 1, width]."""
     packing = _ACTIVE.get()
     if packing is None:

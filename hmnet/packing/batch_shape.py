@@ -1,4 +1,4 @@
-"""The sizes of a batch on a GPU, which it is filled up to."""
+"""The sizes that a batch on a GPU is filled up to."""
 
 from __future__ import annotations
 

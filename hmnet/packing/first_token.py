@@ -21,40 +21,63 @@ Legend: B sequences, M tokens in all, H heads, D width of a head, W = H * D.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from hmnet.packing.attention import hide_padding
-from hmnet.packing.batch import Bucket, Packing, active_packing
+from hmnet.packing.batch import Bucket, LayerOutput, Packing, get_active_packing
 
 _MAPS = ("attention.self.query", "attention.self.key", "attention.self.value")
 _PARTS = (*_MAPS, "attention.self.dropout", "attention.output", "intermediate", "output")
 
 
+class SelfAttention(Protocol):
+    """What is read of a self-attention: its linear maps, its heads and the scale of scores."""
+
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
+    dropout: nn.Dropout
+    num_attention_heads: int
+    attention_head_size: int
+    scaling: float
+
+
+class _AttentionBlock(Protocol):
+    """A self-attention, and the projection of what it gives."""
+
+    self: SelfAttention
+    output: nn.Module
+
+
 class _FirstTokenLayer(nn.Module):
     """Mixed into a layer's class: inside a packing, [1, M, W] becomes [B, 1, W]."""
 
-    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+    attention: _AttentionBlock
+    intermediate: nn.Module
+    output: nn.Module
+
+    def forward(self, hidden_states: Tensor, *args: object, **kwargs: object) -> LayerOutput:
         """Run the layer for first tokens inside a packing, else as it always does."""
-        packing = active_packing()
+        packing = get_active_packing()
         if packing is None:
             return super().forward(hidden_states, *args, **kwargs)
-        layer: Any = self
         first = hidden_states[0, packing.starts]
-        context = attend_first(layer.attention.self, first, hidden_states[0], packing)
-        attended = layer.attention.output(context, first)
-        return layer.output(layer.intermediate(attended), attended)[:, None]
+        context = attend_first(self.attention.self, first, hidden_states[0], packing)
+        attended: Tensor = self.attention.output(context, first)
+        return self.output(self.intermediate(attended), attended)[:, None]
 
 
-def attend_first(attention: Any, first: Tensor, states: Tensor, packing: Packing) -> Tensor:
+def attend_first(
+    attention: SelfAttention, first: Tensor, states: Tensor, packing: Packing
+) -> Tensor:
     """Self-attention of first tokens, without the keys and values of any token.
 
     Args:
-        attention: BERT's self-attention: linear maps `query`, `key` and `value`, a `dropout`, the
-            number of heads and the scaling of scores.
+        attention: BERT's self-attention.
         first: the first token of each sequence, [B, W].
         states: every token, [M, W].
 
@@ -89,17 +112,26 @@ def _gather(states: Tensor, buckets: Sequence[Bucket]) -> tuple[Tensor, ...]:
     return parts
 
 
+class _GatherContext(FunctionCtx):
+    """What `_Gather` keeps for its backward pass."""
+
+    buckets: Sequence[Bucket]
+    tokens: int
+
+
 class _Gather(torch.autograd.Function):
     """See `_gather`; places of padding give no gradient."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, buckets: Sequence[Bucket]) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: _GatherContext, states: Tensor, buckets: Sequence[Bucket]
+    ) -> tuple[Tensor, ...]:
         ctx.buckets, ctx.tokens = buckets, len(states)
         return tuple(bucket.gather(states[:, None]) for bucket in buckets)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: _GatherContext, *grads: Tensor) -> tuple[Tensor, None]:
         row = grads[0].new_zeros(ctx.tokens, 1, grads[0].shape[-1])
         for bucket, grad in zip(ctx.buckets, grads, strict=True):
             bucket.scatter(grad, row)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ def compute_logits(model: nn.Module, batch: Batch, *, is_packable: bool) -> Tens
 def _run_packed(model: nn.Module, batch: Batch) -> Tensor:
     inputs = {
         "input_ids": _fill_up(batch.tokens),
-        "position_ids": _fill_up(batch.positions) + position_offset(model),
+        "position_ids": _fill_up(batch.positions) + find_position_offset(model),
         "token_type_ids": _fill_up(batch.segments),
     }
     with packed(batch.packing):
@@ -82,7 +81,7 @@ def takes_segments(model: nn.Module) -> bool:
     return has_kinds and "token_type_ids" in inspect.signature(model.forward).parameters
 
 
-def position_offset(model: nn.Module) -> int:
+def find_position_offset(model: nn.Module) -> int:
     """Return the position of a sequence's first token (RoBERTa's start after the padding id)."""
     for module in model.modules():
         table = getattr(module, "position_embeddings", None)
@@ -122,7 +121,7 @@ def runs_padded(model: nn.Module) -> bool:
 
 
 def _window_lengths(model: nn.Module) -> list[int]:
-    config: Any = model.config
+    config = model.config
     window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None)
     return [int(window) + 37] if window else []
 

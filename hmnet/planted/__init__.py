@@ -22,8 +22,8 @@ if TYPE_CHECKING:
         PLANTED_TRAINING,
         Planted,
         describe_planted,
-        planted_tasks,
-        planted_truth,
+        make_planted_tasks,
+        make_planted_truth,
         write_planted,
     )
 else:
@@ -36,8 +36,8 @@ __all__ = [
     "PLANTED_TRAINING",
     "Planted",
     "describe_planted",
-    "planted_tasks",
-    "planted_truth",
+    "make_planted_tasks",
+    "make_planted_truth",
     "write_encoder",
     "write_planted",
 ]

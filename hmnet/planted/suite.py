@@ -79,15 +79,15 @@ def write_planted(
         for split, frame in splits.items():
             _write_parquet(folder / "data" / name / f"{split}.parquet", frame)
     return Planted(
-        tasks=planted_tasks(),
-        truth=planted_truth(seed),
+        tasks=make_planted_tasks(),
+        truth=make_planted_truth(seed),
         description=describe_planted(),
         encoder=write_encoder(folder / "encoder", seed),
         data=folder / "data",
     )
 
 
-def planted_tasks() -> dict[str, Task]:
+def make_planted_tasks() -> dict[str, Task]:
     """Return the definitions of the tasks; they are the same for every seed."""
     return {name: _define(name) for name in TASK_NAMES}
 
@@ -110,15 +110,15 @@ def _kind_of(name: str) -> str:
     return name.partition("-")[0]
 
 
-def dialect_of(name: str) -> str:
+def find_task_dialect(name: str) -> str:
     """Return the dialect that a task's texts are written in: its true group."""
     return name.partition("-")[2]
 
 
-def planted_truth(seed: int) -> Groups:
+def make_planted_truth(seed: int) -> Groups:
     """Return the groups that measured transfer should find: the dialects."""
     groups = {
-        dialect: tuple(name for name in TASK_NAMES if dialect_of(name) == dialect)
+        dialect: tuple(name for name in TASK_NAMES if find_task_dialect(name) == dialect)
         for dialect in DIALECTS
     }
     return Groups(groups, {"method": "planted", "k": len(groups), "seed": seed})
@@ -143,7 +143,7 @@ def make_splits(
 ) -> dict[str, pd.DataFrame]:
     """Return a task's rows by split, with the columns of its definition."""
     kind = KINDS[_kind_of(name)]
-    whole = dialects[dialect_of(name)]
+    whole = dialects[find_task_dialect(name)]
     rng = np.random.default_rng(derive_seed(seed, "planted", name))
     known = whole.sample_part(KNOWN_FRAC, rng)
     rows = {

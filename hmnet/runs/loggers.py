@@ -99,7 +99,7 @@ def check_loggers(names: Sequence[str]) -> None:
 def open_logger(
     names: Sequence[str], folder: Path, run_id: str, settings: Mapping[str, object]
 ) -> Iterator[Logger]:
-    """Open the named loggers as one; none of them is a logger that drops everything.
+    """Open the named loggers as one; without names it is one that drops everything.
 
     Args:
         names: keys of `LOGGERS`.

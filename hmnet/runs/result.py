@@ -61,7 +61,7 @@ class RunResult:
 
 
 def read_result(path: Path) -> RunResult:
-    """Read a `result.json`: the one reader of it, which no altered result passes.
+    """Read a `result.json`; an altered one is refused. Nothing else reads that file.
 
     Raises:
         InputError: if it is missing, or not as its run wrote it.

@@ -1,4 +1,4 @@
-"""Runs: what decides a run's numbers, what it leaves behind, and the store of them.
+"""The store of runs: a folder for each, found again by what decides its numbers.
 
     runs/<readable prefix>-<10 hex>/
         spec.json                    the whole `RunSpec`
@@ -11,8 +11,8 @@
         failure.json                 in place of it where the run failed
         .again/<run>/                a done run done again (for its model), until it is swapped in
 
-The ten digits hash the `RunSpec` without `NOT_IDENTITY`, so a run is found again by what decides
-its numbers, whoever asks and wherever it ran.
+The ten digits hash the `RunSpec` without `NOT_IDENTITY`, so a run is found again whoever asks and
+wherever it ran.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class RunStore:
 
     @contextmanager
     def locked(self, spec: RunSpec, *, waits: bool = True) -> Iterator[Path]:
-        """Hold the run's lock, and its mark, which says that a process is at it.
+        """Hold the run's lock, and its mark, which says that a process is at work on it.
 
         The lock dies with its process; the mark stays, and tells that the run was cut off.
 

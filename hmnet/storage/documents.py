@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from hmnet.errors import InputError
 from hmnet.storage.files import write_bytes
 from hmnet.storage.limits import LimitError
-from hmnet.storage.regular import read_regular
+from hmnet.storage.regular_files import read_regular
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def parse(kind: type[T], content: object, where: str) -> T:
         raise InputError(*describe_problems(error, where)) from None
 
 
-def to_plain(value: object) -> Any:
+def to_plain(value: object) -> dict[str, Any]:
     """Return `value` (a validated dataclass) as plain dictionaries, lists and scalars."""
     return TypeAdapter(type(value)).dump_python(value, mode="json")
 
@@ -114,7 +114,7 @@ def parse_document(content: Mapping[str, object], schema: str, kind: type[T], wh
     return parse(kind, rest, where)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, object]:
     """Read a JSON object, with a limit on its size and a clear error."""
     try:
         text = read_regular(path, MAX_DOCUMENT_BYTES).decode("utf-8")
@@ -130,7 +130,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Build a JSON object; a repeated key would silently lose what came first."""
     content = dict(pairs)
     if len(content) < len(pairs):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hmnet.errors import InputError, first_line
 from hmnet.storage import limits
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.files import write_bytes
-from hmnet.storage.regular import check_regular
+from hmnet.storage.regular_files import check_regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def write_table(
     write_bytes(path, sink.getvalue().to_pybytes())
 
 
-def read_table(path: Path, schema: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_table(path: Path, schema: str) -> tuple[pd.DataFrame, dict[str, object]]:
     """Read a parquet table of the named schema; return it with its provenance.
 
     Raises:

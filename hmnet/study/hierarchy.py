@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -75,11 +75,11 @@ class Groups:
 
     Attributes:
         groups: group name to the names of its tasks.
-        origin: how the groups came to be (method, k, stability, the matrix' identity).
+        origin: how the groups came to be (method, k, stability, the matrix's identity).
     """
 
     groups: Mapping[str, tuple[str, ...]]
-    origin: Mapping[str, Any] = Field(default_factory=dict)
+    origin: Mapping[str, object] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
         counts = Counter(self.tasks)

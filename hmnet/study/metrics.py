@@ -1,7 +1,7 @@
 """Dev-set metrics (paper, Tables 1 and 4), computed from stored per-example predictions.
 
-1 is perfect for all; correlations lie between -1 and 1, the others between 0 and 1. A metric of a
-corpus is computed from the whole split at once, never as a mean over batches.
+1 is perfect for all; correlations and kappa lie between -1 and 1, the others between 0 and 1. A
+metric of a corpus is computed from the whole split at once, never as a mean over batches.
 """
 
 from __future__ import annotations
@@ -54,6 +54,37 @@ def _matthews(labels: Array, predictions: Array, questions: Array) -> float:
     return float(matthews_corrcoef(labels, predictions))
 
 
+def _balanced_accuracy(labels: Array, predictions: Array, questions: Array) -> float:
+    """Unweighted mean of the recall of each class among the labels."""
+    from sklearn.metrics import recall_score
+
+    present = np.unique(labels)
+    found = recall_score(labels, predictions, labels=present, average="macro", zero_division=0.0)
+    return float(found)
+
+
+def _f1_micro(labels: Array, predictions: Array, questions: Array) -> float:
+    """F1 of all classes' counts in one; with one label a row, that is the accuracy."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="micro", zero_division=0.0))
+
+
+def _quadratic_kappa(labels: Array, predictions: Array, questions: Array) -> float:
+    """Cohen's kappa of ordered classes: a miss counts as the square of its distance in codes.
+
+    Codes follow the order of the task's labels, which whoever chooses this metric says is a scale;
+    0 where both sides name the same single class.
+    """
+    from sklearn.metrics import cohen_kappa_score
+
+    named = np.union1d(labels, predictions)
+    if len(named) < 2:  # 0 divided by 0
+        return 0.0
+    codes = np.arange(int(named.max()) + 1)  # those that do not occur count as steps too
+    return float(cohen_kappa_score(labels, predictions, labels=codes, weights="quadratic"))
+
+
 def _exact_match(labels: Array, predictions: Array, questions: Array) -> float:
     """Share of questions of which every answer is classified rightly (MultiRC's EM)."""
     _, inverse = np.unique(questions, return_inverse=True)
@@ -104,6 +135,9 @@ METRICS: dict[str, Metric] = {
     "f1_macro": Metric("classification", _f1_macro),
     "f1_answers": Metric("classification", _f1_positive, binary=True),
     "matthews": Metric("classification", _matthews),
+    "balanced_accuracy": Metric("classification", _balanced_accuracy),
+    "f1_micro": Metric("classification", _f1_micro),
+    "quadratic_kappa": Metric("classification", _quadratic_kappa),
     "exact_match": Metric("classification", _exact_match, needs_question=True),
     "pearson": Metric("regression", _pearson),
     "spearman": Metric("regression", _spearman),
@@ -111,7 +145,8 @@ METRICS: dict[str, Metric] = {
 }
 """Metric name to metric. `f1_answers` is MultiRC's F1_a: F1 over all answers of all questions.
 
-Each has a second form, for all bootstrap draws at once, in `analysis.scores.scorers.SCORERS`."""
+A metric needs no more than its entry here. Under resampling it is computed anew from the rows of
+each draw, or faster by a second form in `analysis.scores.scorers.SCORERS`."""
 
 
 def score(

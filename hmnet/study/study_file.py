@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
 from hmnet.storage.limits import LimitError
-from hmnet.storage.regular import read_regular
+from hmnet.storage.regular_files import read_regular
 from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
 from hmnet.study.stages import SharingSettings, Stage
 from hmnet.study.systems import SystemSettings, find_repeated

@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic.dataclasses import dataclass
 
 from hmnet.storage.digests import digest_file
 from hmnet.storage.documents import read_document, write_document
 from hmnet.study.settings import STRICT
+
+if TYPE_CHECKING:
+    from hmnet.study.study_file import Setting, Table
 
 ORIGIN_SCHEMA = "study-origin/1"
 ORIGIN_FILE = "study-origin.json"
@@ -30,7 +33,7 @@ class StudyOrigin:
             holds both; None where there was none.
         digest: of that file, when it was recorded.
         copy: digest of the recorded study file.
-        flags: what was laid over the file, as nested tables; their paths are as those of `file`.
+        flags: what was laid over the file, as nested tables; paths are written as in `file`.
     """
 
     file: str | None
@@ -44,7 +47,9 @@ class StudyOrigin:
         return path if path is not None and path.is_file() else None
 
 
-def write_origin(out: Path, source: Path | None, recorded: Path, flags: Mapping[str, Any]) -> None:
+def write_origin(
+    out: Path, source: Path | None, recorded: Path, flags: Mapping[str, Setting]
+) -> None:
     """Note in an output folder which file its recorded study came from."""
     project = find_project(out, source)
     origin = StudyOrigin(
@@ -72,7 +77,7 @@ def find_project(out: Path, source: Path | None) -> Path:
     return folder if inside.is_relative_to(folder) else inside.parent
 
 
-def relate_paths(content: Mapping[str, Any], base: Path, project: Path) -> dict[str, Any]:
+def relate_paths(content: Mapping[str, Setting], base: Path, project: Path) -> Table:
     """Return a study's tables with the paths inside of `project` relative to `base`."""
     found = dict(content)
     for key in ("data", "model", "folder", "repository"):

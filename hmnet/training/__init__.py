@@ -22,19 +22,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hmnet.training.batch_shapes import plan_shapes
     from hmnet.training.checkpoint import Checkpoint
-    from hmnet.training.distributed import Group, join_group, leave_group
+    from hmnet.training.distributed import ProcessGroup, join_process_group, leave_process_group
     from hmnet.training.divergence import DivergedError
     from hmnet.training.evaluation import Logits, cut_by_tokens, evaluate, predict, predict_tasks
     from hmnet.training.execution import (
         build_model,
+        compute_primary_score,
         describe_parameters,
         execute,
         find_versions,
-        primary_score,
         score_splits,
     )
     from hmnet.training.loop import Trainer, TrainingLog
-    from hmnet.training.losses import Record
+    from hmnet.training.loss_record import LossRecord
     from hmnet.training.steps import Step, count_batches, plan_steps
 else:
     from hmnet.lazy import import_on_demand
@@ -44,25 +44,25 @@ else:
 __all__ = [
     "Checkpoint",
     "DivergedError",
-    "Group",
     "Logits",
-    "Record",
+    "LossRecord",
+    "ProcessGroup",
     "Step",
     "Trainer",
     "TrainingLog",
     "build_model",
+    "compute_primary_score",
     "count_batches",
     "cut_by_tokens",
     "describe_parameters",
     "evaluate",
     "execute",
     "find_versions",
-    "join_group",
-    "leave_group",
+    "join_process_group",
+    "leave_process_group",
     "plan_shapes",
     "plan_steps",
     "predict",
     "predict_tasks",
-    "primary_score",
     "score_splits",
 ]

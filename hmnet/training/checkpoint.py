@@ -12,9 +12,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,9 +24,18 @@ from torch import Tensor, nn
 from hmnet.errors import InputError
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.files import write_bytes
+from hmnet.training.loss_record import LossSums
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 _EXTRA = "extra/"
+
+
+class TrainingState(TypedDict):
+    """How far a training is: steps that are done, the sums over them, scores on held-out rows."""
+
+    position: int
+    progress: LossSums
+    held_out: NotRequired[Mapping[str, Sequence[float]]]
 
 
 class Checkpoint:
@@ -54,10 +63,10 @@ class Checkpoint:
         self,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        state: Mapping[str, object],
+        state: TrainingState,
         extra: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Save parameters, moments, `state` (plain values), and further tensors by their names."""
+        """Save parameters, moments, `state`, and further tensors by their names."""
         tensors = {f"{_EXTRA}{name}": value for name, value in (extra or {}).items()}
         for name, parameter in model.named_parameters():
             tensors[f"parameter/{name}"] = parameter.detach()
@@ -80,7 +89,7 @@ class Checkpoint:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         extra: dict[str, Tensor] | None = None,
-    ) -> dict[str, Any] | None:
+    ) -> TrainingState | None:
         """Restore a model and its optimiser in place; return the saved state.
 
         Args:
@@ -110,14 +119,14 @@ class Checkpoint:
             extra |= {name.removeprefix(_EXTRA): tensors[name] for name in names}
         return state
 
-    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def _read(self) -> tuple[dict[str, Tensor], TrainingState]:
         """Read every tensor, and the state; a `ValueError` where they are not what was saved."""
         with safe_open(self.path, framework="pt") as file:
             facts = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if facts["digest"] != _digest(tensors, facts["state"]):
             raise ValueError(f"{self.path} was altered")
-        state: dict[str, Any] = json.loads(facts["state"])
+        state: TrainingState = json.loads(facts["state"])
         return tensors, state
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hmnet.models.paths import PathModel
+from hmnet.training.distributed import ALONE, ProcessGroup
 from hmnet.training.evaluation import Logits
 
 
@@ -33,10 +34,12 @@ class Course:
         stages: coarse to fine, with shares that sum to 1; the model that is trained is that of the
             first. None: it stays as it is.
         teachers: task to what its teacher predicts on its training rows, float32 [N, C].
+        group: the processes that share the batches.
     """
 
     stages: Sequence[ModelStage] = ()
     teachers: Mapping[str, Logits] = field(default_factory=dict)
+    group: ProcessGroup = ALONE
 
     def plan_starts(self, total: int) -> list[int]:
         """Return the position of each stage's first step among `total`.

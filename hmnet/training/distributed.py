@@ -24,7 +24,7 @@ from hmnet.training.steps import IndexArray
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """The processes of a training, and which of them this is.
 
     Attributes:
@@ -66,7 +66,7 @@ class Group:
             gradient.copy_(part.view_as(gradient))
 
     def agree(self, value: int) -> int:
-        """Return the first process's value in all of them; a barrier too."""
+        """Return the first process's value in all of them; each waits for the others."""
         if self.size == 1:
             return value
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -75,7 +75,7 @@ class Group:
         return int(held.item())
 
 
-ALONE = Group()
+ALONE = ProcessGroup()
 
 
 _NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
@@ -88,7 +88,7 @@ START_LIMIT = timedelta(minutes=5)
 """How long processes wait for each other at the start."""
 
 
-def read_group() -> Group:
+def read_process_group() -> ProcessGroup:
     """Return the group that the environment names, as `torchrun` does, or a group of one.
 
     Raises:
@@ -98,7 +98,7 @@ def read_group() -> Group:
     if _read_number(given.get("WORLD_SIZE", "1")) == 1 and given.get("RANK", "0") == "0":
         return ALONE
     raise_problems(_find_problems(given))
-    return Group(*(int(given[name]) for name in _NUMBERS))
+    return ProcessGroup(*(int(given[name]) for name in _NUMBERS))
 
 
 def _find_problems(given: Mapping[str, str]) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _read_number(text: str) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def join_group(*, on_gpus: bool) -> Group:
+def join_process_group(*, on_gpus: bool) -> ProcessGroup:
     """Return the group that `torchrun` started this process in, or a group of one.
 
     Args:
@@ -128,7 +128,7 @@ def join_group(*, on_gpus: bool) -> Group:
     Raises:
         InputError: if the environment names no whole group, or the others do not come.
     """
-    group = read_group()
+    group = read_process_group()
     if group.size == 1 or dist.is_initialized():
         return group
     try:
@@ -147,7 +147,7 @@ def join_group(*, on_gpus: bool) -> Group:
     return group
 
 
-def leave_group() -> None:
+def leave_process_group() -> None:
     """End the exchange with the other processes, where there is one."""
     if dist.is_initialized():
         dist.destroy_process_group()

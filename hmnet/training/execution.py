@@ -36,9 +36,10 @@ from hmnet.study.stages import Stage, write_stages
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.course import Course, ModelStage
-from hmnet.training.distributed import ALONE, Group
+from hmnet.training.distributed import ALONE, ProcessGroup
 from hmnet.training.evaluation import evaluate
 from hmnet.training.loop import TrainingLog, train
+from hmnet.training.loss_record import LossLine
 from hmnet.training.stopping import find_best
 from hmnet.training.targets import TargetScale, measure_scales
 from hmnet.training.teaching import load_lesson
@@ -47,7 +48,7 @@ PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
 
 
 def execute(
-    job: Job, store: RunStore, machine: Machine, *, waits: bool = True, group: Group = ALONE
+    job: Job, store: RunStore, machine: Machine, *, waits: bool = True, group: ProcessGroup = ALONE
 ) -> RunResult:
     """Train, evaluate and store a run, or read its result where it is done.
 
@@ -98,7 +99,9 @@ def _find_state(job: Job, store: RunStore) -> int:
     return _AGAIN if store.is_done(job.spec) else _TO_DO
 
 
-def _execute(job: Job, store: RunStore, machine: Machine, group: Group, logger: Logger) -> None:
+def _execute(
+    job: Job, store: RunStore, machine: Machine, group: ProcessGroup, logger: Logger
+) -> None:
     """Train, evaluate and store a run in a store whose lock is held."""
     spec, folder = job.spec, store.path(job.spec)
     store.write_spec(spec)
@@ -115,7 +118,7 @@ def _execute(job: Job, store: RunStore, machine: Machine, group: Group, logger: 
     store.finish(spec, result)
 
 
-def _help(job: Job, store: RunStore, machine: Machine, group: Group) -> RunResult:
+def _help(job: Job, store: RunStore, machine: Machine, group: ProcessGroup) -> RunResult:
     """Take part in a run that the first process of a group stores; return its result."""
     state = group.agree(_TO_DO)
     if state != _DONE:
@@ -125,7 +128,7 @@ def _help(job: Job, store: RunStore, machine: Machine, group: Group) -> RunResul
 
 
 def _train(
-    job: Job, store: RunStore, machine: Machine, group: Group, log: _LossLog | None
+    job: Job, store: RunStore, machine: Machine, group: ProcessGroup, log: _LossLog | None
 ) -> tuple[PathModel, dict[str, TaskData], TrainingLog]:
     spec = job.spec
     torch.set_num_threads(machine.threads)
@@ -137,17 +140,15 @@ def _train(
         task: load_lesson(job.parents[run], data[task], device)
         for task, run in spec.teachers.items()
     }
-    model = begin()
+    model = begin().to(device)
     done = train(
         model,
         data,
         spec.training,
         spec.seed,
-        device=device,
         checkpoint=Checkpoint(store.path(spec) / "checkpoint", machine.checkpoint_s),
         log=log,
-        group=group,
-        course=replace(course, teachers=lessons),
+        course=replace(course, teachers=lessons, group=group),
     )
     return model, data, done
 
@@ -162,9 +163,9 @@ def plan_course(spec: RunSpec, begin: Callable[[], PathModel]) -> Course:
     def build(stage: Stage) -> PathModel:
         return build_paths(load_encoder_of(spec), spec, stage.hierarchy)
 
-    builds = [begin, *(partial(build, stage) for stage in spec.stages[1:])]
-    pairs = zip(spec.stages, builds, strict=bool(spec.stages))
-    return Course([ModelStage(stage.share, each, stage.lower_rate) for stage, each in pairs])
+    stages = [ModelStage(each.share, partial(build, each), each.lower_rate) for each in spec.stages]
+    first = [replace(stage, build=begin) for stage in stages[:1]]
+    return Course([*first, *stages[1:]])
 
 
 def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
@@ -249,7 +250,7 @@ def _evaluate_all(
         scores[task.name] = score_splits(task, frame)
     return RunResult(
         scores=scores,
-        primary={task.name: primary_score(task, scores[task.name]) for task in spec.tasks},
+        primary={task.name: compute_primary_score(task, scores[task.name]) for task in spec.tasks},
         n_dev={
             name: {split: len(d.splits[split]) for split in d.task.dev_splits}
             for name, d in data.items()
@@ -277,7 +278,7 @@ def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]
     }
 
 
-def primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
+def compute_primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
     """Return the mean of the primary metric over the dev splits (f in equation 3)."""
     return sum(values[task.metric] for values in scores.values()) / len(scores)
 
@@ -302,12 +303,12 @@ class _LossLog:
         self.logger = logger
         self.is_open = False
 
-    def __call__(self, line: Mapping[str, str | int | float]) -> None:
+    def __call__(self, line: LossLine) -> None:
         if not self.is_open:
-            self._drop_from(int(line["step"]))
+            self._drop_from(line["step"])
             self.is_open = True
         append_line(self.path, canonical_json(line))
-        self.logger.log(int(line["step"]), {f"loss/{line['task']}": float(line["loss"])})
+        self.logger.log(line["step"], {f"loss/{line['task']}": line["loss"]})
 
     def _drop_from(self, step: int) -> None:
         """Keep the first `step` lines (one per step)."""

@@ -1,4 +1,4 @@
-"""Training and evaluation: one loop for every method, which never asks for the method's name.
+"""Training: one loop for every method, which never asks for the method's name.
 
 1. The steps are planned beforehand (`hmnet.training.steps`), so a position in the plan is all the
    state that data order and random numbers need.
@@ -19,7 +19,6 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,22 +31,21 @@ from hmnet.models.parting import find_lower, match_parameters, take_values
 from hmnet.models.paths import PathModel, find_output
 from hmnet.packing.batch import Batch, pack, sort_by_length
 from hmnet.packing.batch_shape import BatchShape, fit_shape
-from hmnet.packing.device_split import ResidentSplit
 from hmnet.packing.dropout import seed_dropout
+from hmnet.packing.resident_split import ResidentSplit
 from hmnet.process_memory import frozen_heap
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.averaging import TrajectoryMean, plan_snapshots
 from hmnet.training.batch_shapes import plan_shapes
-from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.checkpoint import Checkpoint, TrainingState
 from hmnet.training.course import PLAIN, Course
-from hmnet.training.distributed import ALONE, Group
 from hmnet.training.embedding_gradients import EmbeddingGradients
 from hmnet.training.evaluation import autocast
-from hmnet.training.losses import Record
+from hmnet.training.loss_record import LossLine, LossRecord
 from hmnet.training.optimiser import (
     clip_gradients,
-    learning_rate,
+    compute_learning_rate,
     list_decays,
     make_optimizer,
     set_rate,
@@ -90,24 +88,22 @@ def train(
     settings: TrainingSettings,
     seed: int,
     *,
-    device: torch.device | None = None,
     checkpoint: Checkpoint | None = None,
-    log: Callable[[Mapping[str, Any]], None] | None = None,
-    group: Group = ALONE,
+    log: Callable[[LossLine], None] | None = None,
     course: Course = PLAIN,
 ) -> TrainingLog:
-    """Train a model in place on the tasks of `data`.
+    """Train a model in place on the tasks of `data`, on the device where it lies.
 
     Args:
         checkpoint: where to save and resume; None keeps nothing.
         log: called with step, epoch, task and loss (of the labels) of every step, in order.
-        group: the processes that share the batches; the first one saves and logs.
-        course: the stages of the training; afterwards the model is that of the last one.
+        course: the stages of the training, after which the model is that of the last one; its
+            teachers; and the processes that share its batches, the first of which saves and logs.
 
     Raises:
         DivergedError: if the loss is not finite; names step and task.
     """
-    trainer = Trainer(model, data, settings, seed, device or torch.device("cpu"), group, course)
+    trainer = Trainer(model, data, settings, seed, next(model.parameters()).device, course)
     try:
         with frozen_heap(), trainer.graphs.stream():
             return _train(trainer, checkpoint, log)
@@ -118,13 +114,13 @@ def train(
 def _train(
     trainer: Trainer,
     checkpoint: Checkpoint | None,
-    log: Callable[[Mapping[str, Any]], None] | None,
+    log: Callable[[LossLine], None] | None,
 ) -> TrainingLog:
     group = trainer.group
     log = log if group.is_first else None
-    start, record = 0, Record(trainer.steps, log)
-    if checkpoint and (state := trainer.resume(checkpoint)) is not None:
-        start, record = state["position"], Record(trainer.steps, log, state["progress"])
+    start, record = 0, LossRecord(trainer.steps, log)
+    if checkpoint and (saved := trainer.resume(checkpoint)) is not None:
+        start, record = saved["position"], LossRecord(trainer.steps, log, saved["progress"])
     if group.agree(start) != start:  # also: nobody goes on before all have read the checkpoint
         raise RelevanceError(
             f"All processes should go on from one checkpoint. Found step {start + 1} in process "
@@ -135,8 +131,7 @@ def _train(
         record.add(position, trainer.update(position))
         is_last = position + 1 == len(trainer.steps)
         if checkpoint and group.is_first and not is_last and checkpoint.is_due():
-            state = {"position": position + 1, "progress": record.state()}
-            trainer.save(checkpoint, state)
+            trainer.save(checkpoint, {"position": position + 1, "progress": record.state()})
     trainer.part_until(len(trainer.steps))
     record.read()
     return TrainingLog(
@@ -174,10 +169,9 @@ class Trainer:
         settings: TrainingSettings,
         seed: int,
         device: torch.device,
-        group: Group = ALONE,
         course: Course = PLAIN,
     ) -> None:
-        self.group = group
+        self.group = course.group
         self.course = course
         self.scales = measure_scales(data, settings)
         self.model = model.to(device).train()
@@ -200,7 +194,7 @@ class Trainer:
         self.shapes: list[BatchShape] = []
         self._begin_stage(0)
         if device.type != "cpu":
-            self.reside()
+            self.move_rows_to_device()
 
     def _begin_stage(self, stage: int) -> None:
         """Make the optimiser of the model as it is in a stage."""
@@ -232,7 +226,7 @@ class Trainer:
         pairs = match_parameters(finer, self.model)
         take_values(pairs)
         moments = self.optimizer.state
-        taken: dict[Tensor, Any] = {
+        taken: dict[Tensor, object] = {
             new: _copy(moments[old]) for new, old in pairs.items() if old in moments
         }
         self.average.hand_over(pairs)
@@ -241,15 +235,15 @@ class Trainer:
         self._begin_stage(stage)
         self.optimizer.state.update(taken)
 
-    def save(self, checkpoint: Checkpoint, state: Mapping[str, object]) -> None:
+    def save(self, checkpoint: Checkpoint, state: TrainingState) -> None:
         """Save what a training goes on from, with `state`, to a checkpoint."""
         sums = self.average.save(dict(self.model.named_parameters()))
         extra = {f"mean/{name}": value for name, value in sums.items()}
         extra |= {f"best/{name}": value for name, value in self.best.save().items()}
-        state = {**state, "held_out": self.best.scores}
-        checkpoint.save(self.model, self.optimizer, state, extra)
+        whole: TrainingState = {**state, "held_out": self.best.scores}
+        checkpoint.save(self.model, self.optimizer, whole, extra)
 
-    def resume(self, checkpoint: Checkpoint) -> dict[str, Any] | None:
+    def resume(self, checkpoint: Checkpoint) -> TrainingState | None:
         """Restore what a checkpoint holds, and return its state; None where it holds nothing."""
         self.part_until(checkpoint.read_position() - 1)  # as it was after the step before
         extra: dict[str, Tensor] = {}
@@ -266,7 +260,7 @@ class Trainer:
             self._begin_stage(0)
         return state
 
-    def reside(self) -> None:
+    def move_rows_to_device(self) -> None:
         """Move the tasks' rows to the device, and have batches put together there."""
         splits = {name: each.train for name, each in self.data.items()}
         self.resident = {name: ResidentSplit(each, self.device) for name, each in splits.items()}
@@ -332,7 +326,7 @@ class Trainer:
     def _update_whole(self, position: int) -> Tensor:
         """Take one optimiser step on a whole batch, in as many parts as have to be."""
         step = self.steps[position]
-        set_rate(self.optimizer, learning_rate(position, len(self.steps), self.settings))
+        set_rate(self.optimizer, compute_learning_rate(position, len(self.steps), self.settings))
         self.teaching.begin_step(position, len(self.steps))
         while True:
             rank = (self.group.rank,) if self.group.size > 1 else ()

@@ -32,7 +32,7 @@ def make_optimizer(
     settings: TrainingSettings,
     factors: Mapping[nn.Parameter, float] | None = None,
 ) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices alone; `set_rate` is called before each step.
+    """Return AdamW with weight decay on matrices alone; `set_rate` is called before each step.
 
     On a GPU the learning rate is a tensor there, which a recorded step reads.
 
@@ -80,8 +80,8 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = rate * group[FACTOR]
 
 
-def learning_rate(position: int, total: int, settings: TrainingSettings) -> float:
-    """Linear warm-up to the peak over the first share of steps, then linear decay to zero."""
+def compute_learning_rate(position: int, total: int, settings: TrainingSettings) -> float:
+    """Return the rate of a step: linear warm-up over the first steps, then linear decay to zero."""
     warmup = math.ceil(total * settings.warmup_frac)
     if position < warmup:
         return settings.learning_rate * (position + 1) / (warmup + 1)
@@ -96,7 +96,7 @@ def list_decays(
     Args:
         factor: from a step's position to the factor of the matrix' learning rate.
     """
-    rates = (learning_rate(i, total, settings) * factor(i) for i in range(total))
+    rates = (compute_learning_rate(i, total, settings) * factor(i) for i in range(total))
     return list(
         itertools.accumulate((1 - rate * settings.weight_decay for rate in rates), operator.mul)
     )

@@ -16,10 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch.cuda import _POOL_HANDLE
 
 Step = Callable[[Tensor], Tensor]
 """Takes the examples' numbers, on the device, int64 [B]; returns loss and tokens, [2]."""
@@ -98,7 +101,7 @@ class StepGraphs:
 class _Recorded:
     """A step's kernels, with the tensors that they read and write."""
 
-    def __init__(self, chosen: Tensor, step: Step, pool: Any) -> None:
+    def __init__(self, chosen: Tensor, step: Step, pool: _POOL_HANDLE | None) -> None:
         self._chosen = chosen
         self._graph = torch.cuda.CUDAGraph()
         # other processes and threads of this one may go on with what they do

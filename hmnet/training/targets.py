@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from hmnet.data.labels import LabelArray
 from hmnet.data.task_data import TaskData
 from hmnet.study.settings import TrainingSettings
 
@@ -29,8 +28,8 @@ class TargetScale:
     deviation: float = 1.0
 
     @classmethod
-    def of(cls, targets: npt.NDArray[Any]) -> TargetScale:
-        """Return the scale of training targets, [N]; one that are all alike are only centred."""
+    def of(cls, targets: LabelArray) -> TargetScale:
+        """Return the scale of training targets, [N]; equal targets are only centred."""
         deviation = float(np.std(targets, dtype=np.float64))
         return cls(float(np.mean(targets, dtype=np.float64)), deviation or 1.0)
 

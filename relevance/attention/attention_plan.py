@@ -58,7 +58,7 @@ def describe_attention_plan(plan: AttentionPlan) -> Iterator[str]:
 def measure_models(jobs: Iterable[Job]) -> int:
     """Return the bytes of the weights of all jobs' models, from their shapes alone.
 
-    Models whose tasks have as many outputs are as large.
+    Models whose tasks have the same numbers of outputs have the same size.
     """
     sizes: dict[tuple[int, ...], int] = {}
     total = 0

@@ -28,10 +28,15 @@ if TYPE_CHECKING:
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.lines import Aside, speak
     from relevance.commands.pairwise_sweep import (
-        SweepOptions,
+        PairwiseOptions,
         estimate_pairwise,
         plan_pairwise_study,
         run_pairwise,
+    )
+    from relevance.commands.taking_of_measures import (
+        choose_measures,
+        describe_measures,
+        run_measures,
     )
     from relevance.commands.vocab import run_vocab
 else:
@@ -42,13 +47,16 @@ else:
 __all__ = [
     "Aside",
     "HierarchyOptions",
-    "SweepOptions",
+    "PairwiseOptions",
+    "choose_measures",
+    "describe_measures",
     "estimate_pairwise",
     "plan_pairwise_study",
     "run_attention",
     "run_cluster",
     "run_compare_matrices",
     "run_compare_systems",
+    "run_measures",
     "run_pairwise",
     "run_sweep_of_hierarchies",
     "run_vocab",

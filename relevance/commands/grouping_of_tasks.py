@@ -10,9 +10,9 @@ from hmnet.study.hierarchy import Groups
 from hmnet.study.study import resolve_study
 from relevance.groups.doubt import describe_doubt, group_matrix, parse_k, write_manual_groups
 from relevance.groups.published import compare_with_published
-from relevance.matrices.draws import find_draws, read_draws
-from relevance.matrices.find import find_matrix
-from relevance.matrices.manual import manual_groups, manual_matrix
+from relevance.matrices.draws import read_draws
+from relevance.matrices.manual import make_manual_groups, make_manual_matrix
+from relevance.measures.find import find_draws, find_matrix
 
 
 def run_cluster(
@@ -21,7 +21,7 @@ def run_cluster(
     """Group the tasks of a matrix; write groups, clusters and, where draws are at hand, stability.
 
     Args:
-        source: `vocab`, `pairwise`, `manual`, `paper:...` or a file; see `find_matrix`.
+        source: a measure, `paper:...` or a file; see `find_matrix`.
         k: number of groups, or `auto`.
     """
     count = parse_k(k)
@@ -41,8 +41,10 @@ def run_cluster(
 
 def _take_manual(output: Output, study: Path | None) -> Iterator[str]:
     tasks = resolve_study(output.folder, study).tasks.values()
-    groups = manual_groups(tasks)
-    yield from describe_groups(groups, write_manual_groups(output, groups, manual_matrix(tasks)))
+    groups = make_manual_groups(tasks)
+    yield from describe_groups(
+        groups, write_manual_groups(output, groups, make_manual_matrix(tasks))
+    )
 
 
 def describe_groups(groups: Groups, written: tuple[Path, ...]) -> Iterator[str]:

@@ -8,19 +8,21 @@ wrote groups.json
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from hmnet.console.terminal import say_aside
-from hmnet.jobs.estimate import print_jobs
-from hmnet.jobs.prepared import PreparedStudy
-from hmnet.jobs.workers import Workers
-from hmnet.runs.job import Job
-from hmnet.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from hmnet.jobs.prepared import PreparedStudy
+    from hmnet.jobs.workers import Workers
+    from hmnet.runs.job import Job
+    from hmnet.runs.store import RunStore
 
 
 class Aside(str):
-    """A line for standard error: it is about the command, not of its result."""
+    """A line for standard error: it is about the command, not part of its result."""
 
     __slots__ = ()
 
@@ -38,6 +40,8 @@ def describe_jobs(
     prepared: PreparedStudy, jobs: Sequence[Job], store: RunStore, workers: Workers
 ) -> Iterator[str]:
     """Yield how many runs are done, and what the others will take, from a short timing."""
+    from hmnet.jobs.estimate import print_jobs  # brings torch, which `speak` does without
+
     lines: list[str] = []
     print_jobs(prepared, jobs, store, workers, lines.append)
     yield from lines

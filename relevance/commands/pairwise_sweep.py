@@ -34,7 +34,7 @@ from relevance.pairwise.sweep_text import format_matrix
 
 
 @dataclass(frozen=True)
-class SweepOptions:
+class PairwiseOptions:
     """What of a sweep its study does not say.
 
     Attributes:
@@ -50,11 +50,11 @@ class SweepOptions:
     measure: MeasureOptions = MEASURE_OPTIONS
 
 
-SWEEP_OPTIONS = SweepOptions()
+PAIRWISE_OPTIONS = PairwiseOptions()
 
 
 def run_pairwise(
-    output: Output, study: Study, workers: Workers, options: SweepOptions = SWEEP_OPTIONS
+    output: Output, study: Study, workers: Workers, options: PairwiseOptions = PAIRWISE_OPTIONS
 ) -> Iterator[str]:
     """Fine-tune every task and every pair; write the gains and what stands beside them.
 
@@ -70,7 +70,7 @@ def run_pairwise(
 
 
 def measure_round(
-    output: Output, study: Study, workers: Workers, options: SweepOptions = SWEEP_OPTIONS
+    output: Output, study: Study, workers: Workers, options: PairwiseOptions = PAIRWISE_OPTIONS
 ) -> Generator[str, None, SweepMeasurement]:
     """Run what is missing of a sweep, measure it, write it, and describe it."""
     prepared, plan = _plan(output, study, options)
@@ -83,13 +83,13 @@ def measure_round(
 
 
 def _plan(
-    output: Output, study: Study, options: SweepOptions
+    output: Output, study: Study, options: PairwiseOptions
 ) -> tuple[PreparedStudy, PairwisePlan]:
     return plan_sweep(output, study, options.single_seeds, keep_models=options.keep_models)
 
 
 def _refine(
-    output: Output, study: Study, workers: Workers, options: SweepOptions, budget: int
+    output: Output, study: Study, workers: Workers, options: PairwiseOptions, budget: int
 ) -> Iterator[str]:
     """Record further seeds of the runs that may change a decision.
 
@@ -112,7 +112,7 @@ def _refine(
 
 
 def estimate_pairwise(
-    output: Output, study: Study, workers: Workers, options: SweepOptions = SWEEP_OPTIONS
+    output: Output, study: Study, workers: Workers, options: PairwiseOptions = PAIRWISE_OPTIONS
 ) -> Iterator[str]:
     """Yield runs, tokens and the estimated time of a sweep, from a short timing; run nothing."""
     prepared, plan = _plan(output, study, options)
@@ -132,7 +132,7 @@ def plan_pairwise_study(
     Args:
         budget: number of runs to split; None for that of the plan.
     """
-    options = SweepOptions(single_seeds)
+    options = PairwiseOptions(single_seeds)
     yield from estimate_pairwise(output, study, workers, options)
     prepared, plan = _plan(output, study, options)
     yield from describe_outlook(prepared, plan, read_round(plan, output.runs), budget)

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     )
     from relevance.groups.partition import (
         MAX_TASKS,
-        best_partition,
         check_k,
+        find_best_partition,
         read_values,
         within_group_gain,
     )
@@ -63,13 +63,13 @@ __all__ = [
     "LowerBoundGrouper",
     "SpectralGrouper",
     "advise",
-    "best_partition",
     "check_k",
     "choose_k",
     "cluster",
     "compare_with_published",
     "describe_advice",
     "describe_doubt",
+    "find_best_partition",
     "find_groupings",
     "group_matrix",
     "make_grouper",

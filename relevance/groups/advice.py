@@ -31,8 +31,7 @@ _LEAST_TASKS = 4
 
 def knows_noise(matrix: RelevanceMatrix, draws: Floats | None) -> bool:
     """Tell whether draws, [B, T, T], say how noisy gains are: examples and seeds alike."""
-    bootstrap = matrix.provenance.get("bootstrap", {})
-    has_seeds = bool(bootstrap.get("seed_noise_included", True))
+    has_seeds = matrix.has_seed_noise is not False
     is_enough = len(matrix.tasks) >= _LEAST_TASKS
     return draws is not None and has_seeds and is_enough
 
@@ -45,7 +44,7 @@ def advise(
     *,
     given: Labels | None = None,
 ) -> Decision:
-    """Return the partition of a matrix' tasks to take.
+    """Return the partition of a matrix's tasks to take.
 
     Args:
         matrix: gains, none missing off the diagonal.

@@ -10,9 +10,10 @@ from hmnet.folder.outputs import Output
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import Study
 from relevance.groups.clustering import cluster
-from relevance.matrices.manual import manual_groups
+from relevance.matrices.manual import make_manual_groups
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.reference import REFERENCES, load_reference
+from relevance.measures.registry import MEASURES, list_standard
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class Groupings:
 def find_groupings(output: Output, study: Study, k: int | None = None) -> Groupings:
     """Return the groupings of a study's tasks that are at hand.
 
-    `vocabulary` and `pairwise` where these have been measured, by k-means, and `manual` always.
-    groups.json is taken under the name of the matrix that it was made from.
+    Those of the standard measures (`vocabulary` and `pairwise`) where these have been measured, by
+    k-means, and `manual` always. groups.json is taken under the name of the matrix that it was made
+    from, which is how another measure takes part.
 
     Args:
         k: number of groups of a clustering; None for that of groups.json if this was made from a
@@ -43,7 +45,7 @@ def find_groupings(output: Output, study: Study, k: int | None = None) -> Groupi
     known = _read_groups(output, names)
     measures = {matrix.identity: matrix.measure for matrix in matrices.values()}
     count = min(k or _choose_count(known, measures), len(names))
-    found = {"manual": manual_groups(study.tasks.values())}
+    found = {"manual": make_manual_groups(study.tasks.values())}
     for file, matrix in matrices.items():
         try:
             found[matrix.measure] = cluster(matrix.select(names), count)
@@ -57,7 +59,7 @@ def find_groupings(output: Output, study: Study, k: int | None = None) -> Groupi
 def _read_measured(output: Output) -> tuple[dict[str, RelevanceMatrix], list[str]]:
     """Return file name to matrix for those that have been measured, and what is wrong with one."""
     matrices, notes = {}, []
-    for path in (output.vocab, output.pairwise):
+    for path in (output.matrix(measure.name) for measure in list_standard()):
         try:
             if path.exists():
                 matrices[path.name] = RelevanceMatrix.read(path)
@@ -101,5 +103,5 @@ def _name_origin(known: Groups, measures: Mapping[str, str]) -> str:
 
 def _place(name: str) -> tuple[int, str]:
     """Return where a grouping stands in a table: in the paper's order, then by name."""
-    order = ("vocabulary", "manual", "pairwise")
+    order = [measure.measure for measure in MEASURES.values()]
     return (order.index(name) if name in order else len(order), name)

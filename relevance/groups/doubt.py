@@ -65,11 +65,11 @@ class MeanGain(_MeanGain, total=False):
 
 @dataclass(frozen=True, eq=False)
 class DoubtedGroups:
-    """Groups of a matrix' tasks, with how far they can be trusted.
+    """Groups of a matrix's tasks, with how far they can be trusted.
 
     Attributes:
         matrix: what they were made from.
-        method: how.
+        method: the method that made them.
         groups: the groups; their origin holds the figures below.
         structure: how the number of groups was chosen; None where it was given, and for gains.
         stability: how far draws agree with them; None without draws, and for trivial groups.
@@ -300,9 +300,9 @@ def describe_doubt(found: DoubtedGroups) -> Iterator[str]:
     if found.compared:
         parts = [f"{_name(row['k'], size)} {_format(row)}" for row in found.compared]
         yield f"a task's mean gain: {', '.join(parts)}; on the data that chose the groups"
-    loss = found.groups.origin.get("kmeans_loss", 0.0) / size
-    if loss > 0:
-        yield f"the best {len(found.groups.groups)} groups by gain give {loss:.1%} more"
+    loss = found.groups.origin.get("kmeans_loss")
+    if isinstance(loss, int | float) and loss > 0:
+        yield f"the best {len(found.groups.groups)} groups by gain give {loss / size:.1%} more"
     if found.decision is not None and GIVEN in found.decision.others:
         yield from describe_other(found.decision)
     if not found.has_draws:
@@ -335,6 +335,5 @@ def _describe_stability(matrix: RelevanceMatrix, stability: GroupStability) -> I
     shaky = [t for t, s in zip(matrix.tasks, stability.by_task, strict=True) if s < 0.5]
     if shaky:
         yield f"tasks whose company changes in most draws: {', '.join(shaky)}"
-    bootstrap = matrix.provenance.get("bootstrap", {})
-    if not bootstrap.get("seed_noise_included", True):
+    if matrix.has_seed_noise is False:
         yield "one seed: draws leave out seed noise, and the groups look stabler than they are"

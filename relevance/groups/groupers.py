@@ -29,8 +29,8 @@ from hmnet.errors import InputError, suggest
 from hmnet.study.hierarchy import Groups, name_groups
 from relevance.groups.partition import (
     MAX_TASKS,
-    best_partition,
     check_k,
+    find_best_partition,
     read_values,
     within_group_gain,
 )
@@ -42,7 +42,7 @@ class Grouper(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
 
     Attributes:
         groups_: after `fit`, the groups, named "1", "2", ... by size, then by their alphabetically
-            first task; their `origin` holds the method and its settings, the matrix' measure and
+            first task; their `origin` holds the method and its settings, the matrix's measure and
             identity, and what the method says of itself.
         labels_: after `fit`, the place of each task's group in `groups_`, [T].
     """
@@ -152,7 +152,7 @@ class ExactGrouper(Grouper):
     method = "exact"
 
     def _group(self, matrix: RelevanceMatrix) -> Groups:
-        groups, gain = best_partition(matrix, self.k)
+        groups, gain = find_best_partition(matrix, self.k)
         return Groups(groups.groups, {**self._describe(matrix), "within_group_gain": gain})
 
 
@@ -170,7 +170,7 @@ class LowerBoundGrouper(ExactGrouper):
                 "Method `exact-lower-bound` should have a matrix with confidence intervals. "
                 "Found none in column `ci_low`."
             )
-        groups, bound = best_partition(matrix, self.k, "ci_low")
+        groups, bound = find_best_partition(matrix, self.k, "ci_low")
         origin = {**self._describe(matrix), "within_group_lower_bound": bound}
         if not np.isnan(gain := within_group_gain(matrix, groups)):
             origin["within_group_gain"] = gain
@@ -220,5 +220,5 @@ def _compare_with_optimum(
     if matrix.measure != "pairwise" or len(matrix.tasks) > MAX_TASKS:
         return {}
     gain = within_group_gain(matrix, Groups(dict(partition)))
-    _, optimum = best_partition(matrix, len(partition))
+    _, optimum = find_best_partition(matrix, len(partition))
     return {"within_group_gain": gain, "kmeans_loss": max(optimum - gain, 0.0)}

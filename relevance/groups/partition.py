@@ -22,7 +22,9 @@ MAX_TASKS = 16
 _SHOWN_CELLS = 6
 
 
-def best_partition(matrix: RelevanceMatrix, k: int, column: str = "value") -> tuple[Groups, float]:
+def find_best_partition(
+    matrix: RelevanceMatrix, k: int, column: str = "value"
+) -> tuple[Groups, float]:
     """Return the k groups with the highest within-group gain, and that gain.
 
     Args:
@@ -41,7 +43,7 @@ def within_group_gain(matrix: RelevanceMatrix, groups: Groups, column: str = "va
     """Return the sum over groups of v(G): what the tasks gain from their groups, added up.
 
     Raises:
-        InputError: if the groups do not hold exactly the matrix' tasks.
+        InputError: if the groups do not hold exactly the matrix's tasks.
     """
     groups.check_tasks(matrix.tasks)
     wide = matrix.to_frame(column)

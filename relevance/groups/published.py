@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.partitions.agreement import compare_groups
 from hmnet.study.hierarchy import Groups
-from relevance.matrices.reference import PUBLISHED, published_groups
+from relevance.matrices.reference import PUBLISHED, load_published_groups
 
 LEAST_COMPARED = 4
 """Below this many tasks, an index says nothing."""
@@ -18,11 +18,12 @@ def compare_with_published(groups: Groups) -> dict[str, float]:
     """
     tasks = groups.tasks
     if len(tasks) < LEAST_COMPARED or not set(tasks) <= set(
-        published_groups("manual_design").tasks
+        load_published_groups("manual_design").tasks
     ):
         return {}
     return {
-        name: compare_groups(groups, _restrict(published_groups(name), tasks)) for name in PUBLISHED
+        name: compare_groups(groups, _restrict(load_published_groups(name), tasks))
+        for name in PUBLISHED
     }
 
 

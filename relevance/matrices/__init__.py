@@ -21,9 +21,9 @@ if TYPE_CHECKING:
         compare_matrices,
         describe_matrix_comparison,
         disattenuate,
+        measure_rank_agreement,
         measure_reliability,
         permute_jointly,
-        rank_agreement,
     )
     from relevance.matrices.decomposition import (
         Decomposition,
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
         judge_size_rule,
         predict_additive,
     )
-    from relevance.matrices.draws import draws_path, find_draws, read_draws, write_draws
-    from relevance.matrices.find import find_matrix
+    from relevance.matrices.draws import locate_draws, read_draws, write_draws
     from relevance.matrices.gain_table import (
         Gain,
         GainTable,
@@ -43,9 +42,14 @@ if TYPE_CHECKING:
         holds_gains,
         tabulate_gains,
     )
-    from relevance.matrices.manual import manual_groups, manual_matrix
+    from relevance.matrices.manual import make_manual_groups, make_manual_matrix
     from relevance.matrices.matrix import COLUMNS, MATRIX_SCHEMA, UNCERTAINTY, RelevanceMatrix
-    from relevance.matrices.reference import PUBLISHED, REFERENCES, load_reference, published_groups
+    from relevance.matrices.reference import (
+        PUBLISHED,
+        REFERENCES,
+        load_published_groups,
+        load_reference,
+    )
 else:
     from hmnet.lazy import import_on_demand
 
@@ -68,21 +72,19 @@ __all__ = [
     "decompose",
     "describe_matrix_comparison",
     "disattenuate",
-    "draws_path",
-    "find_draws",
-    "find_matrix",
     "holds_gains",
     "is_decomposable",
     "judge_additive",
     "judge_size_rule",
+    "load_published_groups",
     "load_reference",
-    "manual_groups",
-    "manual_matrix",
+    "locate_draws",
+    "make_manual_groups",
+    "make_manual_matrix",
+    "measure_rank_agreement",
     "measure_reliability",
     "permute_jointly",
     "predict_additive",
-    "published_groups",
-    "rank_agreement",
     "read_draws",
     "tabulate_gains",
     "write_draws",

@@ -259,7 +259,7 @@ def describe_matrix_comparison(found: MatrixComparison, names: tuple[str, str]) 
         yield "a matrix that is next to nothing but noise: no correlation without it can be given"
 
 
-def rank_agreement(gains: RelevanceMatrix, other: RelevanceMatrix) -> float:
+def measure_rank_agreement(gains: RelevanceMatrix, other: RelevanceMatrix) -> float:
     """Return how well another measure ranks the sources of a target, averaged over targets.
 
     Spearman's correlation of each column, without the diagonal; NaN where no column has three

@@ -37,7 +37,7 @@ from relevance.matrices.matrix import RelevanceMatrix
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """The additive fit of a matrix' off-diagonal gains.
+    """The additive fit of a matrix's off-diagonal gains.
 
     Attributes:
         mean: m.
@@ -59,7 +59,7 @@ class Decomposition:
 
 
 def decompose(matrix: RelevanceMatrix, draws: Floats | None = None) -> Decomposition:
-    """Fit main effects to a matrix' off-diagonal values.
+    """Fit main effects to a matrix's off-diagonal values.
 
     Args:
         draws: values of bootstrap draws, [B, T, T] (`GainBootstrap.draws`), tasks in the matrix'

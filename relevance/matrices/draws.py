@@ -14,22 +14,15 @@ import pandas as pd
 
 from analysis.arrays import Floats
 from analysis.gains.bootstrap import GainBootstrap
-from hmnet.folder.outputs import Output
 from hmnet.storage.tables import read_table, write_table
 from relevance.matrices.matrix import RelevanceMatrix
 
 DRAWS_SCHEMA = "draws/1"
 
 
-def draws_path(path: Path) -> Path:
-    """Return where the draws of a matrix' file lie."""
+def locate_draws(path: Path) -> Path:
+    """Return where the draws of a matrix's file lie."""
     return path.with_name(f"{path.stem}-draws.parquet")
-
-
-def find_draws(output: Output, source: str | None) -> Path:
-    """Return where the draws of a matrix lie that `relevance.matrices.find.find_matrix` finds."""
-    is_own = source in (None, "vocab", "pairwise", "manual") or str(source).startswith("paper:")
-    return output.draws if is_own else draws_path(Path(str(source)))
 
 
 def write_draws(path: Path, matrix: RelevanceMatrix, found: GainBootstrap) -> None:

@@ -175,7 +175,12 @@ def _tabulate(matrix: RelevanceMatrix) -> GainTable:
 
 
 def holds_gains(matrix: RelevanceMatrix) -> bool:
-    """Tell whether a matrix holds gains around zero, in place of shares from 0 to 1."""
+    """Tell whether a matrix holds gains around zero, in place of shares from 0 to 1.
+
+    A measure says it in the provenance; of a matrix of the user's, values below zero do.
+    """
+    if (held := matrix.provenance.get("holds")) is not None:
+        return bool(held == "gains")
     return matrix.measure == "pairwise" or bool((matrix.table["value"] < 0).any())
 
 

@@ -11,7 +11,7 @@ from hmnet.study.tasks import Task
 from relevance.matrices.matrix import RelevanceMatrix
 
 
-def manual_matrix(tasks: Iterable[Task]) -> RelevanceMatrix:
+def make_manual_matrix(tasks: Iterable[Task]) -> RelevanceMatrix:
     """Return 1 where source and target have the same `Task.category`, else 0; shape [T, T]."""
     tasks = tuple(tasks)
     categories = np.array([task.category for task in tasks], dtype=object)
@@ -20,7 +20,7 @@ def manual_matrix(tasks: Iterable[Task]) -> RelevanceMatrix:
     return RelevanceMatrix.from_array(values, [task.name for task in tasks], "manual", provenance)
 
 
-def manual_groups(tasks: Iterable[Task]) -> Groups:
+def make_manual_groups(tasks: Iterable[Task]) -> Groups:
     """Return a group per `Task.category`, named by it, in the order of the tasks."""
     groups: dict[str, tuple[str, ...]] = {}
     for task in tasks:

@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +31,13 @@ class RelevanceMatrix:
     Attributes:
         table: a row per ordered pair with the columns `COLUMNS`; `value` is a fraction (a
             co-occurrence ratio, or a relative gain, equation 4: 0.05 means +5 %).
-        measure: `vocabulary`, `pairwise`, `manual` or a name of the user's.
+        measure: one of `relevance.measures`, such as `vocabulary`, or a name of the user's.
         provenance: what the values were computed from; part of the identity.
     """
 
     table: pd.DataFrame
     measure: str
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         raise_problems(self._problems())
@@ -71,7 +70,7 @@ class RelevanceMatrix:
         values: npt.ArrayLike,
         tasks: Sequence[str],
         measure: str,
-        provenance: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, object] | None = None,
         **columns: npt.ArrayLike,
     ) -> RelevanceMatrix:
         """Build a matrix from a square array, shape [T, T], rows sources and columns targets.
@@ -110,6 +109,14 @@ class RelevanceMatrix:
         """Ten hex digits of the measure, the tasks and the values."""
         values = [None if np.isnan(v) else float(v) for v in self.to_frame().to_numpy().ravel()]
         return digest(canonical_json([self.measure, self.tasks, values]))[:10]
+
+    @property
+    def has_seed_noise(self) -> bool | None:
+        """Whether its intervals count the noise of seeds; None where that is not recorded."""
+        bootstrap = self.provenance.get("bootstrap")
+        if not isinstance(bootstrap, Mapping) or "seed_noise_included" not in bootstrap:
+            return None
+        return bool(bootstrap["seed_noise_included"])
 
     def to_frame(self, column: str = "value") -> pd.DataFrame:
         """Return one column as a wide table: sources as rows, targets as columns, shape [T, T]."""

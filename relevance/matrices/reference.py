@@ -1,7 +1,7 @@
 """The paper's own numbers: relevance Tables 2 and 3 (appendix A), and its groups.
 
 load_reference("paper:table2")               # a RelevanceMatrix of fractions
-published_groups("table3_model_based")       # Groups
+load_published_groups("table3_model_based")       # Groups
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def load_reference(name: str) -> RelevanceMatrix:
     return RelevanceMatrix.from_array(percent.to_numpy() / 100, tasks, measure, provenance)
 
 
-def published_groups(name: str) -> Groups:
+def load_published_groups(name: str) -> Groups:
     """Return groups that the paper gives in its appendix A.
 
     Args:

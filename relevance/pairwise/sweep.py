@@ -13,7 +13,7 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.cost import estimate_work
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.jobs.progress_line import SweepProgress
-from hmnet.jobs.schedule import Summary, raise_failures, run_jobs
+from hmnet.jobs.schedule import SweepSummary, raise_failures, run_jobs
 from hmnet.jobs.workers import Workers
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.tables import read_table
@@ -46,7 +46,7 @@ def plan_sweep(
 
 def train_sweep(
     output: Output, prepared: PreparedStudy, plan: PairwisePlan, workers: Workers
-) -> Summary:
+) -> SweepSummary:
     """Run what is missing of a planned sweep; its progress goes to standard error."""
     return run_jobs(
         plan.jobs,
@@ -80,9 +80,9 @@ def run_sweep(
 
 
 def write_measurement(
-    output: Output, plan: PairwisePlan, measurement: SweepMeasurement, summary: Summary
+    output: Output, plan: PairwisePlan, measurement: SweepMeasurement, summary: SweepSummary
 ) -> Iterator[str]:
-    """Write what a sweep's runs show, unless what is there is of more runs of this study.
+    """Write what a sweep's runs show, unless the folder holds that of more runs of this study.
 
     Yields:
         A sentence for what is not as planned.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,18 +62,20 @@ def describe_significant(matrix: RelevanceMatrix) -> Iterator[str]:
         f"{len(sure) - losses} up, {losses} down"
     )
     strongest = sure.sort_values("value", key=np.abs, ascending=False, kind="stable")
-    for row in strongest.head(SHOWN).itertuples():
-        yield f"  {row.source} -> {row.target}: {row.value:+.1%} ({_show_interval(row)})"
+    shown = strongest.head(SHOWN)
+    intervals = map(_show_interval, shown["ci_low"], shown["ci_high"])
+    for row, interval in zip(shown.itertuples(), intervals, strict=True):
+        yield f"  {row.source} -> {row.target}: {row.value:+.1%} ({interval})"
     if len(sure) > SHOWN:
         yield f"  and {len(sure) - SHOWN} more"
     if odd := int((tested["q_value"] < SIGNIFICANCE).sum()) - len(sure):
         yield f"  not counted: {odd} over single runs that are no better than a constant answer"
 
 
-def _show_interval(row: Any) -> str:
-    if math.isnan(row.ci_low):
+def _show_interval(low: float, high: float) -> str:
+    if math.isnan(low):
         return "no interval: the single score is 0 or less in some draws"
-    return f"{row.ci_low:+.1%} to {row.ci_high:+.1%}"
+    return f"{low:+.1%} to {high:+.1%}"
 
 
 def describe_majority(targets: pd.DataFrame) -> Iterator[str]:

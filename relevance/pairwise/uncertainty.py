@@ -52,7 +52,7 @@ def to_matrix(
 
 
 def describe_bootstrap(found: GainBootstrap, level: float = INTERVAL_LEVEL) -> dict[str, object]:
-    """Return how the uncertainty was computed, for a matrix' provenance."""
+    """Return how the uncertainty was computed, for a matrix's provenance."""
     is_run = ~np.isnan(found.joint)
     return {
         **found.settings,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         choose_systems,
         read_groupings,
     )
-    from relevance.systems.collapsed import find_collapsed_results
+    from relevance.systems.collapsed_results import find_collapsed_results
     from relevance.systems.compare import (
         add_intervals,
         average_scores,

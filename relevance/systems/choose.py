@@ -24,7 +24,7 @@ class SystemOptions:
 
     Attributes:
         groups: NAME=FILE of each grouping; none for those that are at hand
-            (`relevance.groups.at_hand.find_groupings`, which `k` is for).
+            (`relevance.groups.at_hand.find_groupings`, with `k` groups each).
         k: number of groups of a clustering.
         hierarchy: layers of HMNet, such as 8,2,2; None for the default of the encoder's depth.
         skillnet: whether the SkillNet-style baseline is among them.

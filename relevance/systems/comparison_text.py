@@ -11,7 +11,7 @@ from analysis.gains.paired import AVERAGE
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
 from relevance.systems.budget import describe_budget
-from relevance.systems.collapsed import describe_collapsed_results, find_collapsed_results
+from relevance.systems.collapsed_results import describe_collapsed_results, find_collapsed_results
 from relevance.systems.comparison_format import REFERENCE_SYSTEMS, SINGLE
 from relevance.systems.large_tasks import describe_large_tasks
 from relevance.systems.parameters import describe_counts, format_count

@@ -18,7 +18,7 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.cost import estimate_work
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.jobs.progress_line import SweepProgress
-from hmnet.jobs.schedule import Summary, run_jobs
+from hmnet.jobs.schedule import SweepSummary, run_jobs
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.result import RunResult
@@ -115,7 +115,7 @@ def plan_comparison(prepared: PreparedStudy, systems: Sequence[System]) -> list[
 
 def train_systems(
     output: Output, prepared: PreparedStudy, systems: Sequence[System], workers: Workers
-) -> Summary:
+) -> SweepSummary:
     """Train every system with every seed of the study where that is not done yet."""
     return run_jobs(
         plan_comparison(prepared, systems),

@@ -23,19 +23,28 @@ if TYPE_CHECKING:
         stack_columns,
     )
     from relevance.vocabulary.splitter import Splitter, choose_splitter
-    from relevance.vocabulary.study_vocabulary import load_training_texts, measure_study_vocabulary
+    from relevance.vocabulary.study_vocabulary import (
+        count_study_tokens,
+        load_training_texts,
+        measure_study_vocabulary,
+    )
+    from relevance.vocabulary.token_counts import Counts, TokenCounts, count_pieces
 else:
     from hmnet.lazy import import_on_demand
 
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "Counts",
     "Equation",
     "Splitter",
     "Texts",
+    "TokenCounts",
     "Unit",
     "choose_splitter",
     "compute_cooccurrence",
+    "count_pieces",
+    "count_study_tokens",
     "describe_tokenizer",
     "extract_vocabulary",
     "load_training_texts",

@@ -127,7 +127,7 @@ def extract_vocabulary(
 
 def stack_columns(table: pa.Table, columns: Iterable[str]) -> pa.ChunkedArray:
     """Return the text columns of an arrow table one after the other, as one column."""
-    chunks = [chunk for column in columns for chunk in _decode(table[column], column).chunks]
+    chunks = [chunk for column in columns for chunk in decode_texts(table[column], column).chunks]
     return pa.chunked_array(chunks, type=pa.large_string())
 
 
@@ -138,7 +138,7 @@ def describe_tokenizer(tokenizer: AnyTokenizer | None) -> dict[str, object]:
         kind, size = type(backend).__name__, len(backend.get_vocab())
         rules = canonical_json([kind, backend.get_vocab()])
     else:
-        backend = _copy_without_limits(backend)
+        backend = copy_without_limits(backend)
         kind, size = type(backend.model).__name__, backend.get_vocab_size()
         rules = backend.to_str()
     return {"kind": kind, "size": size, "digest": digest(rules)[:10]}
@@ -149,7 +149,7 @@ def _find_unique_rows(texts: Texts, name: str = "texts") -> pa.Array:
     if isinstance(texts, str):
         raise InputError(f"Parameter `{name}` should be several texts. Found one: `{texts[:40]}`.")
     if isinstance(texts, pa.Array | pa.ChunkedArray):
-        return pc.unique(_decode(texts, name)).drop_null()
+        return pc.unique(decode_texts(texts, name)).drop_null()
     try:
         values = texts if isinstance(texts, pd.Series) else list(texts)
         return pc.unique(pa.array(values, type=pa.large_string())).drop_null()
@@ -157,7 +157,12 @@ def _find_unique_rows(texts: Texts, name: str = "texts") -> pa.Array:
         raise InputError(f"Parameter `{name}` should hold strings. Found: {error}.") from None
 
 
-def _decode(array: pa.Array | pa.ChunkedArray, name: str) -> pa.Array | pa.ChunkedArray:
+def decode_texts(array: pa.Array | pa.ChunkedArray, name: str) -> pa.Array | pa.ChunkedArray:
+    """Return texts as large strings.
+
+    Raises:
+        InputError: if they are of another type.
+    """
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     if kind not in (pa.string(), pa.large_string(), pa.string_view()):
         raise InputError(f"Parameter `{name}` should hold strings. Found type `{kind}`.")
@@ -173,7 +178,7 @@ def _make_extractor(tokenizer: AnyTokenizer | None, unit: Unit) -> Callable[[pa.
     special = frozenset(getattr(tokenizer, "all_special_ids", ()))
     if not isinstance(backend, Tokenizer):
         return lambda rows: _encode_slowly(rows, backend) - special
-    return _make_id_extractor(_copy_without_limits(backend), special)
+    return _make_id_extractor(copy_without_limits(backend), special)
 
 
 def _make_id_extractor(
@@ -235,7 +240,7 @@ def _unwrap(tokenizer: object) -> Tokenizer | _SlowTokenizer:
     )
 
 
-def _copy_without_limits(backend: Tokenizer) -> Tokenizer:
+def copy_without_limits(backend: Tokenizer) -> Tokenizer:
     """Return a copy that neither truncates nor pads; the user's tokenizer stays as it is."""
     copy = Tokenizer.from_str(backend.to_str())
     copy.encode_special_tokens = backend.encode_special_tokens

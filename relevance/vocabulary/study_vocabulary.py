@@ -12,6 +12,7 @@ from hmnet.study.study import Study
 from hmnet.study.tasks import Task
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.vocabulary.cooccurrence import check_options, measure_vocabulary, stack_columns
+from relevance.vocabulary.token_counts import TokenCounts, count_pieces
 
 
 def load_training_texts(study: Study) -> dict[str, pa.ChunkedArray]:
@@ -22,6 +23,11 @@ def load_training_texts(study: Study) -> dict[str, pa.ChunkedArray]:
 def _load(task: Task, data_folder: Path | None) -> pa.ChunkedArray:
     columns = load_text_columns(task, "train", data_folder)
     return stack_columns(pa.table(list(columns), names=list(task.text)), task.text)
+
+
+def count_study_tokens(study: Study) -> TokenCounts:
+    """Count the tokens of each task's training texts, by the study's encoder."""
+    return count_pieces(load_training_texts(study), load_tokenizer(study.model, study.revision))
 
 
 def measure_study_vocabulary(

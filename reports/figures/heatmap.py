@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from hmnet.study.hierarchy import Groups
 from relevance.matrices.gain_table import GainTable, holds_gains, tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.measures.registry import identify_measure
 from reports.figures.grid import (
     LEAST_ANNOTATED_IN,
     cell_width_in,
@@ -51,7 +52,7 @@ def draw_heatmap(
 
     Args:
         groups: reorders the tasks group by group, with lines between the groups; None keeps the
-            matrix' order, the paper's layout.
+            matrix's order, the paper's layout.
     """
     order = order_tasks(matrix.tasks, groups)
     values = matrix.select(order.tasks).to_frame().to_numpy(np.float64, copy=True)
@@ -167,12 +168,10 @@ def _hatch_undefined(axes: Axes, table: GainTable, order: TaskOrder) -> None:
 
 
 def _name_values(matrix: RelevanceMatrix) -> str:
-    if holds_gains(matrix):
-        return "relative gain of the target"
-    if matrix.measure != "vocabulary":
-        return "relevance"
-    whose = "source" if matrix.provenance.get("equation") == 1 else "target"
-    return f"share of the {whose}'s vocabulary"
+    measure = identify_measure(matrix.measure)
+    if measure is not None and measure.holds_gains == holds_gains(matrix):
+        return measure.describe_values(matrix)
+    return "relative gain of the target" if holds_gains(matrix) else "relevance"
 
 
 def _add_scale(figure: Figure, axes: Axes, ticks: list[float], label: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,7 @@ def read_columns(path: Path, wanted: TableFormat, *, may_be_empty: bool = False)
 
 def read_with_origin(
     path: Path, wanted: TableFormat, *, may_be_empty: bool = False
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, dict[str, object]]:
     """Read a table as `read_columns` does, and its provenance."""
     frame, provenance = read_table(path, wanted.schema)
     missing = [column for column in wanted.columns if column not in frame.columns]

@@ -80,4 +80,5 @@ def read_combinations(path: Path) -> CombinationSweep:
         InputError: if it is no such table.
     """
     table, origin = read_with_origin(path, COMBINATION_SWEEP)
-    return CombinationSweep(table, tuple(map(str, origin.get("tasks", ()))))
+    tasks = origin.get("tasks")
+    return CombinationSweep(table, tuple(map(str, tasks)) if isinstance(tasks, list) else ())

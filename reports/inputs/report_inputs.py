@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 from pydantic.dataclasses import dataclass as validated
@@ -26,10 +26,12 @@ from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.matrices.gain_table import GainTable, tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.measures.registry import list_further
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
 from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
 from reports.inputs.checked_tables import read_columns, read_with_origin
+from reports.inputs.comparison_origin import ComparisonOrigin
 from reports.inputs.hierarchy_sweeps import (
     CombinationSweep,
     LayerSweep,
@@ -67,6 +69,8 @@ class ReportInputs:
         name: the output folder's name.
         vocabulary: vocabulary co-occurrence (equation 2).
         pairwise: relative gains (equation 4).
+        further: matrices of measures that were asked for by name (`relevance.measures`), by the
+            measure that they are of.
         groups: the groups that HMNet trains with.
         clusters: a row per task, how it lies in its group (`relevance.groups.group_format`).
         together: share of bootstrap draws in which two tasks fall into one group, shape [T, T].
@@ -93,11 +97,12 @@ class ReportInputs:
     name: str
     vocabulary: RelevanceMatrix | None = None
     pairwise: RelevanceMatrix | None = None
+    further: Mapping[str, RelevanceMatrix] = field(default_factory=dict)
     groups: Groups | None = None
     clusters: pd.DataFrame | None = None
     together: pd.DataFrame | None = None
     comparison: pd.DataFrame | None = None
-    comparison_origin: Mapping[str, Any] = field(default_factory=dict)
+    comparison_origin: ComparisonOrigin = field(default_factory=ComparisonOrigin)
     planted: PlantedRecord | None = None
     attention: pd.DataFrame | None = None
     layers: pd.DataFrame | None = None
@@ -114,6 +119,19 @@ class ReportInputs:
     problems: tuple[str, ...] = ()
     focus: str | None = None
 
+    @property
+    def matrices(self) -> dict[str, RelevanceMatrix]:
+        """Every matrix that has been measured, by its measure; vocabulary and gains first."""
+        standard = {"vocabulary": self.vocabulary, "pairwise": self.pairwise}
+        there = {name: matrix for name, matrix in standard.items() if matrix is not None}
+        return {**there, **self.further}
+
+    @property
+    def measured(self) -> RelevanceMatrix | None:
+        """What the tasks are compared by: gains, else vocabulary, else another measure."""
+        standard = self.pairwise if self.pairwise is not None else self.vocabulary
+        return standard if standard is not None else next(iter(self.further.values()), None)
+
     @functools.cached_property
     def gains(self) -> GainTable | None:
         """The cells of the pairwise matrix."""
@@ -128,7 +146,7 @@ class ReportInputs:
     def tasks(self) -> tuple[str, ...]:
         """Every task that any stage knows, in the order of the first one that does."""
         found: dict[str, None] = {}
-        for matrix in (self.pairwise, self.vocabulary):
+        for matrix in (self.pairwise, self.vocabulary, *self.further.values()):
             found |= dict.fromkeys(matrix.tasks if matrix is not None else ())
         found |= dict.fromkeys(self.groups.tasks if self.groups is not None else ())
         found |= dict.fromkeys(task for record in self.runs.done for task in record.spec.names)
@@ -139,9 +157,8 @@ class ReportInputs:
         """Whether the gains' intervals hold for their very runs only, whatever their seeds."""
         if self.pairwise is None:
             return False
-        bootstrap = self.pairwise.provenance.get("bootstrap")
-        if isinstance(bootstrap, Mapping) and "seed_noise_included" in bootstrap:
-            return not bootstrap["seed_noise_included"]
+        if (has_noise := self.pairwise.has_seed_noise) is not None:
+            return not has_noise
         runs = self.pairwise.table["n_seeds"].min()
         return bool(runs < 2)
 
@@ -165,11 +182,12 @@ def read_inputs(out: Path) -> ReportInputs:
     output = Output(out)
     reader = _Reader()
     runs = read_runs(output.runs.folder)
-    comparison, origin = reader.read(output.compare, _read_comparison) or (None, {})
+    comparison, origin = reader.read(output.compare, _read_comparison) or (None, ComparisonOrigin())
     return ReportInputs(
         name=out.resolve().name,
         vocabulary=reader.read(output.vocab, RelevanceMatrix.read),
         pairwise=reader.read(output.pairwise, RelevanceMatrix.read),
+        further=_read_further(output, reader),
         groups=reader.read(output.groups, Groups.read),
         clusters=reader.read(output.clusters, _read_clusters),
         together=reader.read(output.stability, _read_together),
@@ -209,6 +227,15 @@ class _Reader:
             return None
 
 
+def _read_further(output: Output, reader: _Reader) -> dict[str, RelevanceMatrix]:
+    """Read the matrices of the measures that no study is expected to have, in their order."""
+    read = {
+        measure.measure: reader.read(output.matrix(measure.name), RelevanceMatrix.read)
+        for measure in list_further()
+    }
+    return {name: matrix for name, matrix in read.items() if matrix is not None}
+
+
 def _read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
@@ -221,8 +248,9 @@ def _read_clusters(path: Path) -> pd.DataFrame:
     return read_columns(path, CLUSTERS)
 
 
-def _read_comparison(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    frame, origin = read_with_origin(path, COMPARISON)
+def _read_comparison(path: Path) -> tuple[pd.DataFrame, ComparisonOrigin]:
+    frame, found = read_with_origin(path, COMPARISON)
+    origin = parse(ComparisonOrigin, found, str(path))
     return frame.astype({"system": "str", "task": "str", "score": "float64"}), origin
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.gains.paired import AVERAGE
+from relevance.measures.registry import MEASURES
 from relevance.systems.comparison_format import MULTI, REFERENCE_SYSTEMS, SINGLE, SKILLNET
 
 _LABELS = {
@@ -20,7 +21,7 @@ _LABELS = {
     MULTI: "Multi-task",
     SKILLNET: "SkillNet-style",
 }
-_ORDER = [*_LABELS, "hmnet-vocabulary", "hmnet-manual", "hmnet-pairwise"]
+_ORDER = [*_LABELS, *(f"hmnet-{measure.measure}" for measure in MEASURES.values())]
 
 
 Standing = Literal["below", "perhaps below", "level", "above"]

@@ -57,7 +57,7 @@ def plot_groups(inputs: ReportInputs) -> Plot | None:
     """Return how often resampling groups tasks together, else how alike their rows are."""
     if inputs.together is not None:
         return _plot_together(inputs, inputs.together)
-    measured = inputs.pairwise if inputs.pairwise is not None else inputs.vocabulary
+    measured = inputs.measured
     if measured is None or len(measured.tasks) < 3:
         return None
     frame = measured.to_frame().reset_index(names="source")

@@ -64,7 +64,7 @@ def _list_seen(inputs: ReportInputs, *, judged: bool) -> Iterator[Collapse]:
         is_sweep = record.kind in ("single-task", "pair")
         if is_sweep and judged:
             continue
-        for task in collapsed_tasks(record):
+        for task in list_collapsed_tasks(record):
             trained_with = _name_others(record, task)
             counts = True if is_sweep else None
             yield Collapse(task, trained_with, record.spec.seed, ONE_CLASS, counts)
@@ -77,7 +77,7 @@ def _name_others(record: RunRecord, task: str) -> str:
     return f"{count_noun(len(others), 'other')} ({record.kind})"
 
 
-def collapsed_tasks(record: RunRecord) -> list[str]:
+def list_collapsed_tasks(record: RunRecord) -> list[str]:
     """Return the tasks for which a run gives every example the same answer."""
     return [name for name, check in record.checks.items() if check.is_constant]
 

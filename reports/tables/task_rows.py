@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ def list_tasks(tasks: pd.DataFrame | None) -> list[TaskRow]:
     return [] if tasks is None else [_build_row(row) for row in tasks.to_dict("records")]
 
 
-def _build_row(row: dict[Any, Any]) -> TaskRow:
+def _build_row(row: Mapping[Hashable, Any]) -> TaskRow:
     counts = ("rows", "median_tokens", "p95_tokens")
     truncated = row["truncated_frac"]
     return TaskRow(

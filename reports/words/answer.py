@@ -14,6 +14,7 @@ from reports.inputs.score_table import (
 )
 from reports.style.formatting import (
     count_noun,
+    join_words,
 )
 from reports.words.cautions import find_cautions
 from reports.words.finding import Finding, describe_difference
@@ -21,7 +22,7 @@ from reports.words.grouping_finding import find_groups
 from reports.words.help_finding import find_help
 from reports.words.loss_finding import find_losses
 from reports.words.next_steps import NextStep, plan_next
-from reports.words.payoff_finding import best_difference, find_payoff
+from reports.words.payoff_finding import find_best_difference, find_payoff
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,14 @@ def _headline(inputs: ReportInputs, gains: GainTable | None, scores: ScoreTable 
     if inputs.groups is not None:
         count = len(inputs.groups.groups)
         parts.append(f"{tasks}, {count_noun(count, 'group')}")
-    if scores is not None and (difference := best_difference(scores, MULTI)) is not None:
+    if scores is not None and (difference := find_best_difference(scores, MULTI)) is not None:
         parts.append(f"HMNet is {describe_difference(difference)} multi-task training")
     if not parts and gains is not None:
         parts.append(f"{tasks}, {count_noun(len(gains.gains), 'measured gain')}")
     if not parts and inputs.vocabulary is not None:
         parts.append(f"{tasks}, compared by their vocabulary")
+    if not parts and inputs.further:
+        parts.append(f"{tasks}, compared by {join_words(list(inputs.further))}")
     if not parts and inputs.runs.done:
         parts.append(f"{count_noun(len(inputs.runs.done), 'run')} finished, no gains yet")
     return "; ".join(parts) or "Nothing has been measured yet"

@@ -75,7 +75,7 @@ def _about_baselines(inputs: ReportInputs, gains: GainTable | None) -> Iterator[
             "is" if len(gains.unlearned) == 1 else "are",
         )
         return
-    undefined = tasks_at_majority(inputs)
+    undefined = list_tasks_at_majority(inputs)
     if undefined:
         yield sentence(
             "Trained alone, {} {} not beat the most frequent label. Relative gains of such a "
@@ -85,7 +85,7 @@ def _about_baselines(inputs: ReportInputs, gains: GainTable | None) -> Iterator[
         )
 
 
-def tasks_at_majority(inputs: ReportInputs) -> list[str]:
+def list_tasks_at_majority(inputs: ReportInputs) -> list[str]:
     """Return the tasks whose mean single-task accuracy does not beat the majority label."""
     found: dict[str, list[tuple[float, float]]] = {}
     for record in inputs.runs.of_kind("single-task"):
@@ -146,8 +146,7 @@ def _about_origin(inputs: ReportInputs) -> Iterator[Markup]:
     """Yield where the groups do not belong to what has been measured."""
     assert inputs.groups is not None  # noqa: S101 (for mypy; callers look)
     origin = inputs.groups.origin
-    matrices = {"pairwise": inputs.pairwise, "vocabulary": inputs.vocabulary}
-    matrix = matrices.get(str(origin.get("measure")))
+    matrix = inputs.matrices.get(str(origin.get("measure")))
     if matrix is not None and origin.get("matrix") not in (None, matrix.identity):
         yield sentence(
             "The groups were made from another {} matrix than the one shown here; "
@@ -155,7 +154,7 @@ def _about_origin(inputs: ReportInputs) -> Iterator[Markup]:
             matrix.measure,
             in_folder(STAGES["groups"], inputs.name),
         )
-    measured = inputs.pairwise or inputs.vocabulary
+    measured = inputs.measured
     if measured is not None and set(measured.tasks) != set(inputs.groups.tasks):
         odd = sorted(set(measured.tasks) ^ set(inputs.groups.tasks))
         yield sentence("The groups and the measured tasks differ by {}.", join_tasks(odd))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -126,7 +125,7 @@ def describe_stability(inputs: ReportInputs, stability: Stability) -> Iterator[M
         yield sentence(
             "{} of k-means' {} random starts end in these groups.",
             format_percent(stability.starts_frac, 0),
-            format_number(float(inputs.groups.origin.get("n_init", 0)), 0),
+            format_number(_read_number(inputs.groups.origin.get("n_init")), 0),
         )
     yield from _describe_worth(inputs.groups)
 
@@ -172,9 +171,9 @@ def _describe_worth(groups: Groups) -> Iterator[Markup]:
         "Within its group a task gains {} on average from each partner",
         format_percent(gain / count, signed=True),
     )
-    for row in _list_compared(origin):
-        if row.get("k") == 1 and len(groups.groups) > 1:
-            together = format_percent(float(row["mean_gain"]), signed=True)
+    for k, mean_gain in _list_compared(origin):
+        if k == 1 and len(groups.groups) > 1:
+            together = format_percent(mean_gain, signed=True)
             text += sentence(", in one group of all tasks {}", together)
     if isinstance(loss, int | float) and loss > 0:
         best = format_percent((gain + loss) / count, signed=True)
@@ -182,8 +181,17 @@ def _describe_worth(groups: Groups) -> Iterator[Markup]:
     yield text + Markup(".")
 
 
-def _list_compared(origin: Mapping[str, object]) -> list[Mapping[str, Any]]:
-    """Return the groupings that the clustering compared its own with."""
+def _list_compared(origin: Mapping[str, object]) -> list[tuple[object, float]]:
+    """Return number of groups and mean gain of what the clustering compared its own with."""
     found = origin.get("compared")
     rows = found if isinstance(found, list | tuple) else []
-    return [row for row in rows if isinstance(row, Mapping) and "mean_gain" in row]
+    return [
+        (row.get("k"), _read_number(row["mean_gain"]))
+        for row in rows
+        if isinstance(row, Mapping) and "mean_gain" in row
+    ]
+
+
+def _read_number(value: object) -> float:
+    """Return a number that a file holds; 0 where it holds none."""
+    return float(value) if isinstance(value, int | float) else 0.0

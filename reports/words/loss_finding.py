@@ -147,7 +147,7 @@ def _describe_size(gain: Gain, inputs: ReportInputs) -> Iterator[Markup]:
     """Put a gain beside what the size of the dev set alone makes uncertain."""
     if math.isnan(gain.dev):
         return
-    known = single_accuracy(inputs).get(gain.target)
+    known = find_single_accuracy(inputs).get(gain.target)
     if known is None:
         yield sentence("{} has {}.", bold(gain.target), count_noun(gain.dev, "dev example"))
         return
@@ -165,7 +165,7 @@ def _describe_size(gain: Gain, inputs: ReportInputs) -> Iterator[Markup]:
     )
 
 
-def single_accuracy(inputs: ReportInputs) -> Mapping[str, float]:
+def find_single_accuracy(inputs: ReportInputs) -> Mapping[str, float]:
     """Return task to its mean single-task accuracy, for tasks whose primary metric it is."""
     found: dict[str, list[float]] = {}
     for record in inputs.runs.of_kind("single-task"):

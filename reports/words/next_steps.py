@@ -74,7 +74,7 @@ def _measure_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
 
 def _use_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
     if inputs.groups is None:
-        if inputs.pairwise is not None or inputs.vocabulary is not None:
+        if inputs.matrices:
             yield STAGES["groups"], "groups the tasks, so that HMNet can use them"
         return
     if not inputs.trained:

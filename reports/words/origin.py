@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
+from relevance.measures.registry import MEASURES
 from reports.inputs.report_inputs import ReportInputs
 from reports.inputs.run_index import RUN_KINDS, RunIndex, RunRecord
 from reports.style.formatting import count_noun, format_duration, format_number
@@ -133,10 +134,10 @@ def list_documents(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
     """Yield title and text of what is printed as it is: study file and recorded origins."""
     if inputs.study is not None:
         yield "study.toml", inputs.study
-    matrices = (("vocab.parquet", inputs.vocabulary), ("pairwise.parquet", inputs.pairwise))
-    for name, matrix in matrices:
-        if matrix is not None and matrix.provenance:
-            yield f"Origin of {name}", _print(matrix.provenance)
+    files = {measure.measure: f"{measure.name}.parquet" for measure in MEASURES.values()}
+    for name, matrix in inputs.matrices.items():
+        if matrix.provenance:
+            yield f"Origin of {files.get(name, name)}", _print(matrix.provenance)
     if inputs.groups is not None and inputs.groups.origin:
         yield "Origin of groups.json", _print(inputs.groups.origin)
 
@@ -156,9 +157,15 @@ def list_commands(inputs: ReportInputs) -> list[str]:
     }
     commands = {**STAGES, "pairwise": _pairwise_command(inputs), "groups": _group_command(inputs)}
     made = ["relevance tasks"] if inputs.data is not None else []
+    made += [_measure_command(inputs)] if inputs.further else []
     made += [commands[stage] for stage, is_there in present.items() if is_there]
     made += [*_sweep_commands(inputs), *_attention_commands(inputs)]
     return [in_folder(command, inputs.name) for command in (*made, "relevance report")]
+
+
+def _measure_command(inputs: ReportInputs) -> str:
+    names = [m.name for m in MEASURES.values() if m.measure in inputs.further]
+    return f"relevance measure {' '.join(names)}"
 
 
 def _pairwise_command(inputs: ReportInputs) -> str:

@@ -16,7 +16,7 @@ from reports.words.finding import MOST_NAMED, Finding, Tone, answer_missing, des
 from reports.words.next_steps import command_for
 
 
-def best_difference(scores: ScoreTable, other: str) -> Difference | None:
+def find_best_difference(scores: ScoreTable, other: str) -> Difference | None:
     """Return the difference of the best hierarchy from another system, if both are there."""
     names = scores.hierarchical()
     return scores.difference(names[0], other) if names else None

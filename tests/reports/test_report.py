@@ -46,7 +46,7 @@ from hmnet.runs.result import RESULT_SCHEMA, read_result
 from hmnet.storage.documents import write_document
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups, HierarchySpec
-from relevance.matrices.comparison import rank_agreement
+from relevance.matrices.comparison import measure_rank_agreement
 from relevance.matrices.gain_table import tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.systems.comparison_format import COMPARISON
@@ -67,7 +67,7 @@ from reports.style.formatting import (
 from reports.tables.matrix_table import build_heat
 from reports.tables.task_order import order_tasks
 from reports.words.answer import summarise_report
-from reports.words.cautions import find_cautions, tasks_at_majority
+from reports.words.cautions import find_cautions, list_tasks_at_majority
 from reports.words.finding import Finding
 from reports.words.group_stability import read_stability
 from reports.words.next_steps import in_folder, plan_next
@@ -718,7 +718,7 @@ def test_collapsed_runs_and_useless_tasks_are_called_so(tmp_path: Path) -> None:
     write_run(made, ["wnli"], 0, collapsed=True)  # accuracy 56 %, two thirds have one label
     write_run(made, ["wnli", "rte"], 0)
     inputs = read_inputs(made.out)
-    assert tasks_at_majority(inputs) == ["wnli"]
+    assert list_tasks_at_majority(inputs) == ["wnli"]
     assert "1 run collapsed: nothing was learned of wnli." in _cautions(inputs)
     assert "Trained alone, wnli does not beat the most frequent label." in _cautions(inputs)
 
@@ -947,9 +947,9 @@ def test_agreement_of_two_measures_is_averaged_over_targets() -> None:
     gains = RelevanceMatrix.from_array(np.arange(16.0).reshape(4, 4), tasks, "pairwise")
     same = RelevanceMatrix.from_array(np.arange(16.0).reshape(4, 4) / 16, tasks, "vocabulary")
     turned = RelevanceMatrix.from_array(-np.arange(16.0).reshape(4, 4), tasks, "vocabulary")
-    assert rank_agreement(gains, same) == pytest.approx(1)
-    assert rank_agreement(gains, turned) == pytest.approx(-1)
-    assert math.isnan(rank_agreement(gains, same.select(["a", "b"])))
+    assert measure_rank_agreement(gains, same) == pytest.approx(1)
+    assert measure_rank_agreement(gains, turned) == pytest.approx(-1)
+    assert math.isnan(measure_rank_agreement(gains, same.select(["a", "b"])))
 
 
 def test_pair_runs_alone_are_enough_for_times(tmp_path: Path) -> None:

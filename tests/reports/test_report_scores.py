@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 from report_fixture import make_study, write_comparison, write_run
 
+from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import HierarchySpec
+from relevance.systems.comparison_format import COMPARISON
 from reports.html import render_report
+from reports.inputs.comparison_origin import ComparisonOrigin
 from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.inputs.run_index import RunIndex
 from reports.inputs.score_table import arrange_scores
@@ -141,7 +144,20 @@ def test_what_a_table_does_not_record_is_taken_from_the_runs_with_its_scores(
     assert (single.layers, lost.layers) == ("each task alone", "–")
 
 
+@pytest.mark.parametrize(
+    ("origin", "named"),
+    [({"systems": "all"}, "systems"), ({"training": {"epochs": "many"}}, "training.epochs")],
+)
+def test_a_comparison_whose_origin_is_broken_is_a_problem_of_the_report(
+    tmp_path: Path, frame: pd.DataFrame, origin: dict[str, object], named: str
+) -> None:
+    write_table(tmp_path / "compare.parquet", frame, COMPARISON.schema, origin)
+    inputs = read_inputs(tmp_path)
+    assert inputs.comparison is None
+    assert any(f"compare.parquet: Parameter `{named}`" in text for text in inputs.problems)
+
+
 def test_a_comparison_without_any_known_origin_is_shown_without_it(frame: pd.DataFrame) -> None:
-    assert recall_origin(frame, RunIndex()) == {}
-    assert tell_budget({}) == ""
-    assert list_designs({}) == []
+    assert recall_origin(frame, RunIndex()) == ComparisonOrigin()
+    assert tell_budget(ComparisonOrigin()) == ""
+    assert list_designs(ComparisonOrigin()) == []

@@ -18,7 +18,7 @@ from transformers import AutoModel, PreTrainedTokenizerFast
 
 import hmnet.jobs.schedule
 import hmnet.jobs.workers
-from hmnet.jobs.worker import Execute, Outcome, run_job
+from hmnet.jobs.worker_process import Execute, Outcome, run_job
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.store import RunStore

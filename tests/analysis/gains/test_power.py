@@ -12,8 +12,8 @@ from made_predictions import make_sweep
 from analysis.gains.bootstrap import bootstrap_gains
 from analysis.gains.power import (
     Detection,
-    detectable_gain,
     expect_seed_sd,
+    find_detectable_gain,
     find_level,
     find_noncentrality,
     split_budget,
@@ -38,7 +38,9 @@ from hmnet.errors import InputError
 def test_published_seed_noise_gives_these_smallest_gains(
     seed_sd: float, seeds: int, points: float
 ) -> None:
-    assert 100 * detectable_gain(seed_sd / 100, seeds, seeds) == pytest.approx(points, abs=0.06)
+    assert 100 * find_detectable_gain(seed_sd / 100, seeds, seeds) == pytest.approx(
+        points, abs=0.06
+    )
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10, 40])
@@ -46,14 +48,14 @@ def test_published_seed_noise_gives_these_smallest_gains(
 def test_with_an_estimated_sd_it_is_the_t_test_of_statsmodels(seeds: int, power: float) -> None:
     models = pytest.importorskip("statsmodels.stats.power")
     effect = models.TTestIndPower().solve_power(nobs1=seeds, alpha=0.05, power=power)
-    found = detectable_gain(1.0, seeds, seeds, df=2 * seeds - 2, detection=Detection(power))
+    found = find_detectable_gain(1.0, seeds, seeds, df=2 * seeds - 2, detection=Detection(power))
     assert found == pytest.approx(effect, rel=1e-3)  # theirs counts the wrong sign as found
 
 
 def test_unequal_arms_add_their_variances() -> None:
     # 0.02^2 (1/5 + 1/15) + 0.3^2 / 900 = 0.00010667 + 0.0001
     expected = math.sqrt(0.0001066667 + 0.0001) * (1.959964 + 0.841621)
-    found = detectable_gain(0.02, 5, 15, example_sd=0.3, n_dev=900)
+    found = find_detectable_gain(0.02, 5, 15, example_sd=0.3, n_dev=900)
     assert found == pytest.approx(expected, rel=1e-5)
 
 
@@ -68,7 +70,7 @@ def test_a_gain_of_the_detectable_size_is_found_in_80_of_100_sweeps() -> None:
     dev, seeds, base, sd = 400, 4, 0.7, 0.03
     # the variance of one run's dev score: over seeds, and over the examples it errs on
     seed_sd = math.sqrt(sd**2 + base * (1 - base) / dev)
-    gain = detectable_gain(seed_sd, seeds, seeds, df=4 * (seeds - 1))
+    gain = find_detectable_gain(seed_sd, seeds, seeds, df=4 * (seeds - 1))
     gains = np.array([[0, gain], [-gain, 0]])
     found = [
         bootstrap_gains(make_sweep(gains, dev, seeds, base=base, sd=sd, seed=s), draws=60)
@@ -112,7 +114,7 @@ def test_the_prior_is_that_of_small_tasks() -> None:
 def test_the_plan_s_table_has_a_row_per_target() -> None:
     table = tabulate_prior_power({"cb": (56, 250), "mnli": (9815, 392_702)}, 3, 9)
     assert list(table["task"]) == ["cb", "mnli"]
-    expected = detectable_gain(expect_seed_sd(56, 250), 3, 9)
+    expected = find_detectable_gain(expect_seed_sd(56, 250), 3, 9)
     assert table["detectable"][0] == pytest.approx(expected)
     assert table["per_example"][0] == pytest.approx(1 / 56)
 
@@ -150,7 +152,7 @@ def test_one_seed_says_nothing_about_what_seeds_could_detect() -> None:
 
 def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(InputError) as error:
-        detectable_gain(-1, 3, 3, detection=Detection(0.2))
+        find_detectable_gain(-1, 3, 3, detection=Detection(0.2))
     assert len(error.value.problems) == 2
     with pytest.raises(InputError, match="n_joint"):
-        detectable_gain(1, 0, 3)
+        find_detectable_gain(1, 0, 3)

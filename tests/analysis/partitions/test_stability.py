@@ -21,7 +21,7 @@ from analysis.partitions.kmeans import run_kmeans
 from hmnet.errors import InputError
 from hmnet.study.hierarchy import Groups
 from relevance.groups.published import compare_with_published
-from relevance.matrices.reference import load_reference, published_groups
+from relevance.matrices.reference import load_published_groups, load_reference
 
 
 @given(st.integers(0, 10_000), st.integers(4, 9), st.integers(1, 4))
@@ -42,7 +42,7 @@ def test_batched_k_means_finds_the_published_groups() -> None:
     ):
         matrix = load_reference(name)
         stack = np.tile(matrix.to_frame().to_numpy(), (5, 1, 1))
-        wanted = to_labels(published_groups(groups), matrix.tasks)
+        wanted = to_labels(load_published_groups(groups), matrix.tasks)
         assert compare_labels(RowKMeans(n_init=30)(stack, 3), wanted) == pytest.approx(np.ones(5))
 
 
@@ -90,7 +90,7 @@ def test_groups_of_other_names_and_orders_agree() -> None:
 
 
 def test_published_groups_are_compared_as_far_as_they_hold_the_tasks() -> None:
-    own = compare_with_published(published_groups("table3_model_based"))
+    own = compare_with_published(load_published_groups("table3_model_based"))
     assert own["table3_model_based"] == 1.0
     assert own["manual_design"] < 0.5
     # of these four, the manual design puts the inference tasks and the sentiment tasks together

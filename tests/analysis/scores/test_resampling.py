@@ -18,7 +18,7 @@ from analysis.scores.resampling import (
     score_runs,
 )
 from analysis.scores.scorers import SCORERS
-from hmnet.study.metrics import METRICS
+from hmnet.study.metrics import METRICS, Metric
 
 SIZE, RUNS, DRAWS = 41, 3, 25
 
@@ -71,8 +71,42 @@ def test_without_resampling_it_is_the_metric_itself(metric: str) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_every_metric_of_a_task_can_be_resampled() -> None:
-    assert set(SCORERS) == set(METRICS)
+def test_a_metric_needs_no_fast_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One entry in `METRICS`: whether the first row of a draw has label 1."""
+    entry = Metric("classification", lambda labels, predictions, _: float(labels[0] == 1))
+    monkeypatch.setitem(METRICS, "first_is_one", entry)
+    labels = np.array([0, 1])
+    predictions = make_target("made", labels, labels, {}, "first_is_one")
+    scores = resample_scores(predictions, labels[None], 200, np.random.default_rng(0))
+    assert set(scores.ravel().tolist()) == {0, 1}  # both rows are the first of some draw
+
+
+def test_fast_forms_are_of_metrics_that_there_are() -> None:
+    assert set(SCORERS) <= set(METRICS)
+
+
+@pytest.mark.parametrize("metric", SCORERS)
+def test_without_its_fast_form_a_metric_has_the_same_scores(
+    metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_questions = METRICS[metric].needs_question or metric == "f1_answers"
+    predictions = make_predictions(metric, 5, in_questions=in_questions)
+    values = predictions.single.values
+    fast = resample_scores(predictions, values, DRAWS, np.random.default_rng(1))
+    monkeypatch.setattr(scorers, "SCORERS", {})
+    slow = resample_scores(predictions, values, DRAWS, np.random.default_rng(1))
+    np.testing.assert_allclose(slow, fast, atol=1e-9)
+
+
+def test_every_copy_of_a_question_is_a_question_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Question 0 (rows 0 and 1, row 1 wrong) is drawn twice, question 1 (row 2, right) three
+    # times: 3 of 5 questions are all right.
+    monkeypatch.setattr(scorers, "SCORERS", {})
+    labels, values, units = np.zeros(3, int), np.array([[0, 1, 0]]), np.array([0, 0, 1])
+    scorer = scorers.make_scorer("exact_match", labels, values, units)
+    assert scorer(np.array([[2, 2, 3]], np.float32)) == pytest.approx(3 / 5)
 
 
 @pytest.mark.parametrize("metric", ["pearson", "spearman", "correlation"])
@@ -88,6 +122,16 @@ def test_matthews_of_predictions_that_name_one_class_is_0_in_every_draw() -> Non
     predictions = make_target("made", labels, np.full((2, SIZE), 7), {}, "matthews")
     scores = resample_scores(predictions, predictions.single.values, 50, np.random.default_rng(0))
     assert (scores == 0).all()
+
+
+@pytest.mark.parametrize("labels", [np.zeros(SIZE, int), np.arange(SIZE) % 2])
+def test_kappa_of_predictions_that_name_one_class_is_0_in_every_draw(
+    labels: np.ndarray[Any, Any],
+) -> None:
+    values = np.stack([np.zeros(SIZE, int), np.full(SIZE, 3)])
+    predictions = make_target("made", labels, values, {}, "quadratic_kappa")
+    scores = resample_scores(predictions, values, 50, np.random.default_rng(0))
+    np.testing.assert_allclose(scores, 0, atol=1e-12)
 
 
 def test_a_score_is_the_mean_over_dev_splits() -> None:

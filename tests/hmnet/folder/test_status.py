@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from hmnet.folder.outputs import Output, open_output
-from hmnet.folder.status import describe_status, find_states
+from hmnet.folder.status import Stage, describe_status, find_states
 from hmnet.jobs.progress_file import PROGRESS_SCHEMA, ProgressRecord
 from hmnet.jobs.progress_line import SweepProgress
-from hmnet.jobs.worker import Outcome
+from hmnet.jobs.worker_process import Outcome
 from hmnet.runs.result import FAILURE_SCHEMA, RunFailure
 from hmnet.runs.store import RUNNING_MARK
 from hmnet.storage.documents import write_document
@@ -29,7 +29,15 @@ def output(tmp_path: Path) -> Output:
 
 
 def say(output: Output) -> str:
-    return "\n".join(describe_status(output))
+    return "\n".join(describe_status(output, list_matrices(output)))
+
+
+def list_matrices(output: Output) -> list[Stage]:
+    return [
+        Stage(output.vocab, "relevance vocab"),
+        Stage(output.pairwise, "relevance pairwise"),
+        Stage(output.matrix("size"), "relevance measure size", is_optional=True),
+    ]
 
 
 def make_run(output: Output, name: str, *files: str) -> Path:
@@ -52,6 +60,19 @@ def test_an_empty_folder_names_the_commands_that_fill_it(output: Output) -> None
     assert "not yet: relevance pairwise" in text
     assert "0 done, 0 begun, 0 failed, 0 unfinished" in text
     assert "last sweep" not in text
+
+
+def test_an_optional_stage_is_named_where_it_is_there(output: Output) -> None:
+    assert "size.parquet" not in say(output)
+    output.matrix("size").touch()
+    assert "size.parquet      written 20" in say(output)  # as wide as pairwise.parquet
+    for path in (output.vocab, output.pairwise, output.groups, output.compare, output.report):
+        path.touch()
+    os.utime(output.report, (1, 1))
+    os.utime(output.matrix("size"), (2, 2))
+    for path in (output.vocab, output.pairwise, output.groups, output.compare):
+        os.utime(path, (1, 1))
+    assert say(output).endswith("(the report is older than the numbers)")
 
 
 def test_runs_are_sorted_by_what_their_folders_hold(output: Output) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tiny_study import write_study
 
 from hmnet.errors import InputError
-from hmnet.folder.integrity import redo, verify
+from hmnet.folder.integrity import discard_damaged, verify
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.models.saved import load_model, write_model
@@ -77,7 +77,7 @@ def test_a_damaged_file_of_a_run_is_named_and_the_run_redone(
     assert problems
     assert all(problem.run == path for problem in problems)
     assert pattern in problems[0].text
-    assert redo(problems) == [job.spec.run_id]
+    assert discard_damaged(problems) == [job.spec.run_id]
     assert not output.runs.is_done(job.spec)
     data = {name: output.data / folder.name for name, folder in job.data.items()}
     execute(Job(job.spec, data), output.runs, Machine())
@@ -164,7 +164,7 @@ def test_an_altered_model_is_refused_and_a_redone_run_leaves_nothing_of_it(
     alter(weights)
     with pytest.raises(InputError, match=r"model\.safetensors.*altered or cut short"):
         load_model(weights.parent, spec)
-    assert redo(list(verify(output))) == [spec.run_id]
+    assert discard_damaged(list(verify(output))) == [spec.run_id]
     assert not weights.exists()
     execute(Job(spec, data), output.runs, Machine())
     assert list(verify(output)) == []
@@ -266,7 +266,7 @@ def test_a_run_that_has_become_whole_is_not_redone(output: Output, whole: tuple[
     problems = list(verify(output))
     assert problems
     path.write_bytes(content)  # as the command that was writing it does
-    assert redo(problems) == []
+    assert discard_damaged(problems) == []
     assert output.runs.is_done(job.spec)
 
 
@@ -275,7 +275,7 @@ def test_a_run_that_is_being_done_is_not_redone(output: Output, whole: tuple[Pat
     alter(output.runs.path(job.spec) / "predictions" / "tone.parquet")
     problems = list(verify(output))
     (output.runs.path(job.spec) / "result.json").unlink()  # unmarked, and begun
-    assert redo(problems) == []
+    assert discard_damaged(problems) == []
 
 
 def make_pipe(path: Path) -> None:
@@ -308,4 +308,4 @@ def test_a_special_file_in_a_run_is_a_problem_and_the_run_redone(
     damage(output.runs.path(whole[1].spec) / name)
     problems = list(verify(output))
     assert any(name in problem.text for problem in problems)
-    assert redo(problems) == [whole[1].spec.run_id]
+    assert discard_damaged(problems) == [whole[1].spec.run_id]

@@ -13,7 +13,7 @@ from places import SUPPORT
 
 from hmnet.errors import RelevanceError
 from hmnet.jobs.schedule import run_jobs
-from hmnet.jobs.worker import has_lost_device
+from hmnet.jobs.worker_process import has_lost_device
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.store import RunStore

@@ -128,6 +128,16 @@ def test_dropout_keeps_the_stated_share_and_the_expectation(p: float) -> None:
     assert float(values.max()) == pytest.approx(1 / (1 - p), rel=1e-4)
 
 
+def test_a_seed_is_what_it_is_to_torch_without_the_stack_that_torch_notes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    monkeypatch.setattr("traceback.format_stack", pytest.fail)  # milliseconds of every step
+    seed_dropout(7)
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_dropout_masks_are_independent_along_rows_columns_and_words() -> None:
     seed_dropout(1)
     mask = (drop(torch.ones(512, 512), 0.5) > 0).float().numpy() - 0.5

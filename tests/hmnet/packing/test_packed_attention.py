@@ -10,7 +10,7 @@ from made_packing import HEADS, WIDTH, make_packing
 from torch import Tensor
 
 from hmnet.packing import attention
-from hmnet.packing.attention import attend_packed, attend_padded
+from hmnet.packing.attention import AttentionOptions, attend_packed, attend_padded
 from hmnet.packing.batch import BUCKET_TOKENS, Packing
 
 UP = 1.25
@@ -62,7 +62,7 @@ def test_buckets_give_outputs_and_gradients_of_one_sequence_at_a_time(
 ) -> None:
     packing = make_packing(lengths)
     inputs = make_inputs(packing)
-    out = attend_packed(*inputs, packing, 0.5, 0.2, window)
+    out = attend_packed(*inputs, packing, AttentionOptions(0.5, 0.2, window))
     expected = attend_each(*inputs, packing, window)
     torch.testing.assert_close(out, expected, rtol=1e-10, atol=1e-12)
     direction = torch.randn(out.shape, dtype=torch.float64)
@@ -91,7 +91,7 @@ def test_inputs_are_left_as_they_are() -> None:
     packing = make_packing([BUCKET_TOKENS])
     inputs = make_inputs(packing)
     before = [each.detach().clone() for each in inputs]
-    attend_packed(*inputs, packing, 0.5, 0.2)
+    attend_packed(*inputs, packing, AttentionOptions(0.5, 0.2))
     assert all(torch.equal(one, other) for one, other in zip(inputs, before, strict=True))
 
 
@@ -100,8 +100,8 @@ def test_inputs_are_left_as_they_are() -> None:
 def test_the_way_for_a_gpu_gives_the_same(lengths: list[int], window: int | None) -> None:
     packing = make_packing(lengths)
     inputs = make_inputs(packing)
-    out = attend_padded(*inputs, packing, 0.5, 0.0, window)
-    expected = attend_packed(*inputs, packing, 0.5, 0.0, window)
+    out = attend_padded(*inputs, packing, AttentionOptions(0.5, 0.0, window))
+    expected = attend_packed(*inputs, packing, AttentionOptions(0.5, 0.0, window))
     torch.testing.assert_close(out, expected, rtol=1e-10, atol=1e-12)
     direction = torch.randn(out.shape, dtype=torch.float64)
     found = torch.autograd.grad((out * direction).sum(), inputs)
@@ -117,10 +117,10 @@ def test_what_follows_the_last_sequence_changes_nothing(lengths: list[int], way:
     inputs = make_inputs(packing, rest)
     size = sum(lengths)
     within = [each[:, :size] for each in inputs]
-    dropout = 0.2 if way == "buckets" else 0.0
+    options = AttentionOptions(0.5, 0.2 if way == "buckets" else 0.0)
     attend = attend_padded if way == "padded" else attend_packed
-    out = attend(*inputs, packing, 0.5, dropout, None)
-    expected = attend(*within, packing, 0.5, dropout, None)
+    out = attend(*inputs, packing, options)
+    expected = attend(*within, packing, options)
     assert len(out) == inputs[0].shape[1]
     assert not out[len(expected) :].any()
     torch.testing.assert_close(out[: len(expected)], expected)

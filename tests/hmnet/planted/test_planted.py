@@ -10,9 +10,15 @@ import pandas as pd
 import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from hmnet.planted import Planted, describe_planted, planted_tasks, planted_truth, write_planted
+from hmnet.planted import (
+    Planted,
+    describe_planted,
+    make_planted_tasks,
+    make_planted_truth,
+    write_planted,
+)
 from hmnet.planted.dialects import APPROVING, FALSE_FRIENDS_FRAC, make_dialects
-from hmnet.planted.suite import KNOWN_FRAC, dialect_of
+from hmnet.planted.suite import KNOWN_FRAC, find_task_dialect
 
 SEED = 3
 
@@ -48,13 +54,13 @@ def test_equal_seeds_give_equal_files_and_others_do_not(planted: Planted, tmp_pa
 
 
 def test_the_description_names_the_truth() -> None:
-    truth = planted_truth(SEED)
-    assert sorted(truth.tasks) == sorted(planted_tasks())
+    truth = make_planted_truth(SEED)
+    assert sorted(truth.tasks) == sorted(make_planted_tasks())
     assert len(truth.tasks) == 13
     assert {len(members) for members in truth.groups.values()} == {4, 5}
     assert all(name in describe_planted() for name in truth.groups)
     assert f"{FALSE_FRIENDS_FRAC:.0%}" in describe_planted()
-    assert len({task.category for task in planted_tasks().values()}) == 4
+    assert len({task.category for task in make_planted_tasks().values()}) == 4
 
 
 def test_hills_and_town_share_words_but_not_their_meaning() -> None:
@@ -73,7 +79,7 @@ def test_hills_and_town_share_words_but_not_their_meaning() -> None:
 def test_training_texts_hold_the_stated_share_of_words(planted: Planted) -> None:
     dialects = make_dialects(SEED)
     for name, task in planted.tasks.items():
-        dialect = dialects[dialect_of(name)]
+        dialect = dialects[find_task_dialect(name)]
         words = {*dialect.approving, *dialect.disapproving}
         seen = words & words_of(read(planted, name, "train"), task.text)
         assert len(seen) == round(KNOWN_FRAC * len(words)), name
@@ -86,7 +92,7 @@ def test_labels_are_balanced_and_follow_from_the_words(planted: Planted) -> None
         frame = read(planted, name, "validation")
         counts = Counter(frame["label"])
         assert max(counts.values()) - min(counts.values()) <= 1, name
-        approving = {*dialects[dialect_of(name)].approving, *APPROVING}
+        approving = {*dialects[find_task_dialect(name)].approving, *APPROVING}
         found = [len(approving & set(re.findall("[a-z]+", t))) for t in frame[task.text[-1]]]
         if name.startswith(("sentiment", "paraphrase", "yesno", "answers")):
             high = [label == task.labels[-1] for label in frame["label"]]

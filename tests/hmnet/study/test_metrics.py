@@ -80,6 +80,44 @@ def test_matthews_is_0_where_it_is_undefined_and_does_not_warn(
     assert compute("matthews", labels, predictions) == 0
 
 
+def test_balanced_accuracy_is_the_plain_mean_of_the_recalls() -> None:
+    # Class 0: 2 of 3 found; class 1: 1 of 2; class 2: 1 of 1. (2/3 + 1/2 + 1) / 3 = 13/18.
+    found = compute("balanced_accuracy", [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2])
+    assert found == pytest.approx(13 / 18)
+    # A class that is predicted alone, and not among the labels, has no recall: 1 of 2 rows of 0.
+    assert compute("balanced_accuracy", [0, 0], [0, 3]) == 1 / 2
+
+
+def test_micro_f1_of_one_label_a_row_is_the_accuracy() -> None:
+    # tp 4, fp 2, fn 2: 8 / (8 + 2 + 2) = 4/6, as 4 of 6 rows are right.
+    found = compute("f1_micro", [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2])
+    assert found == pytest.approx(4 / 6)
+
+
+def test_quadratic_kappa_counts_a_miss_as_the_square_of_its_distance() -> None:
+    # Labels 0 1 2 2, predictions 0 1 2 0: one miss, of distance 2: observed 4 / 4 = 1.
+    # By chance, over all 16 pairs of a label and a prediction: label 0 with 0 1 2 0 gives
+    # 0 + 1 + 4 + 0 = 5, label 1 gives 1 + 0 + 1 + 1 = 3, each label 2 gives 4 + 1 + 0 + 4 = 9:
+    # 26 / 16. Kappa = 1 - 1 / (26 / 16) = 10 / 26.
+    assert compute("quadratic_kappa", [0, 1, 2, 2], [0, 1, 2, 0]) == pytest.approx(10 / 26)
+
+
+def test_quadratic_kappa_counts_codes_that_do_not_occur_as_steps() -> None:
+    # Labels 0 1 3, predictions 0 3 3: one miss of distance 2, observed 4 / 3. By chance: label 0
+    # gives 0 + 9 + 9 = 18, label 1 gives 1 + 4 + 4 = 9, label 3 gives 9 + 0 + 0 = 9: 36 / 9 = 4.
+    # Kappa = 1 - (4 / 3) / 4 = 2 / 3. Were 3 taken for 2: 1 - (1 / 3) / (14 / 9) = 11 / 14.
+    assert compute("quadratic_kappa", [0, 1, 3], [0, 3, 3]) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions"), [([0, 1], [1, 1]), ([1, 1], [0, 1]), ([1, 1], [1, 1]), ([0], [2])]
+)
+def test_quadratic_kappa_is_0_where_one_side_names_one_class_and_does_not_warn(
+    labels: list[float], predictions: list[float]
+) -> None:
+    assert compute("quadratic_kappa", labels, predictions) == 0
+
+
 def test_exact_match_needs_every_answer_of_a_question() -> None:
     # Question 7: rows 1 and 3, both right. Question 2: rows 2 and 4, row 4 wrong. Question 5:
     # row 5, right. So 2 of 3 questions.
@@ -139,12 +177,14 @@ def test_every_metric_of_classes_stays_in_its_range(rows: list[tuple[int, int, i
     labels, predictions, questions = np.array(rows).T
     names = tuple(name for name, m in METRICS.items() if m.kind == "classification")
     found = score(names, labels, predictions, questions)
-    assert -1 <= found.pop("matthews") <= 1
+    assert all(-1 <= found.pop(name) <= 1 for name in ("matthews", "quadratic_kappa"))
     assert all(0 <= value <= 1 for value in found.values())
     perfect = score(names, labels, labels, questions)
     assert perfect["accuracy"] == perfect["f1_macro"] == perfect["exact_match"] == 1
     assert perfect["f1"] == float(1 in labels)
+    assert perfect["balanced_accuracy"] == perfect["f1_micro"] == 1
     assert perfect["matthews"] == float(len(np.unique(labels)) > 1)
+    assert perfect["quadratic_kappa"] == float(len(np.unique(labels)) > 1)
 
 
 @given(rows=ROWS, seed=st.integers(0, 9))

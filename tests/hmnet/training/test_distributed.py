@@ -22,7 +22,7 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.study.study import load_study
 from hmnet.training import distributed
-from hmnet.training.distributed import Group
+from hmnet.training.distributed import ProcessGroup
 
 SETTINGS = ("--set", "training.dropout=0.0", "--set", "training.batch_size=7")
 
@@ -117,12 +117,12 @@ def test_an_error_of_all_processes_is_one_sentence_and_ends_them(
 
 def test_shares_hold_every_example_once() -> None:
     index = np.arange(7) * 10
-    shares = [Group(rank, 3).share(index) for rank in range(3)]
+    shares = [ProcessGroup(rank, 3).share(index) for rank in range(3)]
     assert sorted(np.concatenate([own for own, _ in shares])) == index.tolist()
     assert [share for _, share in shares] == [3 / 7, 2 / 7, 2 / 7]
-    own, share = Group(2, 3).share(index[:2])  # fewer examples than processes
+    own, share = ProcessGroup(2, 3).share(index[:2])  # fewer examples than processes
     assert (own.tolist(), share) == ([0], 0.0)
-    assert Group().share(index)[1] == 1.0
+    assert ProcessGroup().share(index)[1] == 1.0
 
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -165,7 +165,7 @@ def test_processes_that_do_not_come_are_not_waited_for_without_end(
     set_environment(monkeypatch, {**whole, "MASTER_PORT": str(find_port())})
     monkeypatch.setattr(distributed, "START_LIMIT", timedelta(seconds=1))
     with pytest.raises(InputError, match=f"process {rank} of 2.*did not find each other"):
-        distributed.join_group(on_gpus=False)
+        distributed.join_process_group(on_gpus=False)
 
 
 @pytest.mark.parametrize("left", [{}, {"WORLD_SIZE": "1", "RANK": "0"}, {"LOCAL_RANK": "0"}])
@@ -173,7 +173,7 @@ def test_a_process_alone_is_a_group_of_one(
     monkeypatch: pytest.MonkeyPatch, left: dict[str, str]
 ) -> None:
     set_environment(monkeypatch, left)
-    assert distributed.join_group(on_gpus=False) == Group()
+    assert distributed.join_process_group(on_gpus=False) == ProcessGroup()
 
 
 @pytest.mark.parametrize("seed", [2**63, 2**64, 10**30])

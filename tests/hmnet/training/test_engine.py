@@ -25,7 +25,12 @@ from hmnet.training.checkpoint import _digest as checkpoint_digest
 from hmnet.training.divergence import DivergedError
 from hmnet.training.evaluation import cut_by_tokens, evaluate
 from hmnet.training.loop import OutOfMemoryError, Trainer, train
-from hmnet.training.optimiser import clip_gradients, compute_loss, learning_rate, make_optimizer
+from hmnet.training.optimiser import (
+    clip_gradients,
+    compute_learning_rate,
+    compute_loss,
+    make_optimizer,
+)
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, warmup_frac=0.2)
@@ -202,7 +207,7 @@ def test_an_infinite_loss_names_step_and_task(folder: Path) -> None:
 
 def test_the_learning_rate_rises_to_the_peak_then_falls_to_zero() -> None:
     settings = TrainingSettings(learning_rate=1.0, warmup_frac=0.2)
-    rates = [learning_rate(i, 10, settings) for i in range(10)]
+    rates = [compute_learning_rate(i, 10, settings) for i in range(10)]
     # Two warm-up steps: 1/3, 2/3; then (10 - i) / 8 for i = 2 .. 9.
     assert rates == pytest.approx([1 / 3, 2 / 3, *[(10 - i) / 8 for i in range(2, 10)]])
 

@@ -15,13 +15,13 @@ import hmnet.training.loop
 from hmnet.models.paths import HMNet
 from hmnet.packing.batch import Batch, _make_bucket, pack, sort_by_length
 from hmnet.packing.batch_shape import BatchShape, fit_shape
-from hmnet.packing.device_split import ResidentSplit
+from hmnet.packing.resident_split import ResidentSplit
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.batch_shapes import plan_shapes
 from hmnet.training.divergence import DivergedError
 from hmnet.training.loop import Trainer, train
-from hmnet.training.losses import STEPS_AT_ONCE, Record
+from hmnet.training.loss_record import STEPS_AT_ONCE, LossRecord
 from hmnet.training.steps import Step, plan_steps
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 1, seed=1)}
@@ -151,7 +151,7 @@ def test_numbers_are_the_same_whichever_way_a_batch_is_put_together(
 
     def reside(trainer: Trainer, *args: Any) -> None:
         plain(trainer, *args)
-        trainer.reside()
+        trainer.move_rows_to_device()
 
     monkeypatch.setattr(Trainer, "__init__", reside)
     monkeypatch.setattr(hmnet.training.loop, "pack", None)
@@ -173,7 +173,7 @@ def on_gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         reads.append(len(tensors))
         return stack(tensors)
 
-    monkeypatch.setattr("hmnet.training.losses._is_free", lambda sums: False)
+    monkeypatch.setattr("hmnet.training.loss_record._is_free", lambda sums: False)
     monkeypatch.setattr(torch, "stack", count)
     return reads
 
@@ -182,7 +182,7 @@ def test_losses_are_read_some_at_a_time_and_none_is_lost(monkeypatch: pytest.Mon
     reads = on_gpu(monkeypatch)
     count = 2 * STEPS_AT_ONCE + 5
     lines: list[Any] = []
-    record = Record(make_steps(count), lines.append)
+    record = LossRecord(make_steps(count), lines.append)
     for position in range(count):
         record.add(position, torch.tensor([float(position), 10.0], dtype=torch.float64))
     assert reads == [STEPS_AT_ONCE] * 2
@@ -194,10 +194,10 @@ def test_losses_are_read_some_at_a_time_and_none_is_lost(monkeypatch: pytest.Mon
 
 def test_a_state_holds_what_waits_and_is_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
     on_gpu(monkeypatch)
-    record = Record(make_steps(4))
+    record = LossRecord(make_steps(4))
     record.add(0, torch.tensor([1.0, 7.0], dtype=torch.float64))
     state = record.state()
-    resumed = Record(make_steps(4), None, state)
+    resumed = LossRecord(make_steps(4), None, state)
     resumed.add(1, torch.tensor([4.0, 8.0], dtype=torch.float64))
     assert (resumed.final_loss(), resumed.tokens) == ({"alpha": 2.5}, 15)
     assert state == {"tokens": 7, "loss_sum": {"alpha": 1.0}, "loss_count": {"alpha": 1}}
@@ -207,7 +207,7 @@ def test_the_step_that_diverged_is_named_however_late_it_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     on_gpu(monkeypatch)
-    record = Record(make_steps(9))
+    record = LossRecord(make_steps(9))
     for position in range(6):
         value = float("nan") if position >= 3 else 1.0
         record.add(position, torch.tensor([value, 7.0], dtype=torch.float64))

@@ -88,7 +88,7 @@ def test_a_teacher_that_is_the_student_itself_moves_nothing(
     lessons = {name: predict(model, name, d.train, "fp32", CPU) for name, d in DATA.items()}
     trainer = Trainer(model, DATA, settings, 0, CPU, course=Course(teachers=lessons))
     if is_resident:
-        trainer.reside()
+        trainer.move_rows_to_device()
     for position in (0, 5):
         trainer.teaching.begin_step(position, len(trainer.steps))
         step = trainer.steps[position]

@@ -21,10 +21,10 @@ from hmnet.study.hierarchy import Groups
 from hmnet.study.tasks import PAPER_TASKS
 from relevance.groups.clustering import cluster, to_table
 from relevance.groups.groupers import METHODS, make_grouper
-from relevance.groups.partition import best_partition, within_group_gain
-from relevance.matrices.manual import manual_groups, manual_matrix
+from relevance.groups.partition import find_best_partition, within_group_gain
+from relevance.matrices.manual import make_manual_groups, make_manual_matrix
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.matrices.reference import load_reference, published_groups
+from relevance.matrices.reference import load_published_groups, load_reference
 
 PUBLISHED = {
     "paper:table2": "table2_data_property",
@@ -48,7 +48,7 @@ def make_planted(families: list[int], noise: float = 0.0) -> RelevanceMatrix:
 
 @pytest.mark.parametrize("table", PUBLISHED)
 def test_k_means_gives_the_published_groups_for_every_seed(table: str) -> None:
-    matrix, expected = load_reference(table), published_groups(PUBLISHED[table]).partition
+    matrix, expected = load_reference(table), load_published_groups(PUBLISHED[table]).partition
     for seed in range(20):
         assert cluster(matrix, 3, seed=seed, n_init=30).partition == expected
 
@@ -129,9 +129,9 @@ def test_every_method_finds_planted_families(method: str) -> None:
 def test_the_loss_of_k_means_is_the_optimum_less_its_own_gain() -> None:
     matrix = load_reference("paper:table3")
     origin = cluster(matrix, 3).origin
-    gain = within_group_gain(matrix, published_groups("table3_model_based"))
+    gain = within_group_gain(matrix, load_published_groups("table3_model_based"))
     assert origin["within_group_gain"] == pytest.approx(gain)
-    assert origin["kmeans_loss"] == pytest.approx(best_partition(matrix, 3)[1] - gain)
+    assert origin["kmeans_loss"] == pytest.approx(find_best_partition(matrix, 3)[1] - gain)
     assert origin["kmeans_loss"] > 0
     exact = cluster(matrix, 3, "exact").origin
     assert exact["within_group_gain"] == pytest.approx(gain + origin["kmeans_loss"])
@@ -159,11 +159,11 @@ def test_lower_bounds_decide_for_exact_lower_bound() -> None:
 @pytest.mark.parametrize("method", ["kmeans", "spectral", "exact"])
 def test_the_manual_matrix_gives_the_manual_groups(method: str) -> None:
     tasks = PAPER_TASKS.values()
-    groups = cluster(manual_matrix(tasks), 4, method, n_init=20)
+    groups = cluster(make_manual_matrix(tasks), 4, method, n_init=20)
     if method == "exact":  # every pair within a category counts 1, so that all but k = 4 tie
         assert groups.origin["within_group_gain"] == 13.0
     else:
-        assert groups.partition == manual_groups(tasks).partition
+        assert groups.partition == make_manual_groups(tasks).partition
 
 
 def test_groups_say_where_they_come_from_and_survive_the_disk(tmp_path: Path) -> None:
@@ -232,4 +232,4 @@ def test_a_target_without_any_gain_is_named_with_a_way_to_leave_it_out() -> None
 
 def test_equal_rows_cannot_be_told_apart() -> None:
     with pytest.raises(InputError, match="tells apart"):
-        cluster(manual_matrix(PAPER_TASKS.values()), 5, n_init=5)
+        cluster(make_manual_matrix(PAPER_TASKS.values()), 5, n_init=5)

@@ -28,8 +28,8 @@ from relevance.commands.grouping_of_tasks import run_cluster
 from relevance.groups.clustering import cluster
 from relevance.groups.doubt import describe_doubt, group_matrix, parse_k
 from relevance.groups.groupers import METHODS
-from relevance.groups.partition import best_partition, within_group_gain
-from relevance.matrices.draws import draws_path, read_draws, write_draws
+from relevance.groups.partition import find_best_partition, within_group_gain
+from relevance.matrices.draws import locate_draws, read_draws, write_draws
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.uncertainty import to_matrix
 from reports.inputs.report_inputs import read_inputs
@@ -72,7 +72,7 @@ def test_many_exact_searches_give_what_single_ones_give() -> None:
         values = stack[index] * (1 - np.eye(7))
         matrix = RelevanceMatrix.from_array(values, list("abcdefg"), "pairwise")
         for k, labels in found.items():
-            best, most = best_partition(matrix, k)
+            best, most = find_best_partition(matrix, k)
             gain = measure_gain(values, labels[index])
             assert gain == pytest.approx(most)
             names = np.array([best.group_of(task) for task in matrix.tasks])
@@ -296,7 +296,7 @@ def test_draws_come_back_and_those_of_another_matrix_do_not(
     planted: GainBootstrap, nothing: GainBootstrap, tmp_path: Path
 ) -> None:
     matrix = to_matrix(planted)
-    path = draws_path(tmp_path / "mine.parquet")
+    path = locate_draws(tmp_path / "mine.parquet")
     assert path.name == "mine-draws.parquet"
     assert read_draws(path, matrix) is None
     write_draws(path, matrix, planted)
@@ -309,7 +309,7 @@ def test_draws_come_back_and_those_of_another_matrix_do_not(
 def test_a_file_finds_the_draws_beside_it(planted: GainBootstrap, tmp_path: Path) -> None:
     matrix = to_matrix(planted)
     matrix.write(tmp_path / "mine.parquet")
-    write_draws(draws_path(tmp_path / "mine.parquet"), matrix, planted)
+    write_draws(locate_draws(tmp_path / "mine.parquet"), matrix, planted)
     list(run_cluster(tmp_path / "out", None, str(tmp_path / "mine.parquet"), "3", "exact", 0))
     assert "resampling" in Groups.read(tmp_path / "out" / "groups.json").origin
 

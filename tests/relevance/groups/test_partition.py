@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from hmnet.errors import InputError
 from hmnet.study.hierarchy import Groups, name_groups
-from relevance.groups.partition import MAX_TASKS, best_partition, within_group_gain
+from relevance.groups.partition import MAX_TASKS, find_best_partition, within_group_gain
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.reference import load_reference
 
@@ -58,7 +58,7 @@ def test_the_search_finds_the_best_of_all_partitions_for_every_k(gains: np.ndarr
         value = add_up_gains(gains, partition)
         best[len(partition)] = max(best.get(len(partition), -np.inf), value)
     matrix = make_matrix(gains)
-    found = {k: best_partition(matrix, k) for k in range(1, len(gains) + 1)}
+    found = {k: find_best_partition(matrix, k) for k in range(1, len(gains) + 1)}
     assert {k: value for k, (_, value) in found.items()} == pytest.approx(best, abs=1e-12)
     for k, (groups, value) in found.items():
         assert len(groups.groups) == k
@@ -71,7 +71,7 @@ def test_seven_tasks_against_all_877_partitions() -> None:
     assert len(partitions) == 877  # the seventh Bell number
     for k in range(1, 8):
         best = max((p for p in partitions if len(p) == k), key=lambda p: add_up_gains(gains, p))
-        groups, value = best_partition(make_matrix(gains), k)
+        groups, value = find_best_partition(make_matrix(gains), k)
         assert groups.partition == Groups(
             name_groups([[f"t{i}" for i in group] for group in best])
         ).partition  # fmt: skip
@@ -85,9 +85,9 @@ def test_a_gain_by_hand() -> None:
     assert within_group_gain(matrix, groups) == 4.0 + 3.5 + 3.0
     # pairs: {t0, t2} 7, {t1, t3} 0; {t1, t2} 10, {t0, t3} 0; {t0, t1} 4, {t2, t3} 0
     # triples: above 10.5; {t0, t1, t3} 2, {t0, t2, t3} 3.5, {t1, t2, t3} 5
-    assert best_partition(matrix, 2)[0].partition == (("t0", "t1", "t2"), ("t3",))
+    assert find_best_partition(matrix, 2)[0].partition == (("t0", "t1", "t2"), ("t3",))
     # three groups: one pair and two single tasks
-    best, value = best_partition(matrix, 3)
+    best, value = find_best_partition(matrix, 3)
     assert value == 10.0
     assert best.partition == (("t0",), ("t1", "t2"), ("t3",))
 
@@ -96,28 +96,28 @@ def test_a_gain_by_hand() -> None:
 @given(st.permutations(range(13)))
 def test_the_order_of_tasks_does_not_matter(order: list[int]) -> None:
     matrix = load_reference("paper:table3")
-    assert_groups_ignore_order(lambda m: best_partition(m, 4)[0], matrix, order)
+    assert_groups_ignore_order(lambda m: find_best_partition(m, 4)[0], matrix, order)
     shuffled = matrix.select([matrix.tasks[index] for index in order])
-    assert best_partition(shuffled, 4)[1] == pytest.approx(best_partition(matrix, 4)[1])
+    assert find_best_partition(shuffled, 4)[1] == pytest.approx(find_best_partition(matrix, 4)[1])
 
 
 @pytest.mark.parametrize("size", [1, 2, MAX_TASKS])
 def test_the_ends_are_one_group_and_single_tasks(size: int) -> None:
     gains = np.random.default_rng(1).normal(size=(size, size))
     matrix = make_matrix(gains)
-    one, value = best_partition(matrix, 1)
+    one, value = find_best_partition(matrix, 1)
     assert one.partition == (tuple(sorted(matrix.tasks)),)
     off_diagonal = gains.sum() - np.trace(gains)
     assert value == pytest.approx(off_diagonal / max(size - 1, 1) if size > 1 else 0.0)
     if size < MAX_TASKS:
-        assert best_partition(matrix, size)[1] == 0.0
-        assert len(best_partition(matrix, size)[0].groups) == size
+        assert find_best_partition(matrix, size)[1] == 0.0
+        assert len(find_best_partition(matrix, size)[0].groups) == size
 
 
 def test_a_planted_partition_is_found() -> None:
     families = [i % 3 for i in range(12)]
     gains = [[1.0 if a == b else -1.0 for b in families] for a in families]
-    groups, value = best_partition(make_matrix(gains), 3)
+    groups, value = find_best_partition(make_matrix(gains), 3)
     assert value == 12.0
     for tasks in groups.groups.values():
         assert len({int(task[1:]) % 3 for task in tasks}) == 1
@@ -127,7 +127,7 @@ def test_lower_bounds_may_stand_for_gains() -> None:
     values = np.full((3, 3), 1.0)
     low = np.array([[0, 5, 0], [5, 0, 0], [0, 0, 0]])
     matrix = make_matrix(values, ci_low=low)
-    groups, value = best_partition(matrix, 2, "ci_low")
+    groups, value = find_best_partition(matrix, 2, "ci_low")
     assert groups.partition == (("t0", "t1"), ("t2",))
     assert value == 10.0
     assert within_group_gain(matrix, groups, "ci_low") == 10.0
@@ -135,9 +135,9 @@ def test_lower_bounds_may_stand_for_gains() -> None:
 
 def test_the_diagonal_plays_no_part() -> None:
     gains = np.random.default_rng(2).normal(size=(5, 5))
-    plain = best_partition(make_matrix(gains), 2)
+    plain = find_best_partition(make_matrix(gains), 2)
     np.fill_diagonal(gains, np.nan)
-    groups, value = best_partition(make_matrix(gains), 2)
+    groups, value = find_best_partition(make_matrix(gains), 2)
     assert groups.partition == plain[0].partition
     assert value == plain[1]
 
@@ -156,12 +156,12 @@ def test_wrong_input_is_named() -> None:
     matrix = make_matrix(np.zeros((3, 3)))
     for k in (0, 4, 1.5, True, "2"):
         with pytest.raises(InputError, match="whole number from 1 to 3"):
-            best_partition(matrix, k)  # type: ignore[arg-type]
+            find_best_partition(matrix, k)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at most 16 tasks"):
-        best_partition(make_matrix(np.zeros((17, 17))), 2)
+        find_best_partition(make_matrix(np.zeros((17, 17))), 2)
     gains = np.zeros((3, 3))
     gains[0, 2] = gains[2, 1] = np.nan
     with pytest.raises(InputError, match="t0 -> t2, t2 -> t1"):
-        best_partition(make_matrix(gains), 2)
+        find_best_partition(make_matrix(gains), 2)
     with pytest.raises(InputError, match="`t2`"):
         within_group_gain(matrix, Groups({"a": ("t0", "t1")}))

@@ -10,8 +10,8 @@ import pytest
 
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
-from relevance.matrices.find import find_matrix
 from relevance.matrices.own_table import read_own_table
+from relevance.measures.find import find_matrix
 
 SQUARE = "task,x,y,z\nx,0,1.5,-2\ny,0.25,0,3\nz,4,5,0\n"
 

@@ -7,8 +7,8 @@ import pytest
 
 from hmnet.errors import InputError
 from hmnet.study.tasks import PAPER_TASKS, Task
-from relevance.matrices.manual import manual_groups, manual_matrix
-from relevance.matrices.reference import REFERENCES, load_reference, published_groups
+from relevance.matrices.manual import make_manual_groups, make_manual_matrix
+from relevance.matrices.reference import REFERENCES, load_published_groups, load_reference
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -54,15 +54,15 @@ def test_vocabulary_shares_of_one_pair_give_the_ratio_of_vocabulary_sizes() -> N
     ],
 )
 def test_published_groups_are_partitions_of_the_tasks(name: str, sizes: list[int]) -> None:
-    groups = published_groups(name)
+    groups = load_published_groups(name)
     groups.check_tasks(PAPER_TASKS)
     assert [len(tasks) for tasks in groups.groups.values()] == sizes
     assert groups.origin["method"] == "published"
 
 
 def test_categories_of_the_tasks_are_the_papers_manual_design() -> None:
-    groups = manual_groups(PAPER_TASKS.values())
-    assert groups.partition == published_groups("manual_design").partition
+    groups = make_manual_groups(PAPER_TASKS.values())
+    assert groups.partition == load_published_groups("manual_design").partition
     assert groups.groups["sentiment classification"] == ("imdb", "sst2")
     assert groups.origin == {"method": "manual", "k": 4}
 
@@ -71,15 +71,15 @@ def test_the_manual_matrix_is_one_within_a_category() -> None:
     labels = ("no", "yes")
     one, two = (Task(name=n, text=("t",), labels=labels, category="x") for n in ("one", "two"))
     three = Task(name="three", text=("t",), labels=labels, category="y")
-    matrix = manual_matrix([one, three, two])
+    matrix = make_manual_matrix([one, three, two])
     assert matrix.measure == "manual"
     assert matrix.tasks == ("one", "three", "two")
     assert matrix.to_frame().to_numpy().tolist() == [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
-    assert manual_groups([one, three, two]).groups == {"x": ("one", "two"), "y": ("three",)}
+    assert make_manual_groups([one, three, two]).groups == {"x": ("one", "two"), "y": ("three",)}
 
 
 def test_unknown_names_get_the_closest_known_ones() -> None:
     with pytest.raises(InputError, match="Did you mean `paper:table"):
         load_reference("paper:tabel2")
     with pytest.raises(InputError, match="Did you mean `manual_design`"):
-        published_groups("manual")
+        load_published_groups("manual")

@@ -18,7 +18,7 @@ from analysis.gains.scales import Scale
 from analysis.gains.seed_value import plan_refinement
 from hmnet.errors import RunsFailedError
 from hmnet.folder.outputs import Output, open_output
-from hmnet.jobs.schedule import Summary
+from hmnet.jobs.schedule import SweepSummary
 from hmnet.jobs.workers import Workers
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import read_json
@@ -57,7 +57,7 @@ def swept(study_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[O
 
 def run(output: Output, study_file: Path, *, drop_collapsed: bool = False) -> list[str]:
     """Run the sweep; return what was said."""
-    changes = {"seeds": [0, 1]}
+    changes = {"seeds": [0, 1], "training.epochs": 2}
     study = resolve_study(output.folder, study_file, changes)
     options = MeasureOptions(drop_collapsed, draws=80)
     workers = Workers.choose(workers=1)
@@ -267,10 +267,10 @@ def test_a_sweep_of_fewer_runs_keeps_the_matrix_of_more_and_fails(
     output = copy_folder(swept[0], tmp_path / "out")
     tables = {path: path.read_bytes() for path in output.folder.glob("pairwise*")}
 
-    def discard(*words: object) -> Summary:
+    def discard(*words: object) -> SweepSummary:
         run_id = next(iter(read_plan(output).pairs.values())).spec.run_id
         output.runs.discard(run_id)
-        return Summary()
+        return SweepSummary()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("relevance.pairwise.sweep.train_sweep", discard)
@@ -290,7 +290,7 @@ def test_a_first_matrix_of_fewer_runs_is_written_and_fails(
     output.scores.write_bytes(b"PAR1") if is_damaged else output.pairwise.unlink()
     output.runs.discard(next(iter(read_plan(output).pairs.values())).spec.run_id)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("relevance.pairwise.sweep.train_sweep", lambda *words: Summary())
+        patch.setattr("relevance.pairwise.sweep.train_sweep", lambda *words: SweepSummary())
         with pytest.raises(RunsFailedError, match="planned runs are gone") as error:
             run(output, study_file)
     assert len(error.value.problems) == 1

@@ -14,12 +14,12 @@ from tiny_study import write_study
 
 from analysis.gains import seed_value
 from analysis.gains.bootstrap import bootstrap_gains
-from analysis.gains.power import detectable_gain, expect_seed_sd
+from analysis.gains.power import expect_seed_sd, find_detectable_gain
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.workers import Workers
 from hmnet.study.study import Study, resolve_study
-from relevance.commands.pairwise_sweep import SweepOptions, plan_pairwise_study, run_pairwise
+from relevance.commands.pairwise_sweep import PairwiseOptions, plan_pairwise_study, run_pairwise
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.extra_seeds import (
     ExtraSeeds,
@@ -56,7 +56,7 @@ def refined(
     study = resolve_study(output.folder, study_file, changes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed_value, "LEAST_VALUE", 0.0)  # any run is worth its while
-        options = SweepOptions(refine=3, measure=MEASURE)
+        options = PairwiseOptions(refine=3, measure=MEASURE)
         said = list(run_pairwise(output, study, WORKERS, options))
     return output, study, said
 
@@ -127,7 +127,7 @@ def test_one_seed_is_told_to_be_too_few() -> None:
 def test_a_budget_of_nothing_is_refused(refined: tuple[Output, Study, list[str]]) -> None:
     output, study, _ = refined
     with pytest.raises(InputError, match="budget"):
-        list(run_pairwise(output, study, WORKERS, SweepOptions(refine=0)))
+        list(run_pairwise(output, study, WORKERS, PairwiseOptions(refine=0)))
 
 
 def test_nothing_to_add_is_said() -> None:
@@ -144,7 +144,7 @@ def test_a_plan_says_runs_power_and_split_before_anything_ran(
     assert any("M training tokens" in line for line in said)
     assert any("expected from published" in line for line in said)
     row = next(line for line in said[-2].splitlines() if line.split()[0] == "tone").split()
-    detectable = 100 * detectable_gain(expect_seed_sd(24, 48), 2, 3)
+    detectable = 100 * find_detectable_gain(expect_seed_sd(24, 48), 2, 3)
     assert float(row[3]) == pytest.approx(detectable, abs=0.01)
     assert not list(output.runs.folder.glob("*")) if output.runs.folder.exists() else True
     # 3 single and 3 pair runs a seed: 30 runs pay 5 seeds of both

@@ -38,7 +38,7 @@ from hmnet.study.study import Study, load_study
 from hmnet.study.tasks import Task
 from relevance.cli import app as relevance_app
 from relevance.systems.budget import count_task_steps, describe_budget
-from relevance.systems.collapsed import describe_collapsed_results, find_collapsed_results
+from relevance.systems.collapsed_results import describe_collapsed_results, find_collapsed_results
 from relevance.systems.compare import add_intervals
 from relevance.systems.split_scores import tabulate_split_scores
 from relevance.systems.systems import list_systems

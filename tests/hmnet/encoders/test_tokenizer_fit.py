@@ -11,8 +11,8 @@ from own_rows import make_texts, prepare_own
 from tiny_study import write_encoder
 from transformers import AutoTokenizer
 
-from hmnet.encoders.fit import find_doubts
 from hmnet.encoders.locate import load_tokenizer, read_max_positions
+from hmnet.encoders.tokenizer_fit import find_doubts
 from hmnet.errors import InputError
 
 TEXTS = make_texts(12)

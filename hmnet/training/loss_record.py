@@ -38,7 +38,7 @@ class LossSums(TypedDict):
     loss_count: Mapping[str, int]
 
 
-class Record:
+class LossRecord:
     """Sums over a training's steps.
 
     Args:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hmnet.data.task_data import TaskData
 from hmnet.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.bpe", "*.codes")
 _MOST_UNKNOWN = 0.5
@@ -33,7 +36,7 @@ def check_tokenizer_files(name: str, folder: Path) -> None:
     )
 
 
-def check_vocabulary(tokenizer: Any, name: str) -> None:
+def check_vocabulary(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
     """Refuse a tokenizer that knows nothing but special tokens.
 
     Raises:
@@ -49,7 +52,7 @@ def check_vocabulary(tokenizer: Any, name: str) -> None:
     )
 
 
-def check_sizes(tokenizer: Any, vocab_size: int | None, name: str) -> None:
+def check_sizes(tokenizer: PreTrainedTokenizerBase, vocab_size: int | None, name: str) -> None:
     """Refuse a tokenizer with more entries of its own than the encoder has embeddings.
 
     Raises:
@@ -67,7 +70,10 @@ def check_sizes(tokenizer: Any, vocab_size: int | None, name: str) -> None:
 
 
 def find_misfits(
-    data: Mapping[str, TaskData], tokenizer: Any, vocab_size: int | None, name: str
+    data: Mapping[str, TaskData],
+    tokenizer: PreTrainedTokenizerBase,
+    vocab_size: int | None,
+    name: str,
 ) -> Iterator[str]:
     """Yield a sentence for each task whose training texts the encoder cannot read.
 
@@ -92,9 +98,9 @@ def find_misfits(
 
 
 def find_doubts(
-    data: Mapping[str, TaskData], tokenizer: Any, vocab_size: int | None
+    data: Mapping[str, TaskData], tokenizer: PreTrainedTokenizerBase, vocab_size: int | None
 ) -> Iterator[str]:
-    """Yield a sentence for what may be meant, but rarely is."""
+    """Yield a sentence for what is allowed, but rarely meant."""
     if vocab_size is not None and len(tokenizer) < _FULL * vocab_size:
         yield (
             f"the tokenizer has {len(tokenizer):,} entries and the encoder {vocab_size:,} "
@@ -109,7 +115,7 @@ def find_doubts(
             )
 
 
-def measure_unknown(data: TaskData, tokenizer: Any) -> float:
+def measure_unknown(data: TaskData, tokenizer: PreTrainedTokenizerBase) -> float:
     """Return which share of a training split's pieces, special tokens aside, is unknown."""
     unknown = tokenizer.unk_token_id
     if unknown is None:

@@ -1,0 +1,70 @@
+"""`relevance measure` and `relevance measures`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from hmnet.errors import raise_problems, suggest
+from hmnet.folder.outputs import Output
+from hmnet.study.study import Study
+from relevance.measures.measure import Measure
+from relevance.measures.measure_inputs import MeasureInputs
+from relevance.measures.registry import MEASURES
+
+
+def run_measures(output: Output, study: Study, names: Sequence[str]) -> Iterator[str]:
+    """Take each measure of a study and write its matrix.
+
+    Raises:
+        InputError: for every name that is no measure or needs another command, before the first
+            is taken; or if a measure is not defined for a task.
+    """
+    chosen = choose_measures(names)
+    inputs = MeasureInputs(study, output)
+    for measure in chosen:
+        begun = time.monotonic()
+        matrix = measure.take(inputs)
+        matrix.write(output.matrix(measure.name))
+        yield f"{measure.name}: {measure.title}, in percent"
+        yield matrix.to_frame().mul(100).round(2).to_string()
+        yield f"wrote {output.matrix(measure.name)} ({time.monotonic() - begun:.1f} s)"
+
+
+def choose_measures(names: Sequence[str]) -> list[Measure]:
+    """Return the measures that are named, each once.
+
+    Raises:
+        InputError: for every name that is no measure, or one that another command makes.
+    """
+    names = list(dict.fromkeys(names))
+    raise_problems(
+        f"Parameter `names` should be measures: {', '.join(MEASURES)}. Found `{name}`."
+        f"{suggest(name, MEASURES)}"
+        for name in names
+        if name not in MEASURES
+    )
+    chosen = [MEASURES[name] for name in names]
+    raise_problems(problem for each in chosen for problem in each.list_refusals())
+    return chosen
+
+
+def describe_measures() -> Iterator[str]:
+    """Yield each measure: what it is, where it comes from, what it costs, how it is read."""
+    for measure in MEASURES.values():
+        yield f"{measure.name}: {measure.title}"
+        yield f"    {measure.direction}; compare {measure.comparability}; {_list_kinds(measure)}"
+        yield f"    needs {_NEEDS[measure.needs]}; cost: {measure.cost}"
+        yield f"    {measure.made_by}; source: {measure.source}"
+
+
+_NEEDS = {
+    "study": "the study file",
+    "data": "the tasks' rows",
+    "single runs": "each task's own runs",
+    "pair runs": "runs of every task and every pair",
+}
+
+
+def _list_kinds(measure: Measure) -> str:
+    return " and ".join(measure.kinds)

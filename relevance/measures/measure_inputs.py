@@ -1,0 +1,41 @@
+"""What measures are taken from: a study, its rows and tokens, each read once when asked for."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hmnet.folder.outputs import Output
+from hmnet.study.study import Study
+
+if TYPE_CHECKING:
+    from hmnet.jobs.prepared import PreparedStudy
+    from relevance.vocabulary.token_counts import TokenCounts
+
+
+@dataclass(frozen=True)
+class MeasureInputs:
+    """A study and its output folder; several measures of one command share what was read.
+
+    Attributes:
+        study: the tasks, the encoder and the settings.
+        output: where tokenised rows and runs lie.
+    """
+
+    study: Study
+    output: Output
+
+    @functools.cached_property
+    def prepared(self) -> PreparedStudy:
+        """The tokenised rows that runs train on, and the encoder identified."""
+        from hmnet.jobs.prepared import prepare_study
+
+        return prepare_study(self.study, self.output.data)
+
+    @functools.cached_property
+    def tokens(self) -> TokenCounts:
+        """How often each task's training texts hold each token of the study's encoder."""
+        from relevance.vocabulary.study_vocabulary import count_study_tokens
+
+        return count_study_tokens(self.study)
