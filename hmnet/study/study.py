@@ -279,7 +279,7 @@ def _parse_value(text: str) -> Setting:
 
 def _to_toml(study: Study) -> Table:
     folder = study.data_folder
-    content = {
+    content: Table = {
         "schema": STUDY_SCHEMA,
         "tasks": list(study.tasks),
         "model": study.model,
