@@ -1,5 +1,6 @@
 """Running many jobs: cached in the run store, scheduled by joblib on worker processes.
 
+- Runs that others learn from are done before all others.
 - A job whose run is done is never started. Stopped and started again, a sweep redoes only what
   was not finished.
 - Workers live through the sweep: torch is imported and the encoder is read once each.
@@ -18,7 +19,7 @@ import dataclasses
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,13 +47,6 @@ class SweepSummary:
     cached: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-
-    def join(self, later: SweepSummary) -> SweepSummary:
-        """Return this sweep with one that came after it; a run of both ended in the first."""
-        done = [*self.done, *(each for each in later.done if each not in self.done)]
-        cached = [*self.cached, *(each for each in later.cached if each not in self.cached)]
-        failed = {**self.failed, **later.failed}
-        return SweepSummary([each for each in cached if each not in done], done, failed)
 
 
 class Watcher:
@@ -84,14 +78,11 @@ def run_jobs(
         execute: the function that does a job in a worker; None for
             `hmnet.training.execution.execute`.
     """
-    if before := list_before(jobs):
-        first = run_jobs(before, store, workers, cost=cost, watcher=watcher, execute=execute)
-        jobs = [dataclasses.replace(job, before=()) for job in jobs]
-        rest = run_jobs(jobs, store, workers, cost=cost, watcher=watcher, execute=execute)
-        return first.join(rest)
     watcher = watcher or Watcher()
-    workers = workers.fill(jobs)
-    by_id = {job.spec.run_id: job for job in jobs}
+    before = {job.spec.run_id: job for job in list_before(jobs)}
+    jobs = [dataclasses.replace(job, before=()) for job in jobs]
+    by_id = {**{job.spec.run_id: job for job in jobs}, **before}  # these keep their models
+    workers = workers.fill(list(by_id.values()))
     is_done = {i: store.is_done(j.spec, with_model=j.keep_model) for i, j in by_id.items()}
     pending = {run_id: job for run_id, job in by_id.items() if not is_done[run_id]}
     summary = SweepSummary(cached=[run_id for run_id in by_id if is_done[run_id]])
@@ -100,7 +91,7 @@ def run_jobs(
     watcher.start(len(by_id), len(summary.cached), sum(costs.values()))
     try:
         with _silent_replacement():
-            for outcome in _run_pending(ordered, store, workers, execute):
+            for outcome in _run_in_turn(ordered, before, store, workers, execute):
                 watcher.finish(outcome, costs[outcome.run_id])
                 if outcome.status == "done":
                     summary.done.append(outcome.run_id)
@@ -142,6 +133,19 @@ def raise_failures(summary: SweepSummary, *more: str) -> None:
         )
     if listed or more:
         raise RunsFailedError(*listed, *more)
+
+
+def _run_in_turn(
+    pending: dict[str, Job],
+    before: Collection[str],
+    store: RunStore,
+    workers: Workers,
+    execute: Execute | None,
+) -> Iterator[Outcome]:
+    """Yield outcomes as jobs end; those of the runs `before` come before all others."""
+    for is_first in (True, False):
+        wave = {run_id: job for run_id, job in pending.items() if (run_id in before) == is_first}
+        yield from _run_pending(wave, store, workers, execute)
 
 
 def _run_pending(

@@ -17,7 +17,7 @@ from hmnet.cli import app
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import prepare_study
-from hmnet.jobs.schedule import run_jobs
+from hmnet.jobs.schedule import Watcher, run_jobs
 from hmnet.jobs.workers import Workers
 from hmnet.models.paths import HMNet
 from hmnet.study.hierarchy import HierarchySpec
@@ -200,14 +200,26 @@ def test_a_lesson_is_computed_once_and_anew_where_it_was_damaged(
         load_lesson(home, prepared.data["grade"], CPU)
 
 
+class CountingWatcher(Watcher):
+    """Notes how many runs each sweep has."""
+
+    def __init__(self) -> None:
+        self.totals: list[int] = []
+
+    def start(self, total: int, cached: int, total_cost: float) -> None:
+        self.totals.append(total)
+
+
 def test_a_sweep_does_the_teachers_first(folder: Path, tmp_path: Path) -> None:
     output = Output(folder / "out")
     prepared = prepare_study(load_study(output.study_file), output.data)
     jobs = [prepared.shared(["tone", "grade"], 0), prepared.single("tone", 0)]
-    store = Output(tmp_path).runs
+    store, watcher = Output(tmp_path).runs, CountingWatcher()
     with runs_in_this_process():
-        summary = run_jobs(jobs, store, Workers.choose(workers=1))
-        again = run_jobs(jobs, store, Workers.choose(workers=1))
+        summary = run_jobs(jobs, store, Workers.choose(workers=1), watcher=watcher)
+        again = run_jobs(jobs, store, Workers.choose(workers=1), watcher=watcher)
     assert not summary.failed
     assert len(summary.done) == len(again.cached) == 4  # two teachers, and the jobs
+    assert watcher.totals == [4, 4]  # told as one sweep each
+    assert set(summary.done[:2]) == {job.spec.run_id for job in jobs[0].before}
     assert not again.done
