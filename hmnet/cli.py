@@ -61,6 +61,18 @@ class ModelOptions:
     hierarchy: HierarchyOption = None
     duplicate: Annotated[Duplicate, typer.Option(help=DUPLICATE_HELP)] = "layer"
     seed: Annotated[int | None, typer.Option(help="Seed. [default: the study's first]")] = None
+    stages: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,Z:SHARE...",
+            help="Layers shared in each part of the run, coarse to fine, and its share of the "
+            'steps: "6,0,0:0.5 2,4,0:0.3 2,2,2:0.2"; a third part, :0 to :1, slows what is '
+            "shared further down.",
+        ),
+    ] = None
+    start_from: Annotated[
+        str | None, typer.Option(help="A run whose weights are begun with, not the encoder's.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -113,15 +125,17 @@ def train(
     """Train HMNet on the study's tasks with groups of tasks."""
     output, plan = study.open(rows)
     chosen = parse_integers(gpus, "gpus")
-    from hmnet.commands.stored_run import describe_run
+    from hmnet.commands.stored_run import describe_run, read_stopping_of
     from hmnet.commands.train import Design, train_hierarchy
 
-    design = Design(model.groups, model.hierarchy, model.duplicate, model.seed)
+    design = Design(
+        model.groups, model.hierarchy, model.duplicate, model.seed, model.stages, model.start_from
+    )
     run_id, result = train_hierarchy(
         output, plan, design, gpus=chosen, threads=threads, loggers=split_names(log) or ()
     )
     if int(os.environ.get("RANK", "0")) == 0:  # of the processes that torchrun starts
-        typer.echo(describe_run(run_id, result))
+        typer.echo(describe_run(run_id, result, read_stopping_of(output, run_id)))
 
 
 @app.command()
@@ -175,11 +189,12 @@ def sweep(
 @app.command("eval")
 def evaluate(run: RunArgument, out: OutOption = None) -> None:
     """Print a run's scores per task, dev split and metric."""
-    from hmnet.commands.stored_run import describe_run, read_run
+    from hmnet.commands.stored_run import describe_run, read_run, read_stopping_of
     from hmnet.folder.outputs import open_output
 
-    run_id, result = read_run(open_output(out, create=False), run)
-    typer.echo(describe_run(run_id, result))
+    output = open_output(out, create=False)
+    run_id, result = read_run(output, run)
+    typer.echo(describe_run(run_id, result, read_stopping_of(output, run)))
 
 
 @app.command()

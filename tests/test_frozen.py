@@ -41,6 +41,7 @@ NOT_SAMPLED = {
     "data-notes/1",  # newer than the sample, as the next
     "study-origin/1",
     "manifest/1",
+    "stopping/1",
 }
 DOCUMENTS: dict[str, Any] = {
     SPEC_SCHEMA: RunSpec,

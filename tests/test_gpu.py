@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from analysis.attention_similarity import compare_attention
 from hmnet.jobs.workers import Workers
 from hmnet.models.paths import HMNet
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.study.settings import TrainingSettings
+from hmnet.study.settings import Distillation, TrainingSettings
 from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.course import Course, ModelStage
 from hmnet.training.divergence import DivergedError
 from hmnet.training.evaluation import evaluate, predict, predict_tasks
 from hmnet.training.loop import Trainer, train
@@ -112,6 +114,25 @@ def test_recorded_steps_give_what_the_same_steps_give_unrecorded(
     plain = train_here(make_model(tmp_path, kind, dropout=0.1), GPU, settings)
     assert recorded == pytest.approx(plain, rel=CLOSE[precision], abs=CLOSE[precision])
     assert len({round(loss, 6) for loss in recorded}) > len(recorded) / 2
+
+
+def test_parted_averaged_and_taught_steps_are_those_of_a_cpu(tmp_path: Path) -> None:
+    more = {"averaging": 0.5, "averaging_steps": 3, "distillation": Distillation(start=0.2)}
+    settings = in_precision("fp32", epochs=10, **more)
+    rng = np.random.default_rng(0)
+    lessons = {
+        name: rng.normal(size=(22, each.task.num_outputs)).astype(np.float32)
+        for name, each in DATA.items()
+    }
+    builds = [partial(make_model, tmp_path, "bert", text) for text in ("3,0,0", "1,1,1")]
+    stages = [ModelStage(0.5, build, rate) for build, rate in zip(builds, (1.0, 0.5), strict=True)]
+    losses, outputs = [], []
+    for device in (GPU, CPU):
+        model = builds[0]()
+        losses.append(train_here(model, device, settings, course=Course(stages, lessons)))
+        outputs.append(np.stack(evaluate(model, DATA["alpha"], device=device)["logits"]))
+    assert losses[0] == pytest.approx(losses[1], rel=CLOSE["fp32"], abs=CLOSE["fp32"])
+    np.testing.assert_allclose(*outputs, rtol=5e-3, atol=5e-3)
 
 
 def test_masks_of_dropout_differ_from_step_to_step_and_follow_the_seed(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.progress_line import describe_micro_batches
 from hmnet.runs.result import RunResult, read_result
 from hmnet.runs.spec import RunSpec
+from hmnet.runs.stopping import Stopping, read_stopping
 from hmnet.study.tasks import Task
 from hmnet.training.execution import describe_parameters
 
@@ -23,8 +24,17 @@ def read_run(output: Output, run: str) -> tuple[str, RunResult]:
     return spec.run_id, read_result(folder / "result.json")
 
 
-def describe_run(run_id: str, result: RunResult) -> str:
-    """Return the scores per task, dev split and metric, and exact parameter counts, as text."""
+def read_stopping_of(output: Output, run: str) -> Stopping | None:
+    """Return at which epoch a run's tasks stopped; None where all went on to the end."""
+    return read_stopping(output.runs.find(run)[0])
+
+
+def describe_run(run_id: str, result: RunResult, stopping: Stopping | None = None) -> str:
+    """Return the scores per task, dev split and metric, and exact parameter counts, as text.
+
+    Args:
+        stopping: at which epoch each task stopped; None where all went on to the end.
+    """
     rows = [
         {"task": task, "split": split, "metric": metric, "score": value}
         for task, splits in result.scores.items()
@@ -41,9 +51,20 @@ def describe_run(run_id: str, result: RunResult) -> str:
             f"mean of the primary metric: {mean:.4f}",
             f"{describe_parameters(result.parameters)} (exactly {counts})",
             *halved,
+            *_describe_stopping(stopping),
             f"run {run_id}",
         ]
     )
+
+
+def _describe_stopping(stopping: Stopping | None) -> list[str]:
+    """Return a line that says which epoch's path each task has; none where all have the last."""
+    if stopping is None:
+        return []
+    shown = ", ".join(
+        f"{task} {epoch} of {len(stopping.scores[task])}" for task, epoch in stopping.epochs.items()
+    )
+    return [f"epoch whose weights each task has, by held-out training rows: {shown}"]
 
 
 def find_task(spec: RunSpec, name: str) -> Task:

@@ -10,12 +10,14 @@ from typing import Literal
 from hmnet.errors import InputError
 from hmnet.folder.freshness import tell_stale
 from hmnet.folder.outputs import Output
+from hmnet.jobs.parents import begin_with
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.result import RunResult
 from hmnet.seeding import check_seed
 from hmnet.study.hierarchy import Groups, HierarchySpec
+from hmnet.study.stages import Stage, parse_stages
 from hmnet.study.study import Study
 from hmnet.training.distributed import ProcessGroup, join_process_group, leave_process_group
 from hmnet.training.execution import execute
@@ -30,12 +32,37 @@ class Design:
         hierarchy: {x, y, z} as text; None for the default of the encoder's depth.
         duplicate: what groups and tasks own copies of (`hmnet.models.paths.HMNet`).
         seed: None for the study's first.
+        stages: what tasks share in each part of the run, as text (`hmnet.study.stages`); None for
+            the study's, unless there is a hierarchy.
+        start_from: a finished run whose weights are begun with; None for the study's, if any.
     """
 
     groups_file: Path | None = None
     hierarchy: str | None = None
     duplicate: Literal["layer", "ffn"] = "layer"
     seed: int | None = None
+    stages: str | None = None
+    start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.stages is not None and self.hierarchy is not None:
+            raise InputError(
+                "Parameter `hierarchy` should be left out where there are `stages`: it is that of "
+                f"the last one. Found `{self.hierarchy}`."
+            )
+
+    def choose_stages(self, study: Study) -> tuple[Stage, ...]:
+        """Return the stages; none for one hierarchy from the first step on."""
+        if self.stages is not None:
+            return parse_stages(self.stages)
+        return study.sharing.stages if self.hierarchy is None else ()
+
+    def choose_hierarchy(self, stages: Sequence[Stage], depth: int) -> HierarchySpec:
+        """Return the hierarchy of the last stage, the given one, or the default."""
+        if stages:
+            return stages[-1].hierarchy
+        parts = self.hierarchy
+        return HierarchySpec.parse(parts) if parts else HierarchySpec.default(depth)
 
 
 def train_hierarchy(
@@ -66,6 +93,8 @@ def train_hierarchy(
     group = join_process_group(on_gpus=bool(gpus))
     job = _plan_job(output, study, design)
     machine = _choose_machine(gpus, threads, loggers, group)
+    for first in job.before:
+        execute(first, output.runs, machine, group=group)
     result = execute(job, output.runs, machine, group=group)
     leave_process_group()
     return job.spec.run_id, result
@@ -77,16 +106,19 @@ def _plan_job(output: Output, study: Study, design: Design) -> Job:
     groups = Groups.read(file)
     tell_stale(output, file)
     groups.check_tasks(study.tasks, str(file))
+    stages = design.choose_stages(study)
     prepared = prepare_study(study, output.data)
-    parts = design.hierarchy
-    return prepared.make_job(
+    job = prepared.make_job(
         study.tasks,
-        HierarchySpec.parse(parts) if parts else HierarchySpec.default(prepared.depth),
+        design.choose_hierarchy(stages, prepared.depth),
         groups.groups.values(),
         study.seeds[0] if design.seed is None else design.seed,
         duplicate=design.duplicate,
+        stages=stages,
         keep_model=True,
     )
+    parent = design.start_from or study.sharing.start_from
+    return begin_with(job, output.runs, parent) if parent else job
 
 
 def _choose_machine(

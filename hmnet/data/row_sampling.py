@@ -23,12 +23,12 @@ def sample_rows(rows: RawSplit, task: Task, split: str, settings: DataSettings) 
         return rows
     rng = np.random.default_rng(int(digest(str(settings.sample_seed), task.name, split), 16))
     if split != "train" and task.question:
-        return rows.select(_choose_questions(rows.questions, most, rng))
+        return rows.select(choose_questions(rows.questions, most, rng))
     chosen = rng.choice(len(rows), size=most, replace=False)
     return rows.select(np.sort(chosen).astype(np.int64))
 
 
-def _choose_questions(
+def choose_questions(
     questions: npt.NDArray[np.int64], most: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
     """Return the rows of random questions: as many as stay within `most` rows, at least one."""

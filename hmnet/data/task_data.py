@@ -28,6 +28,7 @@ import numpy.typing as npt
 from filelock import FileLock
 from pydantic.dataclasses import dataclass as validated
 
+from hmnet.data.held_out import hold_out
 from hmnet.data.raw import RawSplit, load_split, source_key
 from hmnet.data.row_sampling import sample_rows
 from hmnet.data.summary import SplitSummary, summarise
@@ -50,6 +51,8 @@ READING = 3
 """Bumped when the same files are read as other rows or labels, so that no folder of before is
 found; a run's identity is of the arrays alone."""
 TEXTS = "texts"
+HELD_OUT = "train-held-out"
+"""Split of training rows that are held out, where a study asks for them."""
 ARRAYS = ("tokens", "offsets", "first", "labels", "rows", "questions")
 
 
@@ -59,7 +62,7 @@ class TaskData:
 
     Attributes:
         task: the definition.
-        splits: `train` and the dev splits, by our names.
+        splits: `train` and the dev splits, by our names, and `HELD_OUT` where there is one.
         fingerprint: hash of all arrays and of the tokenizer; part of every run's identity.
         folder: where the arrays lie; what a worker process is given in place of them.
         notes: a sentence for each oddity that was met while the rows were read.
@@ -149,7 +152,7 @@ def prepare(
         if (found := _load_if_whole(path, task)) is not None:  # built while we waited
             return found
         raw = _map_splits(task, lambda split: _load_learnable(task, split, data_dir))
-        sampled = {split: sample_rows(rows, task, split, settings) for split, rows in raw.items()}
+        sampled = _sample(raw, task, settings)
         splits = {s: tokenise(rows, tokenizer, settings.max_length) for s, rows in sampled.items()}
         hashes = {split: hash_texts(rows) for split, rows in sampled.items()}
         fingerprint = _fingerprint(splits, tokenizer_id, settings.max_length)
@@ -206,12 +209,13 @@ def load(path: Path, task: Task) -> TaskData:
         InputError: if it is not complete, is damaged, or holds another task.
     """
     record = read_record(path)
-    if (record.task, set(record.splits)) != (task.name, set(task.splits)):
+    names = [*task.splits, *([HELD_OUT] if HELD_OUT in record.splits else [])]
+    if (record.task, set(record.splits)) != (task.name, set(names)):
         raise InputError(
             f"{path}: the folder should hold the splits {list(task.splits)} of task "
             f"`{task.name}`. Found {list(record.splits)} of `{record.task}`."
         )
-    splits = {split: _load_split_data(path, split, record.splits[split]) for split in task.splits}
+    splits = {split: _load_split_data(path, split, record.splits[split]) for split in names}
     return TaskData(task, splits, record.fingerprint, path, record.notes)
 
 
@@ -277,7 +281,8 @@ def _content_key(
 ) -> str:
     """Identify what a folder holds: all that decides its arrays, by where they come from."""
     definition = [task.name, task.text, task.label, task.kind, task.labels, task.question]
-    parts = [DATA_SCHEMA, READING, definition, sources, tokenizer_id, to_plain(settings)]
+    limits = {k: v for k, v in to_plain(settings).items() if k != "holdout" or v is not None}
+    parts = [DATA_SCHEMA, READING, definition, sources, tokenizer_id, limits]
     return digest(canonical_json(parts))
 
 
@@ -373,6 +378,14 @@ def _to_npy(array: npt.NDArray[np.generic]) -> bytes:
 
 
 # Rows
+
+
+def _sample(raw: Mapping[str, RawSplit], task: Task, settings: DataSettings) -> dict[str, RawSplit]:
+    """Return the rows of each split that a study keeps, with held-out ones where it has some."""
+    kept = {split: sample_rows(rows, task, split, settings) for split, rows in raw.items()}
+    if settings.holdout is not None:
+        kept["train"], kept[HELD_OUT] = hold_out(raw["train"], kept["train"], task, settings)
+    return kept
 
 
 def _load_learnable(task: Task, split: str, data_dir: Path | None) -> RawSplit:

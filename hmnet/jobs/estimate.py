@@ -9,6 +9,7 @@ from joblib import Parallel, delayed
 from hmnet.jobs.cost import choose_timed, count_tokens, estimate_seconds, measure_speed
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.jobs.progress_line import format_seconds
+from hmnet.jobs.schedule import list_before
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.store import RunStore
@@ -22,7 +23,7 @@ def print_jobs(
     say: Callable[[str], None] = print,
 ) -> None:
     """Print how many runs are done, and what the others will take, from a short timing."""
-    by_id = {job.spec.run_id: job for job in jobs}
+    by_id = {job.spec.run_id: job for job in (*jobs, *list_before(jobs))}
     missing = [
         job for job in by_id.values() if not store.is_done(job.spec, with_model=job.keep_model)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -56,7 +57,8 @@ def estimate_job_bytes(job: Job) -> float:
     """Return the memory of a run at its largest batch."""
     spec = job.spec
     config = load_config(find_folder(spec.model.name, spec.model.revision))
-    counts = count_with_config(config, spec)
+    training = dataclasses.replace(spec.training, stopping="end")  # best paths lie on the host
+    counts = count_with_config(config, dataclasses.replace(spec, training=training))
     precision = spec.training.precision
     activations = max(
         estimate_activation_bytes(config, shape, precision) for shape in _list_shapes(job)

@@ -26,7 +26,8 @@ from hmnet.runs.job import Job
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.study.settings import ModelRef
+from hmnet.study.settings import ModelRef, TrainingSettings
+from hmnet.study.stages import Stage, simplify
 from hmnet.study.study import Study
 
 if TYPE_CHECKING:
@@ -44,7 +45,13 @@ class PreparedStudy:
         data: task name to tokenised rows, in the study's order.
         folders: task name to the folder of these rows, for workers.
         oddities: a sentence for each oddity of the rows (`hmnet.data.oddities`).
+        teaching: how the single runs that others learn from are trained; None for as the study is.
     """
+
+    def train_with(self, training: TrainingSettings) -> PreparedStudy:
+        """Return the study with other settings, its teachers as they are."""
+        study = dataclasses.replace(self.study, training=training)
+        return dataclasses.replace(self, study=study, teaching=self.teaching or self.study.training)
 
     study: Study
     model: ModelRef
@@ -52,6 +59,7 @@ class PreparedStudy:
     data: Mapping[str, TaskData]
     folders: Mapping[str, Path]
     oddities: tuple[str, ...] = ()
+    teaching: TrainingSettings | None = None
 
     def make_job(
         self,
@@ -61,15 +69,20 @@ class PreparedStudy:
         seed: int,
         *,
         duplicate: Literal["layer", "ffn"] = "layer",
+        stages: Sequence[Stage] = (),
         keep_model: bool = False,
     ) -> Job:
         """Return the job that trains the named tasks with a hierarchy and groups.
 
         Args:
+            hierarchy: of the last stage, where there are some.
             duplicate: what groups and tasks own copies of; see `hmnet.models.paths.HMNet`.
+            stages: what tasks share in each part of the run.
         """
         names = sorted(names)
-        hierarchy.check_depth(self.depth)
+        for layers in (hierarchy, *(stage.hierarchy for stage in stages)):
+            layers.check_depth(self.depth)
+        teachers = self._find_teachers(names, seed)
         spec = RunSpec(
             tasks=tuple(self.study.tasks[name] for name in names),
             data={name: self.data[name].fingerprint for name in names},
@@ -79,9 +92,20 @@ class PreparedStudy:
             training=self.study.training,
             seed=seed,
             duplicate=duplicate,
+            stages=simplify(stages),
+            teachers={name: teacher.spec.run_id for name, teacher in teachers.items()},
         )
         folders = {name: self.folders[name] for name in names}
-        return Job(spec, folders, keep_model, self.study.rows.max_length)
+        before = tuple(teachers.values())
+        return Job(spec, folders, keep_model, self.study.rows.max_length, before=before)
+
+    def _find_teachers(self, names: Iterable[str], seed: int) -> dict[str, Job]:
+        """Return the run that each task learns from; none without distillation."""
+        if self.study.training.distillation is None:
+            return {}
+        taught_by = self.teaching or self.study.training
+        plain = self.train_with(dataclasses.replace(taught_by, distillation=None))
+        return {name: plain.single(name, seed, keep_model=True) for name in names}
 
     def single(self, name: str, seed: int, *, keep_model: bool = False) -> Job:
         """Return the job that fine-tunes one task: {0,0,L}."""

@@ -1,5 +1,6 @@
 """Running many jobs: cached in the run store, scheduled by joblib on worker processes.
 
+- Runs that others learn from are done before all others.
 - A job whose run is done is never started. Stopped and started again, a sweep redoes only what
   was not finished.
 - Workers live through the sweep: torch is imported and the encoder is read once each.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,8 +79,10 @@ def run_jobs(
             `hmnet.training.execution.execute`.
     """
     watcher = watcher or Watcher()
-    workers = workers.fill(jobs)
-    by_id = {job.spec.run_id: job for job in jobs}
+    before = {job.spec.run_id: job for job in list_before(jobs)}
+    jobs = [dataclasses.replace(job, before=()) for job in jobs]
+    by_id = {**{job.spec.run_id: job for job in jobs}, **before}  # these keep their models
+    workers = workers.fill(list(by_id.values()))
     is_done = {i: store.is_done(j.spec, with_model=j.keep_model) for i, j in by_id.items()}
     pending = {run_id: job for run_id, job in by_id.items() if not is_done[run_id]}
     summary = SweepSummary(cached=[run_id for run_id in by_id if is_done[run_id]])
@@ -88,7 +91,7 @@ def run_jobs(
     watcher.start(len(by_id), len(summary.cached), sum(costs.values()))
     try:
         with _silent_replacement():
-            for outcome in _run_pending(ordered, store, workers, execute):
+            for outcome in _run_in_turn(ordered, before, store, workers, execute):
                 watcher.finish(outcome, costs[outcome.run_id])
                 if outcome.status == "done":
                     summary.done.append(outcome.run_id)
@@ -110,6 +113,11 @@ def _silent_replacement() -> Iterator[None]:
         yield
 
 
+def list_before(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs that have to be done before others, each once."""
+    return list({first.spec.run_id: first for job in jobs for first in job.before}.values())
+
+
 def raise_failures(summary: SweepSummary, *more: str) -> None:
     """Raise a `RunsFailedError` that lists every failed run, if there is one.
 
@@ -125,6 +133,19 @@ def raise_failures(summary: SweepSummary, *more: str) -> None:
         )
     if listed or more:
         raise RunsFailedError(*listed, *more)
+
+
+def _run_in_turn(
+    pending: dict[str, Job],
+    before: Collection[str],
+    store: RunStore,
+    workers: Workers,
+    execute: Execute | None,
+) -> Iterator[Outcome]:
+    """Yield outcomes as jobs end; those of the runs `before` come before all others."""
+    for is_first in (True, False):
+        wave = {run_id: job for run_id, job in pending.items() if (run_id in before) == is_first}
+        yield from _run_pending(wave, store, workers, execute)
 
 
 def _run_pending(
@@ -240,7 +261,11 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 
 def _fix_paths(job: Job) -> Job:
     """Return a job for a process with another working folder."""
-    return dataclasses.replace(job, data={name: p.absolute() for name, p in job.data.items()})
+    data, parents = (
+        {name: path.absolute() for name, path in folders.items()}
+        for folders in (job.data, job.parents)
+    )
+    return dataclasses.replace(job, data=data, parents=parents)
 
 
 def _run_on_cluster(calls: Sequence[Call], folder: Path, workers: Workers) -> Iterator[Outcome]:

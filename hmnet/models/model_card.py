@@ -98,7 +98,7 @@ class ModelCard:
             "",
             f"The path of task `{task.name}` in a hierarchical multi-task encoder "
             f"({{{spec.hierarchy}}}: shared, cluster and task layers), trained on "
-            f"{len(spec.tasks)} tasks. Its group: {', '.join(group)}.",
+            f"{len(spec.tasks)} tasks. Its group: {', '.join(group)}.{self._tell_stages()}",
             "",
             f"- Inputs, in this order: {inputs}.",
             f"- Labels: {', '.join(str(label) for label in task.labels) or 'one value'}.",
@@ -107,6 +107,10 @@ class ModelCard:
             f"- Encoder: {encoder}; run `{spec.run_id}`; seed {spec.seed}.",
             "",
         ]
+
+    def _tell_stages(self) -> str:
+        shown = ", ".join(f"{{{stage.hierarchy}}}" for stage in self.spec.stages)
+        return f" Its layers were shared as {shown} in turn." if shown else ""
 
     def _explain(self) -> list[str]:
         """Return code that predicts as `hmnet predict` does, with transformers alone."""

@@ -10,7 +10,7 @@ from hmnet.encoders.layers import find_layers
 from hmnet.encoders.load import Encoder
 from hmnet.encoders.parts import find_folder
 from hmnet.encoders.quiet import quiet
-from hmnet.models.build import build_paths
+from hmnet.models.build import build_kept
 from hmnet.runs.spec import RunSpec
 
 PAPER_COUNTS = {
@@ -34,7 +34,7 @@ def count_parameters(spec: RunSpec) -> dict[str, int]:
 def count_with_config(config: PreTrainedConfig, spec: RunSpec) -> dict[str, int]:
     """Return the counts for an encoder of the configured shapes."""
     with torch.device("meta"):
-        return build_paths(make_blank_encoder(config), spec).count_parameters()
+        return build_kept(make_blank_encoder(config), spec).count_parameters()
 
 
 def make_blank_encoder(config: PreTrainedConfig) -> Encoder:

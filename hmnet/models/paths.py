@@ -45,6 +45,11 @@ class PathModel(nn.Module):
         self.is_packable = is_packable
         self.paths = nn.ModuleDict({_PREFIX + name: paths[name] for name in sorted(paths)})
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks' names, in alphabetical order."""
+        return tuple(name.removeprefix(_PREFIX) for name in self.paths)
+
     def path(self, task: str) -> nn.Module:
         """Return the stock model that `task` activates."""
         return self.paths[_PREFIX + task]

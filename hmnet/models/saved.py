@@ -22,7 +22,7 @@ from hmnet.encoders.load import prepare_encoder
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.encoders.quiet import quiet
 from hmnet.errors import InputError
-from hmnet.models.build import build_paths, load_encoder_of
+from hmnet.models.build import build_kept, load_encoder_of
 from hmnet.models.model_card import ModelCard
 from hmnet.models.paths import PathModel
 from hmnet.packing.forward import takes_segments
@@ -94,7 +94,7 @@ def load_model(folder: Path, spec: RunSpec) -> PathModel:
             config, dtype=torch.float32, trust_remote_code=False
         )
     encoder = prepare_encoder(stock, frozenset())
-    model = build_paths(encoder, spec)
+    model = build_kept(encoder, spec)
     _read_parameters(folder / "model.safetensors", model)
     return model.eval()
 

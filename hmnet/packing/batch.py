@@ -161,6 +161,7 @@ class Batch:
         packing: where each sequence lies.
         labels: int64 or float32 [B].
         index: the examples' numbers in their split, in the order of the row, int64 [B].
+        chosen: the same, where only the device knows them.
     """
 
     tokens: Tensor
@@ -169,6 +170,14 @@ class Batch:
     packing: Packing
     labels: Tensor
     index: Ints
+    chosen: Tensor | None = None
+
+    @property
+    def rows(self) -> Tensor:
+        """The examples' numbers in their split, on the batch's device, int64 [B]."""
+        if self.chosen is not None:
+            return self.chosen
+        return torch.from_numpy(self.index).to(self.labels.device)
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on `device`."""

@@ -59,6 +59,7 @@ class ResidentSplit:
             packing=Packing((), starts, _pad(shape, lengths, starts, owner, positions, is_filler)),
             labels=self._labels[chosen],
             index=_UNKNOWN,
+            chosen=chosen,
         )
 
 

@@ -21,12 +21,17 @@ class Job:
         data: task name to its folder of tokenised rows.
         keep_model: whether the trained model is stored.
         max_length: most tokens of an example; a stored model remembers it.
+        parents: id of a run that this one begins with or learns from, to its folder, where that
+            does not lie beside this one's.
+        before: jobs that have to be done first.
     """
 
     spec: RunSpec
     data: Mapping[str, Path]
     keep_model: bool = False
     max_length: int = 512
+    parents: Mapping[str, Path] = Field(default_factory=dict)
+    before: tuple[Job, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.storage.digests import canonical_json, digest
@@ -14,6 +15,7 @@ from hmnet.storage.documents import parse_document, read_json, to_plain
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import STRICT, ModelRef, Seed, TrainingSettings
 from hmnet.study.skills import find_skills
+from hmnet.study.stages import Stage, find_stage_problems, simplify
 from hmnet.study.tasks import Task
 
 ENGINE_VERSION = 4
@@ -22,7 +24,8 @@ SPEC_SCHEMA = "run-spec/1"
 NOT_IDENTITY = ("tasks.source", "tasks.splits", "tasks.category", "model.name", "model.revision")
 """Fields of a `RunSpec` that do not decide its numbers: what was read is identified by the data
 and weights fingerprints, not by where it was read from."""
-LATER: Mapping[str, str | Mapping[str, float] | None] = {
+RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+-[0-9a-f]{10}$")]
+LATER: Mapping[str, str | float | Mapping[str, float] | Sequence[str] | None] = {
     "system": "hierarchy",
     "duplicate": "layer",
     "training.sampling": "proportional",
@@ -30,6 +33,13 @@ LATER: Mapping[str, str | Mapping[str, float] | None] = {
     "training.cap": None,
     "training.loss_weights": {},
     "training.targets": "raw",
+    "training.averaging": 0.0,
+    "training.averaging_steps": None,
+    "training.stopping": "end",
+    "training.distillation": None,
+    "stages": [],
+    "start_from": None,
+    "teachers": {},
 }
 """Fields that came after the first version, and what runs from before them did. A field with that
 value stays out of the identity, so that those runs keep their names. It is no matter of today's
@@ -54,6 +64,12 @@ class RunSpec:
             the hierarchy {L,0,0}.
         duplicate: what clusters and tasks own a copy of: the whole `layer`, or its feed-forward
             block alone (`ffn`).
+        stages: what tasks share in each part of the run, coarse to fine; none for `hierarchy` from
+            the first step on, which else is that of the last stage.
+        start_from: id of the run whose trained weights this one begins with, in place of the
+            encoder's; so whatever decided that run's numbers decides this one's.
+        teachers: task to the id of the run whose predictions it learns from, where there is
+            distillation.
     """
 
     tasks: tuple[Task, ...]
@@ -66,6 +82,9 @@ class RunSpec:
     engine_version: int = ENGINE_VERSION
     system: Literal["hierarchy", "skillnet"] = "hierarchy"
     duplicate: Literal["layer", "ffn"] = "layer"
+    stages: tuple[Stage, ...] = ()
+    start_from: RunId | None = None
+    teachers: Mapping[str, RunId] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [task.name for task in self.tasks]
@@ -78,6 +97,20 @@ class RunSpec:
                 "Parameter `hierarchy` should share every layer in a SkillNet-style model. "
                 f"Found `{self.hierarchy}`."
             )
+        taught = self.names if self.training.distillation else ()
+        if set(self.teachers) != set(taught):
+            raise ValueError("Parameter `teachers` should name one for each task that is taught.")
+        if problems := [*find_stage_problems(self.stages), *self._find_stage_problems()]:
+            raise ValueError("\n".join(problems))
+
+    def _find_stage_problems(self) -> Iterator[str]:
+        if self.stages and self.stages[-1].hierarchy != self.hierarchy:
+            yield (
+                f"Parameter `hierarchy` should be that of the last stage. Found "
+                f"`{self.hierarchy}` after `{self.stages[-1].hierarchy}`."
+            )
+        if self.system == "skillnet" and (self.stages or self.start_from):
+            yield "Parameter `stages` should be left out of a SkillNet-style run, as `start_from`."
 
     @property
     def shares_all(self) -> bool:
@@ -103,8 +136,10 @@ class RunSpec:
             entries = content[owner] if isinstance(content[owner], list) else [content[owner]]
             for entry in entries:
                 del entry[name]
-        if self.hierarchy.cluster == 0:
+        if not any(h.cluster for h in (self.hierarchy, *(s.hierarchy for s in self.stages))):
             content["groups"] = []
+        if not simplify(self.stages):
+            content["stages"] = []
         if self.shares_all:
             content["duplicate"] = "layer"
         if all(task.kind != "regression" for task in self.tasks):

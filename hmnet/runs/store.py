@@ -4,6 +4,8 @@
         spec.json                    the whole `RunSpec`
         metrics.jsonl                loss curve, a line per step that was logged
         predictions/<task>.parquet   a row per dev example
+        stopping.json                which epoch each task stopped at, where they do
+        lessons/<task>.safetensors   what it predicts on training rows, for runs that learn from it
         model/                       only where it was asked for
         result.json                  written last: its presence means done
         failure.json                 in place of it where the run failed
@@ -39,6 +41,7 @@ from hmnet.runs.result import (
     read_result,
 )
 from hmnet.runs.spec import SPEC_SCHEMA, RunSpec, read_spec
+from hmnet.runs.stopping import STOPPING_FILE
 from hmnet.storage.documents import read_document, write_document
 from hmnet.storage.tables import read_table, write_table
 
@@ -211,7 +214,7 @@ class RunStore:
         with FileLock(path / ".lock"):
             if is_damaged is not None and not is_damaged(path):
                 return False
-            for name in ("result.json", "metrics.jsonl"):
+            for name in ("result.json", "metrics.jsonl", STOPPING_FILE):
                 (path / name).unlink(missing_ok=True)
             for name in ("model", "predictions", "checkpoint", AGAIN):
                 shutil.rmtree(path / name, ignore_errors=True)
@@ -227,7 +230,8 @@ class RunStore:
         (own / "result.json").unlink(missing_ok=True)
         for name in ("predictions", "model"):
             shutil.rmtree(own / name, ignore_errors=True)
-        for name in ("spec.json", "metrics.jsonl", "predictions", "model", "result.json"):
+        files = ("spec.json", "metrics.jsonl", STOPPING_FILE)
+        for name in (*files, "predictions", "model", "result.json"):
             if (new / name).exists():
                 (new / name).replace(own / name)
         (own / "failure.json").unlink(missing_ok=True)

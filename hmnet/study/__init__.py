@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hmnet.study.metrics import METRICS, score
     from hmnet.study.settings import STRICT, DataSettings, ModelRef, TrainingSettings
     from hmnet.study.skills import SKILLS, find_skills
+    from hmnet.study.stages import SharingSettings, Stage, parse_stages
     from hmnet.study.study import (
         STUDY_FILE,
         Study,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         write_study,
     )
     from hmnet.study.study_file import Setting
+    from hmnet.study.systems import SystemSettings
     from hmnet.study.tasks import (
         ANSWERING,
         INFERENCE,
@@ -65,8 +67,11 @@ __all__ = [
     "HierarchySpec",
     "ModelRef",
     "Setting",
+    "SharingSettings",
     "Source",
+    "Stage",
     "Study",
+    "SystemSettings",
     "Task",
     "TrainingSettings",
     "find_skills",
@@ -74,6 +79,7 @@ __all__ = [
     "load_study",
     "name_groups",
     "parse_settings",
+    "parse_stages",
     "resolve_study",
     "score",
     "write_study",

@@ -28,12 +28,30 @@ class DataSettings:
         max_train: most training rows of a task; a seeded random sample, never the first rows.
         max_dev: the same for each dev split.
         sample_seed: seed of these samples.
+        holdout: training rows of a task that are held out, a fifth of them at most, for choices
+            that dev rows must have no part in (`training.stopping`); None for none.
     """
 
     max_length: Annotated[int, Field(ge=8)] = 512
     max_train: Count | None = None
     max_dev: Count | None = None
     sample_seed: Annotated[int, Field(ge=-SEED_LIMIT, lt=SEED_LIMIT)] = 0
+    holdout: Count | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Distillation:
+    """Learning from what single-task runs predict, beside the labels (`hmnet.training.teaching`).
+
+    Attributes:
+        teacher: `single`, each task's own run with the same rows, settings and seed.
+        start, end: weight of the labels' loss at the first and at the last step, from 0 to 1; that
+            of the distance to the teacher is the rest.
+    """
+
+    teacher: Literal["single"] = "single"
+    start: Annotated[float, Field(ge=0, le=1)] = 0.0
+    end: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -58,6 +76,12 @@ class TrainingSettings:
         targets: of a regression. `standardised`: trained on as deviations from the mean of the
             training rows, predicted in their unit. `raw` (the paper): trained on as they are, so
             that a task's weight among others follows from its unit.
+        averaging: share of the steps, at the end, over whose snapshots the weights are averaged; 0
+            for the last weights alone.
+        averaging_steps: steps between two snapshots; None for one at the end of each epoch.
+        stopping: `end`, the last weights; or `task`, for each task the path of its best epoch by
+            its held-out rows (`rows.holdout`): then paths share nothing in the model that is kept.
+        distillation: how much is learned from the tasks' single runs; None for labels alone.
 
     A step is always of one task, as in Algorithm 1. Batches of several tasks are no option: dropout
     seeds, loss records, checkpoints and the halving of batches all go by a step's one task.
@@ -76,9 +100,13 @@ class TrainingSettings:
     cap: Count | None = None
     loss_weights: Mapping[str, Positive] = Field(default_factory=dict)
     targets: Literal["standardised", "raw"] = "standardised"
+    averaging: Fraction = 0.0
+    averaging_steps: Count | None = None
+    stopping: Literal["end", "task"] = "end"
+    distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
-        if problems := list(self._sampling_problems()):
+        if problems := [*self._sampling_problems(), *self._averaging_problems()]:
             raise ValueError("\n".join(problems))
 
     def _sampling_problems(self) -> Iterator[str]:
@@ -91,6 +119,13 @@ class TrainingSettings:
                     f"Parameter `{name}` should be left out unless sampling is `{sampling}`. "
                     f"Found `{value}`."
                 )
+
+    def _averaging_problems(self) -> Iterator[str]:
+        if self.averaging_steps is not None and not self.averaging:
+            yield (
+                "Parameter `averaging_steps` should be left out unless `averaging` is above 0. "
+                f"Found `{self.averaging_steps}`."
+            )
 
 
 @dataclass(frozen=True, config=STRICT)

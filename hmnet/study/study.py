@@ -10,6 +10,11 @@
     epochs = 3
     [rows]                              # fields of `DataSettings`
     max_length = 512
+    [sharing]                           # fields of `SharingSettings`
+    stages = [{ share = 0.6, hierarchy = "12,0,0" }, { share = 0.4, hierarchy = "8,2,2" }]
+    [[system]]                          # fields of `SystemSettings`, for `hmnet compare`
+    name = "averaged"
+    averaging = 0.3
     [task.mine]                         # fields of `Task`; replaces a built-in task of that name
     text = ["headline", "body"]
     labels = ["no", "yes"]
@@ -36,6 +41,7 @@ from hmnet.storage.digests import digest_bytes, digest_file
 from hmnet.storage.documents import to_plain
 from hmnet.storage.files import write_bytes
 from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
+from hmnet.study.stages import SharingSettings
 from hmnet.study.study_file import (
     PAPER_MODEL,
     STUDY_SCHEMA,
@@ -48,6 +54,7 @@ from hmnet.study.study_file import (
     read_study_file,
 )
 from hmnet.study.study_origin import find_project, read_origin, relate_paths, write_origin
+from hmnet.study.systems import SystemSettings
 from hmnet.study.tasks import PAPER_TASKS, Task
 
 STUDY_FILE = "study.toml"
@@ -73,6 +80,9 @@ class Study:
         training: optimisation settings.
         rows: how rows become tokens.
         seeds: one run of everything per seed.
+        sharing: how `hmnet train` shares an encoder where no flag says it.
+        systems: what `hmnet compare` trains beside single-task and multi-task; none for HMNet with
+            all groupings at hand.
         unused: the user's tasks that are defined but not among `tasks`.
     """
 
@@ -85,6 +95,8 @@ class Study:
     training: TrainingSettings = TrainingSettings()
     rows: DataSettings = DataSettings()
     seeds: Seeds = (0,)
+    sharing: SharingSettings = SharingSettings()
+    systems: tuple[SystemSettings, ...] = ()
     unused: Mapping[str, Task] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -113,6 +125,8 @@ def load_study(path: Path | None, overrides: Mapping[str, Setting] | None = None
         training=file.training,
         rows=file.rows,
         seeds=file.seeds,
+        sharing=file.sharing,
+        systems=file.system,
         unused={name: task for name, task in file.task.items() if name not in tasks},
     )
 
@@ -275,7 +289,7 @@ def _parse_value(text: str) -> Setting:
 
 def _to_toml(study: Study) -> Table:
     folder = study.data_folder
-    content = {
+    content: Table = {
         "schema": STUDY_SCHEMA,
         "tasks": list(study.tasks),
         "model": study.model,
@@ -285,6 +299,10 @@ def _to_toml(study: Study) -> Table:
         "training": to_plain(study.training),
         "rows": to_plain(study.rows),
     }
+    if study.sharing != SharingSettings():
+        content["sharing"] = to_plain(study.sharing)
+    if study.systems:
+        content["system"] = [_drop_nulls(to_plain(system)) for system in study.systems]
     own = [
         task
         for task in (*study.tasks.values(), *study.unused.values())

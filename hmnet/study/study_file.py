@@ -24,7 +24,9 @@ from hmnet.errors import InputError, raise_problems, shorten, suggest
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
 from hmnet.storage.limits import LimitError
 from hmnet.storage.regular_files import read_regular
-from hmnet.study.settings import STRICT, DataSettings, Seed, TrainingSettings
+from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
+from hmnet.study.stages import SharingSettings, Stage
+from hmnet.study.systems import SystemSettings, find_repeated
 from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
 
 Setting: TypeAlias = (
@@ -60,6 +62,8 @@ class StudyFile:
     seeds: Seeds = (0,)
     training: TrainingSettings = TrainingSettings()
     rows: DataSettings = DataSettings()
+    sharing: SharingSettings = SharingSettings()
+    system: tuple[SystemSettings, ...] = ()
     task: Mapping[str, Task] = Field(default_factory=dict)
 
     @property
@@ -177,9 +181,19 @@ def anchor_paths(content: Table, base: Path) -> Table:
         content["data"] = _absolute(str(content["data"]), base)
     if isinstance(model := content.get("model"), str):
         content["model"] = _absolute_if_local(model, base)
+    if isinstance(systems := content.get("system"), list | tuple):
+        content["system"] = [_anchor_system(table, base) for table in systems]
     if isinstance(tables := content.get("task"), dict):
         content["task"] = {name: _anchor_task(table, base) for name, table in tables.items()}
     return content
+
+
+def _anchor_system(table: Setting, base: Path) -> Setting:
+    """Return a system whose groups, where they are a file, have an absolute path."""
+    groups = table.get("groups") if isinstance(table, dict) else None
+    if not isinstance(table, dict) or not isinstance(groups, str) or not groups.endswith(".json"):
+        return table
+    return {**table, "groups": _absolute(groups, base)}
 
 
 def _anchor_task(table: Setting, base: Path) -> Setting:
@@ -229,7 +243,13 @@ def _check(content: Table, origin: _Origin) -> StudyFile:
     except ValidationError as error:
         raise InputError(*problems, *_describe(error, origin)) from None
     raise_problems(problems)
-    raise_problems(_check_sources(file, origin))
+    raise_problems(
+        [
+            *_check_sources(file, origin),
+            *_check_stopping(file, origin),
+            *(f"{origin.of('system')}: {text}" for text in find_repeated(file.system)),
+        ]
+    )
     return file
 
 
@@ -304,6 +324,15 @@ def _check_sources(file: StudyFile, origin: _Origin) -> Iterator[str]:
             )
 
 
+def _check_stopping(file: StudyFile, origin: _Origin) -> Iterator[str]:
+    stopping = [file.training.stopping, *(system.stopping for system in file.system)]
+    if "task" in stopping and file.rows.holdout is None:
+        yield (
+            f"{origin.of('training', 'stopping')}: Parameter `rows.holdout` should be given where "
+            "`stopping` is `task`. Found none."
+        )
+
+
 def _describe(error: ValidationError, origin: _Origin) -> list[str]:
     """Return a sentence per problem, led by the file or the command line, without repeats."""
     sentences: dict[str, None] = {}
@@ -325,9 +354,16 @@ def _locate(location: Sequence[int | str]) -> tuple[str, ...]:
 
 def _list_keys(location: Sequence[str]) -> list[str]:
     """Return the keys that the table at `location` may hold."""
-    kinds: dict[str, type] = {"training": TrainingSettings, "rows": DataSettings}
+    kinds: dict[str, type] = {
+        "training": TrainingSettings,
+        "rows": DataSettings,
+        "sharing": SharingSettings if len(location) == 1 else Stage,
+        "system": Stage if "stages" in location else SystemSettings,
+    }
     if not location:
         kind: type = StudyFile
+    elif location[-1] == "distillation":
+        kind = Distillation
     else:
         kind = kinds.get(location[0], Source if len(location) > 2 else Task)
     names = [field.name for field in dataclasses.fields(kind)]

@@ -12,9 +12,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -28,13 +28,15 @@ from hmnet.storage.regular_files import check_regular
 from hmnet.training.loss_record import LossSums
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+_EXTRA = "extra/"
 
 
 class TrainingState(TypedDict):
-    """How far a training is: steps that are done, and the sums over them."""
+    """How far a training is: steps that are done, the sums over them, scores on held-out rows."""
 
     position: int
     progress: LossSums
+    held_out: NotRequired[Mapping[str, Sequence[float]]]
 
 
 class Checkpoint:
@@ -59,10 +61,14 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.every_s
 
     def save(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, state: TrainingState
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        state: TrainingState,
+        extra: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Save parameters, moments and `state`."""
-        tensors: dict[str, Tensor] = {}
+        """Save parameters, moments, `state`, and further tensors by their names."""
+        tensors = {f"{_EXTRA}{name}": value for name, value in (extra or {}).items()}
         for name, parameter in model.named_parameters():
             tensors[f"parameter/{name}"] = parameter.detach()
             for key, value in optimizer.state.get(parameter, {}).items():
@@ -71,8 +77,24 @@ class Checkpoint:
         write_bytes(self.path, save(tensors, facts))
         self._last = time.monotonic()
 
-    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState | None:
+    def read_position(self) -> int:
+        """Return the position that was saved; 0 where there is none to read."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                return int(json.loads(file.metadata()["state"])["position"])
+        except (FileNotFoundError, SafetensorError, KeyError, TypeError, ValueError):
+            return 0
+
+    def load(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        extra: dict[str, Tensor] | None = None,
+    ) -> TrainingState | None:
         """Restore a model and its optimiser in place; return the saved state.
+
+        Args:
+            extra: is given the further tensors that were saved.
 
         Returns:
             None, and nothing is touched, where there is no whole checkpoint that fits the model
@@ -93,6 +115,9 @@ class Checkpoint:
                     optimizer.state[parameter] = {
                         key: value.to(parameter.device) for key, value in moments.items()
                     }
+        if extra is not None:
+            names = [name for name in tensors if name.startswith(_EXTRA)]
+            extra |= {name.removeprefix(_EXTRA): tensors[name] for name in names}
         return state
 
     def _read(self) -> tuple[dict[str, Tensor], TrainingState]:

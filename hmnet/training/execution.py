@@ -6,8 +6,10 @@ import functools
 import importlib.metadata
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -17,12 +19,14 @@ from hmnet.data.task_data import TaskData, check_arrays, read_record
 from hmnet.data.task_data import load as load_data
 from hmnet.errors import InputError
 from hmnet.models.build import build_paths, load_encoder_of
-from hmnet.models.paths import PathModel
-from hmnet.models.saved import write_model
+from hmnet.models.parting import match_parameters, take_values
+from hmnet.models.paths import PathModel, find_output
+from hmnet.models.saved import load_model, write_model
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.loggers import Logger, open_logger
 from hmnet.runs.result import RunResult
-from hmnet.runs.spec import RunSpec
+from hmnet.runs.spec import RunSpec, read_spec
+from hmnet.runs.stopping import Stopping, write_stopping
 from hmnet.runs.store import RunStore
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.documents import to_plain
@@ -30,12 +34,17 @@ from hmnet.storage.files import append_line, write_bytes
 from hmnet.storage.limits import MAX_LOSSES_BYTES
 from hmnet.storage.regular_files import read_regular_text
 from hmnet.study.metrics import score
+from hmnet.study.stages import Stage, write_stages
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.course import Course, ModelStage
 from hmnet.training.distributed import ALONE, ProcessGroup
 from hmnet.training.evaluation import evaluate
 from hmnet.training.loop import TrainingLog, train
 from hmnet.training.loss_record import LossLine
+from hmnet.training.stopping import find_best
+from hmnet.training.targets import TargetScale, measure_scales
+from hmnet.training.teaching import load_lesson
 
 PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
 
@@ -58,6 +67,7 @@ def execute(
         InputError: if the tokenised data is not what the spec says.
     """
     spec = job.spec
+    job = _find_parents(job, store)
     if not group.is_first:
         return _help(job, store, machine, group)
     with store.locked(spec, waits=waits):
@@ -72,6 +82,13 @@ def execute(
             store.adopt(spec)
         group.agree(_DONE)
         return store.result(spec)
+
+
+def _find_parents(job: Job, store: RunStore) -> Job:
+    """Return the job with the folders of all runs that it begins with or learns from."""
+    runs = [job.spec.start_from] if job.spec.start_from else []
+    beside = {run: store.folder / run for run in (*runs, *job.spec.teachers.values())}
+    return replace(job, parents={**beside, **job.parents})
 
 
 _TO_DO, _DONE, _AGAIN = range(3)
@@ -94,6 +111,10 @@ def _execute(
     model, data, done = _train(job, store, machine, group, log)
     result = _evaluate_all(model, data, spec, store, done, torch.device(machine.device))
     logger.log(result.steps, dict(_name_scores(result)))
+    if done.held_out:
+        epochs = {task: find_best(scores) for task, scores in done.held_out.items()}
+        scores = {task: tuple(found) for task, found in done.held_out.items()}
+        write_stopping(folder, Stopping(scores, epochs))
     if job.keep_model:
         write_model(folder / "model", model, spec, job.max_length, _read_tokenizer_id(job))
     store.finish(spec, result)
@@ -114,7 +135,14 @@ def _train(
     spec = job.spec
     torch.set_num_threads(machine.threads)
     data = {task.name: _load_checked(job, task) for task in spec.tasks}
-    model = build_model(spec).to(machine.device)
+    begin = partial(begin_model, job, measure_scales(data, spec.training))
+    course = plan_course(spec, begin)
+    device = torch.device(machine.device)
+    lessons = {
+        task: load_lesson(job.parents[run], data[task], device)
+        for task, run in spec.teachers.items()
+    }
+    model = begin().to(device)
     done = train(
         model,
         data,
@@ -122,9 +150,45 @@ def _train(
         spec.seed,
         checkpoint=Checkpoint(store.path(spec) / "checkpoint", machine.checkpoint_s),
         log=log,
-        group=group,
+        course=replace(course, teachers=lessons, group=group),
     )
     return model, data, done
+
+
+def plan_course(spec: RunSpec, begin: Callable[[], PathModel]) -> Course:
+    """Return the stages of a run with what builds their models.
+
+    Args:
+        begin: builds that of the first one.
+    """
+
+    def build(stage: Stage) -> PathModel:
+        return build_paths(load_encoder_of(spec), spec, stage.hierarchy)
+
+    stages = [ModelStage(each.share, partial(build, each), each.lower_rate) for each in spec.stages]
+    first = [replace(stage, build=begin) for stage in stages[:1]]
+    return Course([*first, *stages[1:]])
+
+
+def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
+    """Build a run's model as its training begins, with the weights of the run that it begins with.
+
+    Args:
+        scales: of the regressions that are trained on standardised targets.
+
+    Raises:
+        InputError: if that run kept no model, or tasks shared less in it.
+    """
+    spec = job.spec
+    first = spec.stages[0].hierarchy if spec.stages else None
+    model = build_paths(load_encoder_of(spec), spec, first)
+    if spec.start_from is not None:
+        folder = job.parents[spec.start_from]
+        trained = load_model(folder / "model", read_spec(folder / "spec.json"))
+        take_values(match_parameters(model, trained))
+        for task, scale in scales.items():
+            scale.take_out_of(find_output(model.path(task)))
+    return model
 
 
 def _open_logger(
@@ -133,6 +197,7 @@ def _open_logger(
     settings = {
         "tasks": ", ".join(spec.names),
         "hierarchy": str(spec.hierarchy),
+        "stages": write_stages(spec.stages),
         "system": spec.system,
         "seed": spec.seed,
         "encoder": spec.model.name,

@@ -5,23 +5,29 @@
 2. A step packs one task's batch, runs that task's path, and updates the parameters on it:
    AdamW with bias correction (per parameter: one that a step does not reach is not touched),
    the norm of the path's gradient clipped, the learning rate decayed linearly.
-3. A checkpoint is parameters, optimiser moments and the position; resuming from it gives the
-   numbers of a run that was never stopped.
+3. Where a stage of the course begins (`hmnet.training.course`), the model is parted: each new
+   owner of a layer begins with the weights and the moments that it had.
+4. The weights of the last steps may be averaged (`hmnet.training.averaging`).
+5. Each task may have the path of its best epoch in the end (`hmnet.training.stopping`).
+6. A checkpoint is parameters, moments, what is averaged and kept, and the position; resuming from
+   it gives the numbers of a run that was never stopped.
 """
 
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hmnet.data.task_data import TaskData
+from hmnet.data.task_data import HELD_OUT, TaskData
 from hmnet.data.tokens import Ints
 from hmnet.errors import RelevanceError
+from hmnet.models.parting import find_lower, match_parameters, take_values
 from hmnet.models.paths import PathModel, find_output
 from hmnet.packing.batch import Batch, pack, sort_by_length
 from hmnet.packing.batch_shape import BatchShape, fit_shape
@@ -30,24 +36,26 @@ from hmnet.packing.resident_split import ResidentSplit
 from hmnet.process_memory import frozen_heap
 from hmnet.seeding import derive_seed
 from hmnet.study.settings import TrainingSettings
+from hmnet.training.averaging import TrajectoryMean, plan_snapshots
 from hmnet.training.batch_shapes import plan_shapes
 from hmnet.training.checkpoint import Checkpoint, TrainingState
-from hmnet.training.distributed import ALONE, ProcessGroup
+from hmnet.training.course import PLAIN, Course
 from hmnet.training.embedding_gradients import EmbeddingGradients
 from hmnet.training.evaluation import autocast
 from hmnet.training.loss_record import LossLine, LossRecord
 from hmnet.training.optimiser import (
     clip_gradients,
     compute_learning_rate,
-    compute_loss,
-    compute_total_decay,
+    list_decays,
     make_optimizer,
     set_rate,
 )
 from hmnet.training.step_graphs import StepGraphs
 from hmnet.training.steps import Step, count_batches, plan_steps
+from hmnet.training.stopping import BestEpochs
 from hmnet.training.targets import AS_THEY_ARE, measure_scales
-from hmnet.training.used_rows import UsedRows
+from hmnet.training.teaching import Teaching
+from hmnet.training.used_rows import UsedRows, has_table
 
 
 class OutOfMemoryError(RelevanceError):
@@ -63,6 +71,7 @@ class TrainingLog:
         seconds: time spent in this process.
         final_loss: task to its mean loss over the last epoch.
         micro_batches: parts that a batch was cut into because the device ran out of memory.
+        held_out: task to its score on held-out rows after each epoch, where it stops by them.
     """
 
     steps: int = 0
@@ -70,6 +79,7 @@ class TrainingLog:
     seconds: float = 0.0
     final_loss: dict[str, float] = field(default_factory=dict)
     micro_batches: int = 1
+    held_out: dict[str, list[float]] = field(default_factory=dict)
 
 
 def train(
@@ -80,19 +90,20 @@ def train(
     *,
     checkpoint: Checkpoint | None = None,
     log: Callable[[LossLine], None] | None = None,
-    group: ProcessGroup = ALONE,
+    course: Course = PLAIN,
 ) -> TrainingLog:
     """Train a model in place on the tasks of `data`, on the device where it lies.
 
     Args:
         checkpoint: where to save and resume; None keeps nothing.
-        log: called with step, epoch, task and loss of every step, in order.
-        group: the processes that share the batches; the first one saves and logs.
+        log: called with step, epoch, task and loss (of the labels) of every step, in order.
+        course: the stages of the training, after which the model is that of the last one; its
+            teachers; and the processes that share its batches, the first of which saves and logs.
 
     Raises:
         DivergedError: if the loss is not finite; names step and task.
     """
-    trainer = Trainer(model, data, settings, seed, next(model.parameters()).device, group)
+    trainer = Trainer(model, data, settings, seed, next(model.parameters()).device, course)
     try:
         with frozen_heap(), trainer.graphs.stream():
             return _train(trainer, checkpoint, log)
@@ -105,10 +116,10 @@ def _train(
     checkpoint: Checkpoint | None,
     log: Callable[[LossLine], None] | None,
 ) -> TrainingLog:
-    model, group = trainer.model, trainer.group
+    group = trainer.group
     log = log if group.is_first else None
     start, record = 0, LossRecord(trainer.steps, log)
-    if checkpoint and (saved := checkpoint.load(model, trainer.optimizer)) is not None:
+    if checkpoint and (saved := trainer.resume(checkpoint)) is not None:
         start, record = saved["position"], LossRecord(trainer.steps, log, saved["progress"])
     if group.agree(start) != start:  # also: nobody goes on before all have read the checkpoint
         raise RelevanceError(
@@ -120,8 +131,8 @@ def _train(
         record.add(position, trainer.update(position))
         is_last = position + 1 == len(trainer.steps)
         if checkpoint and group.is_first and not is_last and checkpoint.is_due():
-            state: TrainingState = {"position": position + 1, "progress": record.state()}
-            checkpoint.save(model, trainer.optimizer, state)
+            trainer.save(checkpoint, {"position": position + 1, "progress": record.state()})
+    trainer.part_until(len(trainer.steps))
     record.read()
     return TrainingLog(
         steps=len(trainer.steps),
@@ -129,6 +140,7 @@ def _train(
         seconds=time.perf_counter() - began,
         final_loss=record.final_loss(),
         micro_batches=trainer.micro_batches,
+        held_out=trainer.best.scores,
     )
 
 
@@ -143,6 +155,11 @@ class Trainer:
         shapes: the sizes that each step's batch is filled up to there.
         graphs: the steps that are recorded there.
         scales: how the targets of regressions are standardised; losses are told in their unit.
+        stage: number of the course's stage that the model is in.
+        starts: position of each stage's first step.
+        average: the mean of the weights over the last steps, where it is asked for.
+        best: the path of each task's best epoch, where each has a stopping point.
+        teaching: what teachers predict, where there are some.
     """
 
     def __init__(
@@ -152,9 +169,10 @@ class Trainer:
         settings: TrainingSettings,
         seed: int,
         device: torch.device,
-        group: ProcessGroup = ALONE,
+        course: Course = PLAIN,
     ) -> None:
-        self.group = group
+        self.group = course.group
+        self.course = course
         self.scales = measure_scales(data, settings)
         self.model = model.to(device).train()
         self.data = data
@@ -164,18 +182,83 @@ class Trainer:
         sizes = {name: len(d.train) for name, d in data.items()}
         counts = count_batches(sizes, settings)
         self.steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed, counts)
-        is_cpu = device.type == "cpu"
-        tokens = (each.train.tokens for each in data.values())
-        self.rows = UsedRows(model, tokens) if is_cpu else None
-        self.optimizer = make_optimizer(model, settings)
-        self.parameters = list(model.parameters())
+        self.starts = course.plan_starts(len(self.steps))
+        self.table_rates: list[float] = []
+        self.snapshots = plan_snapshots(self.steps, settings)
+        self.average = TrajectoryMean(self.snapshots)
+        self.best = BestEpochs(self.steps, data, settings)
+        self.teaching = Teaching(course.teachers, settings.distillation, device)
         self.micro_batches = 1
-        self.embeddings = EmbeddingGradients(model) if is_cpu else None
         self.graphs = StepGraphs(device)
         self.resident: dict[str, ResidentSplit] = {}
         self.shapes: list[BatchShape] = []
-        if not is_cpu:
+        self._begin_stage(0)
+        if device.type != "cpu":
             self.move_rows_to_device()
+
+    def _begin_stage(self, stage: int) -> None:
+        """Make the optimiser of the model as it is in a stage."""
+        self.stage = stage
+        model, rate = self.model.train(), self.course.lower_rate(stage)
+        lower = find_lower(model) if rate != 1 else set()
+        for parameter in model.parameters():
+            parameter.requires_grad_(rate > 0 or parameter not in lower)
+        is_cpu = self.device.type == "cpu"
+        tokens = [each.train.tokens for each in self.data.values()]
+        if self.best.ends:
+            tokens += [each.splits[HELD_OUT].tokens for each in self.data.values()]
+        self.rows = UsedRows(model, tokens) if is_cpu else None
+        self.embeddings = EmbeddingGradients(model) if is_cpu else None
+        self.optimizer = make_optimizer(model, self.settings, dict.fromkeys(lower, rate))
+        self.parameters = list(model.parameters())
+        self.table_rates.append(rate if has_table(model, lower) else 1.0)
+
+    def part_until(self, position: int) -> None:
+        """Have the model share what it shares at a position in the plan of steps."""
+        while self.stage + 1 < len(self.starts) and self.starts[self.stage + 1] <= position:
+            self._part(self.stage + 1)
+
+    def _part(self, stage: int) -> None:
+        """Go over to a stage: its model takes over weights and moments."""
+        finer = self.course.stages[stage].build().to(self.device)
+        if self.rows:
+            self.rows.restore(1.0)  # what decays them is known in the end
+        pairs = match_parameters(finer, self.model)
+        take_values(pairs)
+        moments = self.optimizer.state
+        taken: dict[Tensor, object] = {
+            new: _copy(moments[old]) for new, old in pairs.items() if old in moments
+        }
+        self.average.hand_over(pairs)
+        self.graphs.forget()
+        self.model.paths = finer.paths
+        self._begin_stage(stage)
+        self.optimizer.state.update(taken)
+
+    def save(self, checkpoint: Checkpoint, state: TrainingState) -> None:
+        """Save what a training goes on from, with `state`, to a checkpoint."""
+        sums = self.average.save(dict(self.model.named_parameters()))
+        extra = {f"mean/{name}": value for name, value in sums.items()}
+        extra |= {f"best/{name}": value for name, value in self.best.save().items()}
+        whole: TrainingState = {**state, "held_out": self.best.scores}
+        checkpoint.save(self.model, self.optimizer, whole, extra)
+
+    def resume(self, checkpoint: Checkpoint) -> TrainingState | None:
+        """Restore what a checkpoint holds, and return its state; None where it holds nothing."""
+        self.part_until(checkpoint.read_position() - 1)  # as it was after the step before
+        extra: dict[str, Tensor] = {}
+        state = checkpoint.load(self.model, self.optimizer, extra)
+        if state is not None:
+            names = dict(self.model.named_parameters())
+            self.average.load(_select(extra, "mean/"), names, state["position"])
+            self.best.load(_select(extra, "best/"), state.get("held_out", {}))
+        if state is None and self.stage > 0:
+            if self.rows:
+                self.rows.restore(1.0)
+            self.model.paths = self.course.stages[0].build().to(self.device).paths
+            self.table_rates = []
+            self._begin_stage(0)
+        return state
 
     def move_rows_to_device(self) -> None:
         """Move the tasks' rows to the device, and have batches put together there."""
@@ -185,16 +268,46 @@ class Trainer:
 
     def finish(self) -> None:
         """End the training: the model is again one for any text."""
-        for task, scale in self.scales.items():
-            scale.fold_into(find_output(self.model.path(task)))
+        self.average.settle()
         self.graphs.stop()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()  # other processes share the device
         if self.rows:
-            self.rows.restore(compute_total_decay(len(self.steps), self.settings))
+            self.rows.restore(self._decay_tables(len(self.steps) - 1))
+        self.model.requires_grad_(True)
+        self.best.settle(self.model)
+        for task, scale in self.scales.items():
+            scale.fold_into(find_output(self.model.path(task)))
+
+    def _decay_tables(self, last: int) -> float:
+        """Return the factor of weight decay on rows that no text uses, at the mean snapshot.
+
+        Args:
+            last: position of the last step so far.
+        """
+        decays = list_decays(len(self.steps), self.settings, self._table_rate)
+        taken = [decays[position] for position in self.snapshots if position <= last]
+        taken = taken or [decays[last]]
+        return sum(taken) / len(taken)
+
+    def _look(self, position: int) -> None:
+        """Score every task's path on its held-out rows, and keep the best ones."""
+        if position not in self.best.ends or not self.group.is_first:
+            return
+        decay = self._decay_tables(position)
+
+        def expand(parameter: nn.Parameter) -> Tensor:
+            return self.rows.expand(parameter, decay) if self.rows else parameter.detach().clone()
+
+        with self.average.applied():
+            self.best.look(self.model, self.scales, self.device, expand)
+
+    def _table_rate(self, position: int) -> float:
+        """Return the factor of the token tables' learning rate at a step."""
+        return self.table_rates[min(bisect_right(self.starts, position), len(self.table_rates)) - 1]
 
     def update(self, position: int) -> Tensor:
-        """Take one optimiser step; return the loss and the tokens of the batch, float64 [2].
+        """Take one step of the plan; return the loss and the tokens of the batch, float64 [2].
 
         On a GPU nothing is waited for, so what is returned may still have to be computed.
 
@@ -204,8 +317,17 @@ class Trainer:
         Raises:
             OutOfMemoryError: if there is no room for a single example.
         """
+        self.part_until(position)
+        sums = self._update_whole(position)
+        self.average.add(position, self.parameters)
+        self._look(position)
+        return sums
+
+    def _update_whole(self, position: int) -> Tensor:
+        """Take one optimiser step on a whole batch, in as many parts as have to be."""
         step = self.steps[position]
         set_rate(self.optimizer, compute_learning_rate(position, len(self.steps), self.settings))
+        self.teaching.begin_step(position, len(self.steps))
         while True:
             rank = (self.group.rank,) if self.group.size > 1 else ()
             seed_dropout(derive_seed(self.seed, "dropout", step.task, step.visit, *rank))
@@ -258,9 +380,11 @@ class Trainer:
         for batch, share in batches:
             with autocast(self.settings.precision, self.device):
                 outputs = self.model(task, batch)
-            loss = compute_loss(outputs.float(), scale.standardise(batch.labels)) * share
-            (loss * weight).backward()
-            sums[0] += loss.detach() * scale.deviation**2
+            loss, own = self.teaching.compute_loss(
+                task, outputs.float(), batch.labels, batch.rows, scale
+            )
+            (loss * share * weight).backward()
+            sums[0] += (own * share).detach() * scale.deviation**2
             sums[1] += batch.packing.count_tokens() if share else 0
         if self.embeddings:
             self.embeddings.densify()
@@ -279,3 +403,14 @@ class Trainer:
         self.micro_batches *= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _select(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with `prefix`, without it."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors[name] for name in names}
+
+
+def _copy(moments: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a parameter's moments and step count for another one that goes on from them."""
+    return {name: value.clone() for name, value in moments.items()}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -25,34 +27,57 @@ def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> None:
         nn.utils.clip_grads_with_norm_(own, most, norm, foreach=foreach)
 
 
-def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+def make_optimizer(
+    model: nn.Module,
+    settings: TrainingSettings,
+    factors: Mapping[nn.Parameter, float] | None = None,
+) -> torch.optim.AdamW:
     """Return AdamW with weight decay on matrices alone; `set_rate` is called before each step.
 
     On a GPU the learning rate is a tensor there, which a recorded step reads.
+
+    Args:
+        factors: parameter to the factor of its learning rate; 1 for all others.
     """
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    vectors = [p for p in model.parameters() if p.dim() <= 1]
+    kinds: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, True): [], (1.0, False): []}
+    for parameter in model.parameters():
+        factor = (factors or {}).get(parameter, 1.0)
+        kinds.setdefault((factor, parameter.dim() > 1), []).append(parameter)
+    device = kinds[1.0, True][0].device
     groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {
+            "params": held,
+            "weight_decay": settings.weight_decay if is_matrix else 0.0,
+            "lr": _hold_rate(settings.learning_rate, device),
+            FACTOR: factor,
+        }
+        for (factor, is_matrix), held in kinds.items()
     ]
-    device = matrices[0].device
     if device.type != "cuda":
         return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-    rate = torch.tensor(settings.learning_rate, device=device)
-    optimizer = torch.optim.AdamW(groups, lr=rate, fused=True, capturable=True)
+    optimizer = torch.optim.AdamW(
+        groups, lr=_hold_rate(settings.learning_rate, device), fused=True, capturable=True
+    )
     # steps are also taken without being recorded, which torch would warn of
     optimizer._warned_capturable_if_run_uncaptured = True
     return optimizer
+
+
+FACTOR = "factor"
+"""What a group of parameters says of its learning rate: the factor of the others' rate."""
+
+
+def _hold_rate(rate: float, device: torch.device) -> float | Tensor:
+    return torch.tensor(rate, device=device) if device.type == "cuda" else rate
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of the next step."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
+            group["lr"].fill_(rate * group[FACTOR])
         else:
-            group["lr"] = rate
+            group["lr"] = rate * group[FACTOR]
 
 
 def compute_learning_rate(position: int, total: int, settings: TrainingSettings) -> float:
@@ -63,10 +88,18 @@ def compute_learning_rate(position: int, total: int, settings: TrainingSettings)
     return settings.learning_rate * (total - position) / (total - warmup)
 
 
-def compute_total_decay(total: int, settings: TrainingSettings) -> float:
-    """Return the factor by which weight decay alone shrinks a matrix over all steps."""
-    rates = (compute_learning_rate(position, total, settings) for position in range(total))
-    return math.prod(1 - rate * settings.weight_decay for rate in rates)
+def list_decays(
+    total: int, settings: TrainingSettings, factor: Callable[[int], float] = lambda position: 1.0
+) -> list[float]:
+    """Return the factor by which weight decay alone has shrunk a matrix after each step.
+
+    Args:
+        factor: from a step's position to the factor of the matrix' learning rate.
+    """
+    rates = (compute_learning_rate(i, total, settings) * factor(i) for i in range(total))
+    return list(
+        itertools.accumulate((1 - rate * settings.weight_decay for rate in rates), operator.mul)
+    )
 
 
 def compute_loss(outputs: Tensor, labels: Tensor) -> Tensor:

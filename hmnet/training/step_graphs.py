@@ -86,6 +86,14 @@ class StepGraphs:
         self.is_on = False
         self._graphs.clear()
 
+    def forget(self) -> None:
+        """Give back what was recorded, and record anew: the model has other parameters now."""
+        if self.is_on:
+            torch.cuda.synchronize(self._device)  # a replay may still be under way
+            self._pool = torch.cuda.graph_pool_handle()  # without graphs, the old one is gone
+        self._graphs.clear()
+        self._seen.clear()
+
     def __len__(self) -> int:
         return len(self._graphs)
 

@@ -45,6 +45,12 @@ class TargetScale:
             output.weight.mul_(self.deviation)
             output.bias.mul_(self.deviation).add_(self.mean)
 
+    def take_out_of(self, output: nn.Linear) -> None:
+        """Undo `fold_into`, for an output layer that is trained further."""
+        with torch.no_grad():
+            output.weight.div_(self.deviation)
+            output.bias.sub_(self.mean).div_(self.deviation)
+
 
 AS_THEY_ARE = TargetScale()
 """Of class codes, and of raw targets."""

@@ -9,7 +9,7 @@ the decay of all steps on the other rows at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,13 @@ class UsedRows:
             used = np.union1d(used, np.flatnonzero(np.bincount(ids.ravel())))
         self._tables = [_CutTable(table, used, pads) for table, pads in _find_tables(model)]
 
+    def expand(self, parameter: nn.Parameter, decay: float) -> Tensor:
+        """Return a copy of a parameter; of a cut table a whole one, as `restore` would make it."""
+        for table in self._tables:
+            if table.table.weight is parameter:
+                return table.expand(decay)
+        return parameter.detach().clone()
+
     def restore(self, decay: float) -> None:
         """Put the tables together again; the other rows are multiplied by `decay`."""
         for table in self._tables:
@@ -50,6 +57,12 @@ def _find_tables(model: PathModel) -> list[tuple[nn.Embedding, set[int]]]:
             _, pads = found.setdefault(id(table), (table, set()))
             pads.add(int(getattr(path.config, "pad_token_id", None) or 0))
     return list(found.values())
+
+
+def has_table(model: PathModel, parameters: Collection[nn.Parameter]) -> bool:
+    """Tell whether a token table of a model is among parameters; there is one for all tasks."""
+    tables = (path.get_input_embeddings() for path in model.paths.values())  # type: ignore[operator]
+    return any(table.weight in parameters for table in tables if isinstance(table, nn.Embedding))
 
 
 class _CutTable:
@@ -70,6 +83,9 @@ class _CutTable:
 
     def _look_up(self, module: nn.Module, ids: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (self.place[ids[0]], *ids[1:])
+
+    def expand(self, decay: float) -> Tensor:
+        return (self.whole * decay).index_copy_(0, self.kept, self.table.weight.data)
 
     def restore(self, decay: float) -> None:
         self.hook.remove()

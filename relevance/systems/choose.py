@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from hmnet.errors import raise_problems
+from hmnet.errors import raise_problems, suggest
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from hmnet.study.study import Study
+from hmnet.study.systems import SystemSettings
 from hmnet.study.tasks import NAME_PATTERN
 from relevance.groups.at_hand import Groupings, find_groupings
 from relevance.systems.systems import Duplicate, System, list_systems
@@ -42,9 +43,14 @@ def choose_systems(
 ) -> tuple[list[System], tuple[str, ...]]:
     """Return the systems to compare, and notes about matrices that give no groups.
 
+    Where the study lists systems of its own and no option says otherwise, these are trained beside
+    single-task and multi-task.
+
     Raises:
         InputError: with every option that does not fit.
     """
+    if prepared.study.systems and options in (SystemOptions(), SystemOptions(skillnet=False)):
+        return list_own_systems(output, prepared)
     duplicates = _parse_duplicates(options.duplicate)
     layers = None if options.hierarchy is None else HierarchySpec.parse(options.hierarchy)
     if layers is not None:
@@ -53,6 +59,50 @@ def choose_systems(
     skillnet = options.skillnet
     systems = list_systems(prepared, found.groups, layers, skillnet=skillnet, duplicates=duplicates)
     return systems, found.notes
+
+
+def list_own_systems(
+    output: Output, prepared: PreparedStudy
+) -> tuple[list[System], tuple[str, ...]]:
+    """Return single-task, multi-task and the study's systems, and notes about matrices.
+
+    Raises:
+        InputError: with every grouping that is not at hand, or a hierarchy of another depth.
+    """
+    found = find_groupings(output, prepared.study)
+    asked = prepared.study.systems
+    known = {each.groups: each.groups in found.groups for each in asked if each.groups}
+    raise_problems(
+        f"Parameter `system.groups` should be a grouping at hand or a groups.json. Found "
+        f"`{name}`.{suggest(name, found.groups)}"
+        for name, is_known in known.items()
+        if not is_known and not Path(name).is_file()
+    )
+    files = [f"file={name}" for name, is_known in known.items() if not is_known]
+    read = {file: read_groupings([file], prepared.study)["file"] for file in files}
+    groups = {**found.groups, **{file.removeprefix("file="): g for file, g in read.items()}}
+    plain = list_systems(prepared, {})
+    return [*plain, *(_make_system(prepared, each, groups) for each in asked)], found.notes
+
+
+def _make_system(
+    prepared: PreparedStudy, asked: SystemSettings, groups: Mapping[str, Groups]
+) -> System:
+    changed = asked.change(prepared.study.training)
+    training = None if changed == prepared.study.training else changed
+    if asked.alone:
+        return System(asked.name, training=training)
+    layers = asked.stages[-1].hierarchy if asked.stages else asked.hierarchy
+    layers = layers or HierarchySpec.default(prepared.depth)
+    layers.check_depth(prepared.depth)
+    return System(
+        asked.name,
+        layers,
+        groups[asked.groups] if asked.groups else None,
+        asked.duplicate,
+        stages=asked.stages,
+        training=training,
+    )
 
 
 def _parse_duplicates(text: str) -> list[Duplicate]:

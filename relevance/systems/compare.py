@@ -29,6 +29,7 @@ from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
+from hmnet.study.stages import write_stages
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.systems.comparison_format import COMPARISON, REFERENCE_SYSTEMS, SINGLE
 from relevance.systems.systems import (
@@ -116,6 +117,8 @@ def to_plain_system(system: System) -> dict[str, object]:
         "hierarchy": None if system.hierarchy is None else str(system.hierarchy),
         "groups": None if system.groups is None else to_plain(system.groups)["groups"],
         "duplicate": system.duplicate,
+        **({"stages": write_stages(system.stages)} if system.stages else {}),
+        **({"training": to_plain(system.training)} if system.training else {}),
     }
 
 

@@ -13,9 +13,12 @@ from hmnet.runs.store import RunStore
 from relevance.systems.budget import describe_budget
 from relevance.systems.collapsed_results import describe_collapsed_results, find_collapsed_results
 from relevance.systems.comparison_format import REFERENCE_SYSTEMS, SINGLE
+from relevance.systems.large_tasks import describe_large_tasks
 from relevance.systems.parameters import describe_counts, format_count
+from relevance.systems.record import describe_record
 from relevance.systems.split_scores import tabulate_split_scores
 from relevance.systems.systems import System
+from relevance.systems.training_time import describe_cost
 
 
 def describe_systems(
@@ -35,6 +38,9 @@ def describe_systems(
         if len(shown):
             parts += ["", f"difference to {reference}, points [95 % interval]"]
             parts.append(_tabulate_differences(shown, start).to_string())
+            parts += describe_record(shown, start)
+    parts += describe_large_tasks(prepared, systems, store)
+    parts += ["", describe_cost(prepared, systems, store)]
     parts += ["", _explain_marks(means)]
     if len(prepared.study.seeds) == 1:
         parts.append("one seed: the intervals hold for these very runs, without the noise of seeds")

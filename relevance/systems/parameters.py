@@ -9,7 +9,6 @@ import pandas as pd
 
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.models.parameter_counts import PAPER_COUNTS, count_parameters
-from relevance.systems.comparison_format import SINGLE
 from relevance.systems.systems import Duplicate, System, plan_system
 
 COPIES: Mapping[Duplicate, str] = {"layer": "whole layers", "ffn": "feed-forward blocks"}
@@ -51,12 +50,12 @@ def _count(prepared: PreparedStudy, system: System) -> dict[str, object]:
     paper = "hmnet" if system.groups else system.name
     return {
         "system": system.name,
-        "models": len(prepared.study.tasks) if system.name == SINGLE else 1,
+        "models": len(jobs),
         "groups": len(system.groups.groups) if system.groups else "",
         "copies of": COPIES[system.duplicate] if system.groups else "",
         "activated": format_count(max(found["activated"] for found in counts)),
         "overall": format_count(sum(found["overall"] for found in counts)),
-        "paper (bert-base)": PAPER_COUNTS[paper],
+        "paper (bert-base)": PAPER_COUNTS.get(paper, ""),
     }
 
 

@@ -24,6 +24,8 @@ from hmnet.runs.job import Job
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
 from hmnet.study.hierarchy import Groups, HierarchySpec
+from hmnet.study.settings import TrainingSettings
+from hmnet.study.stages import Stage
 from relevance.systems.comparison_format import MULTI, SINGLE, SKILLNET
 
 Duplicate = Literal["layer", "ffn"]
@@ -39,6 +41,8 @@ class System:
         groups: groups of the tasks; None is one group of all.
         duplicate: what groups and tasks own copies of; see `hmnet.models.paths.HMNet`.
         is_skillnet: whether this is the SkillNet-style baseline.
+        stages: what tasks share in each part of a run; none for `hierarchy` from its first step on.
+        training: how it is trained where that is not as the study says.
     """
 
     name: str
@@ -46,6 +50,8 @@ class System:
     groups: Groups | None = None
     duplicate: Duplicate = "layer"
     is_skillnet: bool = False
+    stages: tuple[Stage, ...] = ()
+    training: TrainingSettings | None = None
 
 
 def list_systems(
@@ -78,13 +84,23 @@ def list_systems(
 def plan_system(prepared: PreparedStudy, system: System, seed: int) -> list[Job]:
     """Return the jobs that train a system with a seed on every task of the study."""
     names = list(prepared.study.tasks)
+    if system.training is not None:
+        prepared = prepared.train_with(system.training)
     if system.is_skillnet:
         return [prepared.skillnet(names, seed)]
     if system.hierarchy is None:
         return [prepared.single(name, seed) for name in names]
     groups = (system.groups or Groups.one(names)).groups.values()
-    duplicate = system.duplicate
-    return [prepared.make_job(names, system.hierarchy, groups, seed, duplicate=duplicate)]
+    return [
+        prepared.make_job(
+            names,
+            system.hierarchy,
+            groups,
+            seed,
+            duplicate=system.duplicate,
+            stages=system.stages,
+        )
+    ]
 
 
 def plan_comparison(prepared: PreparedStudy, systems: Sequence[System]) -> list[Job]:

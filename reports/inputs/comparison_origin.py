@@ -16,12 +16,14 @@ class SystemOrigin:
         hierarchy: {x,y,z} as text; None where it has none, or is not known.
         groups: name of each group to its tasks; None where there are none.
         duplicate: what groups and tasks own copies of: `layer` or `ffn`.
+        stages: hierarchies of a run's parts with their shares, as text; empty for one hierarchy.
     """
 
     name: str
     hierarchy: str | None = None
     groups: Mapping[str, Sequence[str]] | None = None
     duplicate: str | None = None
+    stages: str = ""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ def _choose_curves(index: RunIndex) -> Iterator[tuple[RunRecord, str]]:
     seen: dict[object, str] = {}
     for record in sorted(index.done, key=lambda r: (r.spec.seed, r.run_id)):
         spec = record.spec
-        key = (spec.names, spec.system, str(spec.hierarchy), spec.groups, spec.duplicate)
+        shared = (str(spec.hierarchy), spec.groups, spec.duplicate, spec.stages, spec.start_from)
+        key = (spec.names, spec.system, *shared)
         if record.kind == "pair" or key in seen:
             continue
         label = label_run(record)
@@ -73,7 +74,9 @@ def label_run(record: RunRecord) -> str:
         return record.kind
     suffix = "" if record.spec.duplicate == "layer" else f", {record.spec.duplicate}"
     groups = count_noun(len(record.spec.groups), "group")
-    return f"hierarchical {{{record.spec.hierarchy}}}, {groups}{suffix}"
+    layers = [stage.hierarchy for stage in record.spec.stages] or [record.spec.hierarchy]
+    shown = " to ".join(f"{{{each}}}" for each in layers)
+    return f"hierarchical {shown}, {groups}{suffix}"
 
 
 def _read_losses(

@@ -50,6 +50,8 @@ def _tell_layers(system: SystemOrigin) -> str:
         return "each task alone"
     if not system.hierarchy:
         return MISSING
+    if system.stages:
+        return f"coarse to fine: {system.stages}"
     partial = ", feed-forward blocks only" if system.duplicate == "ffn" else ""
     return f"{{{system.hierarchy}}}{partial}"
 

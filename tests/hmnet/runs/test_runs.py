@@ -27,7 +27,8 @@ from hmnet.runs.spec import RunSpec
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import read_document, to_plain
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.study.settings import TrainingSettings
+from hmnet.study.settings import Distillation, TrainingSettings
+from hmnet.study.stages import parse_stages
 from hmnet.study.tasks import PAPER_TASKS, Source, Task
 
 RESULT = RunResult(
@@ -66,8 +67,15 @@ def change_model(spec: RunSpec, **changes: Any) -> RunSpec:
     return dataclasses.replace(spec, model=dataclasses.replace(spec.model, **changes))
 
 
+def teach(spec: RunSpec, **weights: Any) -> RunSpec:
+    training = dataclasses.replace(spec.training, distillation=Distillation(**weights))
+    teachers = {"cb": "cb-s0-aaaaaaaaaa", "rte": "rte-s0-cccccccccc"}
+    return dataclasses.replace(spec, training=training, teachers=teachers)
+
+
 # Identity
 
+STAGES = parse_stages("12,0,0:0.6 8,2,2:0.4")
 DECISIVE: dict[str, Callable[[RunSpec], RunSpec]] = {
     "seed": lambda spec: dataclasses.replace(spec, seed=1),
     "engine": lambda spec: dataclasses.replace(spec, engine_version=99),
@@ -96,6 +104,24 @@ DECISIVE: dict[str, Callable[[RunSpec], RunSpec]] = {
             "loss_weights": {"cb": 2.0},
         }.items()
     },
+    "training.distillation": lambda spec: teach(spec),
+    "training.distillation, weights": lambda spec: teach(spec, start=0.5),
+    "teachers": lambda spec: dataclasses.replace(
+        teach(spec), teachers={"cb": "cb-s0-aaaaaaaaaa", "rte": "rte-s0-bbbbbbbbbb"}
+    ),
+    "training.stopping": lambda spec: change_training(spec, stopping="task"),
+    "training.averaging": lambda spec: change_training(spec, averaging=0.5),
+    "training.averaging_steps": lambda spec: change_training(
+        spec, averaging=0.5, averaging_steps=10
+    ),
+    "stages": lambda spec: dataclasses.replace(spec, stages=STAGES),
+    "stages, slowed": lambda spec: dataclasses.replace(
+        spec, stages=(STAGES[0], dataclasses.replace(STAGES[1], lower_rate=0.5))
+    ),
+    "stages, other shares": lambda spec: dataclasses.replace(
+        spec, stages=parse_stages("12,0,0:0.7 8,2,2:0.3")
+    ),
+    "start from": lambda spec: dataclasses.replace(spec, start_from=spec.run_id),
     "training.sampling": lambda spec: change_training(spec, sampling="capped", cap=9),
     "training.cap": lambda spec: change_training(spec, sampling="capped", cap=10),
     "training.temperature": lambda spec: change_training(
@@ -110,6 +136,7 @@ INDIFFERENT: dict[str, Callable[[RunSpec], RunSpec]] = {
         spec, splits={"train": "training", "validation": "dev"}
     ),
     "order of the data": lambda spec: dataclasses.replace(spec, data={"rte": "r0", "cb": "c0"}),
+    "one stage": lambda spec: dataclasses.replace(spec, stages=parse_stages("8,2,2:1")),
     "integers for floats": lambda spec: change_training(spec, clip_norm=1),
 }
 
@@ -143,6 +170,31 @@ def test_every_exemption_names_a_field_that_exists() -> None:
 def test_groups_do_not_matter_without_cluster_layers() -> None:
     shared = dataclasses.replace(SPEC, hierarchy=HierarchySpec(12, 0, 0))
     assert dataclasses.replace(shared, groups=(("cb", "rte"),)).run_id == shared.run_id
+
+
+def test_groups_matter_where_a_stage_has_cluster_layers() -> None:
+    task_layers = dataclasses.replace(
+        SPEC, hierarchy=HierarchySpec(8, 0, 4), stages=parse_stages("8,4,0:0.5 8,0,4:0.5")
+    )
+    assert dataclasses.replace(task_layers, groups=(("cb", "rte"),)).run_id != task_layers.run_id
+
+
+def test_no_two_decisive_changes_share_an_identity() -> None:
+    changed = [change(SPEC).run_id for change in DECISIVE.values()]
+    assert len(set(changed)) == len(changed)
+
+
+def test_whoever_is_taught_has_a_teacher() -> None:
+    with pytest.raises(ValidationError, match="`teachers` should name one for each task"):
+        dataclasses.replace(teach(SPEC), teachers={})
+    with pytest.raises(ValidationError, match="`teachers` should name one for each task"):
+        dataclasses.replace(SPEC, teachers={"cb": "cb-s0-aaaaaaaaaa"})
+
+
+@pytest.mark.parametrize("text", ["12,0,0:1", "12,0,0:0.5 8,1,3:0.5"])
+def test_a_run_has_the_hierarchy_of_its_last_stage(text: str) -> None:
+    with pytest.raises(ValidationError, match="`hierarchy` should be that of the last stage"):
+        dataclasses.replace(SPEC, stages=parse_stages(text))
 
 
 def test_the_identity_survives_the_disk_and_another_process(tmp_path: Path) -> None:

@@ -32,17 +32,23 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_study(tmp_path_factory.mktemp("study"))
 
 
-def list_words(study: Path, out: Path, *more: str) -> list[str]:
+HIERARCHY = ("--hierarchy", "1,1,1")
+STAGES = ("--stages", "3,0,0:0.3 1,1,1:0.7:0.5")
+
+
+def list_words(
+    study: Path, out: Path, *more: str, sharing: tuple[str, ...] = HIERARCHY
+) -> list[str]:
     groups = write_groups(study.parent / "groups.json", {"a": ["tone", "grade"], "b": ["match"]})
     words = ["train", "--study", str(study), "--groups", str(groups), "--out", str(out)]
-    return [*words, "--threads", "1", "--hierarchy", "1,1,1", *SETTINGS, *more]
+    return [*words, "--threads", "1", *sharing, *SETTINGS, *more]
 
 
 def launch(study: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """Train HMNet with two processes, as a user would."""
+    """Train HMNet with two processes, as a user would; its sharing becomes finer meanwhile."""
     two = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "hmnet"]
     return subprocess.run(
-        [sys.executable, "-m", *two, *list_words(study, out, *more)],
+        [sys.executable, "-m", *two, *list_words(study, out, *more, sharing=STAGES)],
         text=True,
         capture_output=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -67,14 +73,14 @@ def test_two_processes_give_the_numbers_of_one(
     # 48 rows in batches of 7: shares of 4 and 3, and a last batch of 6
     epochs = ("--set", "training.epochs=2")
     one, two = tmp_path / "one", tmp_path / "two"
-    app(list_words(study, one, *epochs), standalone_mode=False)
+    app(list_words(study, one, *epochs, sharing=STAGES), standalone_mode=False)
     done = launch(study, two, *epochs)
     assert done.returncode == 0, done.stderr
     for printed in (capsys.readouterr().out, done.stdout):
         assert printed.count("mean of the primary metric") == 1
     np.testing.assert_allclose(read_losses(two), read_losses(one), rtol=1e-5)
     np.testing.assert_allclose(read_logits(two), read_logits(one), atol=1e-5)
-    words = list_words(study, two, *epochs)  # done already: nothing is trained
+    words = list_words(study, two, *epochs, sharing=STAGES)  # done already: nothing is trained
     context = get_context("fork")  # quicker than to start others
     port = find_port()
     again = [context.Process(target=join, args=(rank, port, words)) for rank in range(2)]

@@ -1,0 +1,76 @@
+"""What one model takes over from another whose tasks share at least as much.
+
+Parameters are matched by their place in a task's path. Where tasks that shared a layer part, each
+of them finds the layer that it had; so the finer model predicts what the coarser one did.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import nn
+
+from hmnet.encoders.layers import find_layers
+from hmnet.errors import InputError
+from hmnet.models.paths import PathModel
+
+Pairs = Mapping[nn.Parameter, nn.Parameter]
+"""Each parameter of a model to the one of another model that it takes over."""
+
+
+def match_parameters(finer: PathModel, coarser: PathModel) -> Pairs:
+    """Return each parameter of `finer` with the one at the same place in `coarser`.
+
+    Raises:
+        InputError: if `coarser` lacks a task, or tasks share in `finer` what they do not share in
+            `coarser`.
+    """
+    pairs: dict[nn.Parameter, nn.Parameter] = {}
+    for task in finer.tasks:
+        if task not in coarser.tasks:
+            raise InputError(
+                f"Parameter `start_from` should name a run of at least the same tasks. Found "
+                f"`{', '.join(coarser.tasks)}`, without `{task}`."
+            )
+        there = dict(coarser.path(task).named_parameters())
+        for name, parameter in finer.path(task).named_parameters():
+            if pairs.setdefault(parameter, there[name]) is not there[name]:
+                raise InputError(
+                    "Parameter `start_from` should name a run whose tasks share at least what "
+                    f"they are to share now. Found `{name}` of task `{task}` with values of its "
+                    "own."
+                )
+    return pairs
+
+
+def take_values(pairs: Pairs) -> None:
+    """Copy values, in place."""
+    with torch.no_grad():
+        for parameter, source in pairs.items():
+            parameter.copy_(source)
+
+
+def separate(model: PathModel) -> PathModel:
+    """Give each task a copy of all that its path holds, in place; return the model."""
+    model.paths = nn.ModuleDict({name: copy.deepcopy(path) for name, path in model.paths.items()})
+    return model
+
+
+def find_lower(model: PathModel) -> set[nn.Parameter]:
+    """Return what more tasks share than the finest layers of one of its paths.
+
+    With one task there is nothing of that kind, however many layers are called shared.
+    """
+    owners = Counter(p for path in model.paths.values() for p in path.parameters())
+    lower: set[nn.Parameter] = set()
+    for path in model.paths.values():
+        finest = min(owners[p] for p in _list_parameters(find_layers(path)))
+        lower |= {p for p in path.parameters() if owners[p] > finest}
+    return lower
+
+
+def _list_parameters(layers: Iterable[nn.Module]) -> list[nn.Parameter]:
+    return [parameter for layer in layers for parameter in layer.parameters()]

@@ -1,0 +1,146 @@
+"""A sharing schedule: what tasks share becomes finer while a model is trained.
+
+>>> stages = parse_stages("6,0,0:0.5 2,4,0:0.3 2,2,2:0.2:0.3")
+>>> [(str(stage.hierarchy), stage.share, stage.lower_rate) for stage in stages]
+[('6,0,0', 0.5, 1.0), ('2,4,0', 0.3, 1.0), ('2,2,2', 0.2, 0.3)]
+
+First all layers are shared, then groups get copies of their own, then tasks. Where two stages meet,
+each new owner of a layer begins with the weights and the optimiser's moments that it had.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic.dataclasses import dataclass
+
+from hmnet.errors import InputError, raise_problems
+from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.settings import STRICT
+
+_TOLERANCE = 1e-6
+"""How far the shares' sum may be from 1: decimal fractions such as 0.1 are not exact."""
+
+
+def _read_hierarchy(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return HierarchySpec.parse(value)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+Layers = Annotated[HierarchySpec, BeforeValidator(_read_hierarchy), PlainSerializer(str)]
+"""{x, y, z}, as text in files."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Stage:
+    """A part of a run, and what tasks share in it.
+
+    Attributes:
+        share: share of the run's steps, above 0.
+        hierarchy: {x, y, z}, such as `2,4,0`.
+        lower_rate: factor of the learning rate of what more tasks share than the finest layers of
+            their paths: 1 as they are, 0 frozen.
+    """
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    hierarchy: Layers
+    lower_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
+class SharingSettings:
+    """How `hmnet train` shares an encoder; flags override it.
+
+    Attributes:
+        stages: what tasks share in each part of a run, coarse to fine; none for one hierarchy from
+            the first step on.
+        start_from: a finished run that kept its model, by its id, whose weights are begun with.
+    """
+
+    stages: tuple[Stage, ...] = ()
+    start_from: Annotated[str, Field(min_length=1)] | None = None
+
+    def __post_init__(self) -> None:
+        if problems := list(find_stage_problems(self.stages)):
+            raise ValueError("\n".join(problems))
+
+
+def find_stage_problems(stages: Sequence[Stage]) -> Iterator[str]:
+    """Yield a sentence for each way in which stages are no schedule."""
+    total = sum(stage.share for stage in stages)
+    if stages and not math.isclose(total, 1.0, abs_tol=_TOLERANCE):
+        yield f"Parameter `stages` should have shares that sum to 1. Found `{total:g}`."
+    for before, after in itertools.pairwise(stage.hierarchy for stage in stages):
+        if before.depth != after.depth:
+            yield (
+                "Parameter `stages` should have hierarchies of one depth. "
+                f"Found `{before}` with {before.depth} layers and `{after}` with {after.depth}."
+            )
+        elif not is_as_fine(after, before):
+            yield (
+                "Parameter `stages` should share no more in a stage than in the one before it. "
+                f"Found `{after}` after `{before}`."
+            )
+
+
+def is_as_fine(one: HierarchySpec, other: HierarchySpec) -> bool:
+    """Tell whether tasks share nothing in `one` that they do not share in `other`."""
+    return one.shared <= other.shared and one.task >= other.task
+
+
+def simplify(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Return a schedule's stages; none for a single one that is a plain run."""
+    is_plain = len(stages) == 1 and stages[0].lower_rate == 1
+    return () if is_plain else tuple(stages)
+
+
+def parse_stages(text: str) -> tuple[Stage, ...]:
+    """Read HIERARCHY:SHARE or HIERARCHY:SHARE:LOWER_RATE, separated by spaces.
+
+    Raises:
+        InputError: with every part of another form, else with what is no schedule.
+    """
+    parts = text.split()
+    raise_problems(
+        f"Parameter `stages` should be HIERARCHY:SHARE, such as `6,0,0:0.5 2,2,2:0.5`, with a "
+        f"share above 0 and at most 1, and a lower rate of 0 to 1 as a third part where that is "
+        f"not 1. Found `{part}`."
+        for part in parts or [text]
+        if not _is_stage(part)
+    )
+    stages = tuple(_parse_stage(part) for part in parts)
+    raise_problems(find_stage_problems(stages))
+    return stages
+
+
+def _is_stage(part: str) -> bool:
+    _, *numbers = part.split(":")
+    if not re.fullmatch(r"[0-9]{1,4},[0-9]{1,4},[0-9]{1,4}(:[0-9.]{1,20}){1,2}", part):
+        return False
+    if any(number.count(".") > 1 or number == "." for number in numbers):
+        return False
+    share, rate = (float(number) for number in [*numbers, "1"][:2])
+    return 0 < share <= 1 and rate <= 1
+
+
+def _parse_stage(part: str) -> Stage:
+    hierarchy, share, *rate = part.split(":")
+    return Stage(float(share), HierarchySpec.parse(hierarchy), *(float(each) for each in rate))
+
+
+def write_stages(stages: Sequence[Stage]) -> str:
+    """Return stages as `parse_stages` reads them."""
+    return " ".join(
+        f"{stage.hierarchy}:{stage.share:g}"
+        + (f":{stage.lower_rate:g}" if stage.lower_rate != 1 else "")
+        for stage in stages
+    )
