@@ -25,6 +25,7 @@ from hmnet.runs.result import FAILURE_SCHEMA, RESULT_SCHEMA, RunFailure, RunResu
 from hmnet.runs.spec import SPEC_SCHEMA, RunSpec
 from hmnet.runs.store import PREDICTIONS_SCHEMA
 from hmnet.storage.documents import read_document, read_json
+from hmnet.storage.manifest import MANIFEST_SCHEMA
 from hmnet.storage.table_format import TableFormat
 from hmnet.storage.tables import read_table
 from hmnet.study.hierarchy import GROUPS_SCHEMA, Groups
@@ -92,7 +93,7 @@ def test_a_sample_is_read(folder: Path, tmp_path: Path) -> None:
         elif path.suffix == ".parquet":
             assert len(read_table(path, schema)[0].columns) > 1
         else:
-            assert schema in (OUTPUT_SCHEMA, DECOMPOSITION_SCHEMA)
+            assert schema in (OUTPUT_SCHEMA, DECOMPOSITION_SCHEMA, MANIFEST_SCHEMA)
     assert len(RelevanceMatrix.read(output.pairwise).tasks) == 3
     assert read_refinement(output) != Refinement()
     spec = output.runs.find("grade-tone")[1]

@@ -20,6 +20,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from reports.inputs.comparison_origin import (
+        ComparisonOrigin,
+        RowsOrigin,
+        SystemOrigin,
+        TrainingOrigin,
+    )
     from reports.inputs.hierarchy_sweeps import CombinationSweep, LayerSweep
     from reports.inputs.loss_curves import Curve
     from reports.inputs.report_inputs import ReportInputs, read_inputs
@@ -40,16 +46,20 @@ else:
 __all__ = [
     "RUN_KINDS",
     "CombinationSweep",
+    "ComparisonOrigin",
     "Curve",
     "Difference",
     "LayerSweep",
     "ReportInputs",
+    "RowsOrigin",
     "RunIndex",
     "RunKind",
     "RunRecord",
     "Score",
     "ScoreTable",
     "Standing",
+    "SystemOrigin",
+    "TrainingOrigin",
     "arrange_scores",
     "label_system",
     "read_inputs",

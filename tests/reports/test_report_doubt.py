@@ -274,7 +274,7 @@ def test_stability_with_one_seed_is_not_called_good(tmp_path: Path) -> None:
     made = make_study(tmp_path / "study")
     write_groups(made, write_pairwise(made, seeds=1, tested=False), stability=0.9)
     finding = ask(read_inputs(made.out), "groups")
-    assert "when dev examples are resampled" in plain(finding.evidence)
+    assert "when dev examples are drawn anew" in plain(finding.evidence)
     assert "look more stable than they are" in plain(finding.evidence)
     assert finding.tone == "doubt"
 
