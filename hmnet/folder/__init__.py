@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hmnet.folder.freshness import Sources, deriving, find_stale
     from hmnet.folder.integrity import Problem, discard_damaged, verify
     from hmnet.folder.outputs import DEFAULT_FOLDER, Output, find_output_folder, open_output
-    from hmnet.folder.status import Stage, describe_status
+    from hmnet.folder.status import StageFile, describe_status
     from hmnet.folder.task_format import TASKS
     from hmnet.folder.task_table import describe_tasks, write_tasks
 else:
@@ -31,7 +31,7 @@ __all__ = [
     "Output",
     "Problem",
     "Sources",
-    "Stage",
+    "StageFile",
     "deriving",
     "describe_status",
     "describe_tasks",

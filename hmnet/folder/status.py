@@ -38,7 +38,7 @@ class RunStates:
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageFile:
     """A file of the output folder and the command that writes it.
 
     Attributes:
@@ -67,7 +67,7 @@ def _find_state(path: Path) -> str:
     return "failed" if (path / "failure.json").exists() else "unfinished"
 
 
-def describe_status(output: Output, matrices: Sequence[Stage] = ()) -> Iterator[str]:
+def describe_status(output: Output, matrices: Sequence[StageFile] = ()) -> Iterator[str]:
     """Yield lines: stages, runs, the sweep under way, failed runs with their reasons.
 
     Text from files is shortened to one line and stripped of control characters, so that no file can
@@ -79,7 +79,7 @@ def describe_status(output: Output, matrices: Sequence[Stage] = ()) -> Iterator[
     yield from map(_make_printable, _describe(output, matrices))
 
 
-def _describe(output: Output, matrices: Sequence[Stage]) -> Iterator[str]:
+def _describe(output: Output, matrices: Sequence[StageFile]) -> Iterator[str]:
     yield str(output.folder)
     stages = _list_stages(output, matrices)
     width = max(len(stage.path.name) for stage in stages)
@@ -107,17 +107,17 @@ def _describe_stale(output: Output) -> list[str]:
         return list(error.problems)
 
 
-def _list_stages(output: Output, matrices: Sequence[Stage]) -> list[Stage]:
+def _list_stages(output: Output, matrices: Sequence[StageFile]) -> list[StageFile]:
     """Return every stage in the order of its making, without optional ones that are not there."""
     return [
         *(stage for stage in matrices if not stage.is_optional or stage.path.exists()),
-        Stage(output.groups, "relevance cluster"),
-        Stage(output.compare, "hmnet compare"),
-        Stage(output.report, "relevance report"),
+        StageFile(output.groups, "relevance cluster"),
+        StageFile(output.compare, "hmnet compare"),
+        StageFile(output.report, "relevance report"),
     ]
 
 
-def _describe_stage(stage: Stage) -> str:
+def _describe_stage(stage: StageFile) -> str:
     if not stage.path.exists():
         return f"not yet: {stage.command}"
     written = datetime.fromtimestamp(stage.path.stat().st_mtime)  # noqa: DTZ006
@@ -147,7 +147,7 @@ def _may_run(record: ProgressRecord, age_s: float) -> bool:
 
 def _find_next(
     output: Output,
-    stages: list[Stage],
+    stages: list[StageFile],
     states: RunStates,
     record: ProgressRecord | None,
 ) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hmnet.study.hierarchy import Groups, HierarchySpec, name_groups
     from hmnet.study.metrics import METRICS, score
+    from hmnet.study.own_systems import SystemSettings
     from hmnet.study.settings import STRICT, DataSettings, ModelRef, TrainingSettings
     from hmnet.study.skills import SKILLS, find_skills
     from hmnet.study.stages import SharingSettings, Stage, parse_stages
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
         write_study,
     )
     from hmnet.study.study_file import Setting
-    from hmnet.study.systems import SystemSettings
     from hmnet.study.tasks import (
         ANSWERING,
         INFERENCE,

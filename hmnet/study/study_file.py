@@ -24,9 +24,9 @@ from hmnet.errors import InputError, raise_problems, shorten, suggest
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
 from hmnet.storage.limits import LimitError
 from hmnet.storage.regular_files import read_regular
+from hmnet.study.own_systems import SystemSettings, find_repeated
 from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
 from hmnet.study.stages import SharingSettings, Stage
-from hmnet.study.systems import SystemSettings, find_repeated
 from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
 
 Setting: TypeAlias = (

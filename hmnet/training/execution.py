@@ -26,7 +26,7 @@ from hmnet.runs.job import Job, Machine
 from hmnet.runs.loggers import Logger, open_logger
 from hmnet.runs.result import RunResult
 from hmnet.runs.spec import RunSpec, read_spec
-from hmnet.runs.stopping import Stopping, write_stopping
+from hmnet.runs.stopping_record import Stopping, write_stopping
 from hmnet.runs.store import RunStore
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.documents import to_plain

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from hmnet.folder.outputs import Output
-from hmnet.folder.status import Stage
+from hmnet.folder.status import StageFile
 from relevance.measures.measure import Measure
 
 FILES = (
@@ -46,9 +46,9 @@ def identify_measure(name: str) -> Measure | None:
     return next((measure for measure in MEASURES.values() if measure.measure == name), None)
 
 
-def list_stages(output: Output) -> list[Stage]:
+def list_stages(output: Output) -> list[StageFile]:
     """Return the file of each measure that has one, and the command that writes it."""
     return [
-        Stage(output.matrix(m.name), m.made_by, is_optional=not m.is_standard)
+        StageFile(output.matrix(m.name), m.made_by, is_optional=not m.is_standard)
         for m in MEASURES.values()
     ]

@@ -127,5 +127,5 @@ def test_data_without_them_keeps_its_place_and_fingerprint(place: Path) -> None:
     # as before there were any: found again by what is in the folder's name
     plain = tokenise(place)
     assert plain.folder is not None
-    assert plain.folder.name == "tone-53f0f58967"
+    assert plain.folder.name == "tone-345aea6d15"
     assert plain.fingerprint == "351a9714f1dff7f4eb095d009b90f3d9"

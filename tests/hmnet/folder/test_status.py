@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from hmnet.folder.outputs import Output, open_output
-from hmnet.folder.status import Stage, describe_status, find_states
+from hmnet.folder.status import StageFile, describe_status, find_states
 from hmnet.jobs.progress_file import PROGRESS_SCHEMA, ProgressRecord
 from hmnet.jobs.progress_line import SweepProgress
 from hmnet.jobs.worker_process import Outcome
@@ -33,11 +33,11 @@ def say(output: Output) -> str:
     return "\n".join(describe_status(output, list_matrices(output)))
 
 
-def list_matrices(output: Output) -> list[Stage]:
+def list_matrices(output: Output) -> list[StageFile]:
     return [
-        Stage(output.vocab, "relevance vocab"),
-        Stage(output.pairwise, "relevance pairwise"),
-        Stage(output.matrix("size"), "relevance measure size", is_optional=True),
+        StageFile(output.vocab, "relevance vocab"),
+        StageFile(output.pairwise, "relevance pairwise"),
+        StageFile(output.matrix("size"), "relevance measure size", is_optional=True),
     ]
 
 

@@ -126,10 +126,10 @@ def test_noise_of_seeds_widens_the_interval() -> None:
 
 
 def test_a_clear_loss_is_flagged_as_negative_transfer() -> None:
-    single, bad = make_runs(0.9, 300, 2), make_runs(0.5, 300, 2, 1)
+    single, bad = make_runs(0.9, 300, 3), make_runs(0.5, 300, 3, 1)
     predictions = {"made": collect_predictions(TASK, single, {"multi-task": bad})}
     rows = [(name, task, s, 0.5, 1.0, 2.0) for name in ("single-task", "multi-task")
-            for task in ("made", AVERAGE) for s in (0, 1)]  # fmt: skip
+            for task in ("made", AVERAGE) for s in (0, 1, 2)]  # fmt: skip
     columns = ["system", "task", "seed", "score", "params_activated", "params_overall"]
     table = add_intervals(pd.DataFrame(rows, columns=columns), predictions, 200)
     means = table[table["seed"].isna()].set_index(["system", "task"])
