@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from benchmarks.better_precision import find_better_precision
 from benchmarks.entries import Entry
 from benchmarks.rows import Material
 from benchmarks.stock import make_trainer, predict_stock, train_stock
@@ -32,7 +33,7 @@ from relevance.pairwise.plan import plan_pairwise
 
 SWEPT = ("rte", "mrpc", "cb", "stsb", "sst2", "qnli")
 SWEPT_LONG = ("rte", "sst2", "multirc")
-SETTINGS = TrainingSettings(epochs=1, batch_size=16, precision="bf16")
+SETTINGS = TrainingSettings(epochs=1, batch_size=16, precision=find_better_precision())
 LENGTH, LONG = 128, 512
 
 
@@ -49,7 +50,7 @@ def measure_sweep(material: Material, repeats: int, scale: float) -> list[Entry]
         foretold / ours,
         "s",
         f"what --dry-run foretells (ours) and what the sweep of {len(jobs)} runs took (other); the "
-        f"ratio should be within 25 % of 1; {material.words}",
+        f"ratio should be within 25 % of 1; {SETTINGS.precision}; {material.words}",
     )
     other = _run_stock(prepared, material, at_once=1)
     words = f"one after the other, {count_cores()} threads"
@@ -99,7 +100,7 @@ def _compare_sweep(
         "s",
         f"{tasks * (tasks + 1) // 2} runs of {tasks} tasks, at most {rows:,} training and dev rows "
         f"each, at most {prepared.study.rows.max_length} tokens a row, with evaluation, "
-        f"{count_cores()} cores, against a loop over Trainer in fresh "
+        f"{SETTINGS.precision}, {count_cores()} cores, against a loop over Trainer in fresh "
         f"processes, {words}, with the tokenised rows cached (a pair trains one model after the "
         f"other); once each; {material.words}",
     )
@@ -171,7 +172,11 @@ def measure_memory(material: Material, repeats: int, scale: float) -> list[Entry
 def _measure_worker(material: Material, rows: int, cap: int) -> float:
     """Return the peak MiB of a fresh process that runs as many steps, however many rows."""
     settings = TrainingSettings(
-        epochs=1, batch_size=16, precision="bf16", sampling="capped", cap=min(cap, rows)
+        epochs=1,
+        batch_size=16,
+        precision=find_better_precision(),
+        sampling="capped",
+        cap=min(cap, rows),
     )
     prepared = prepare(material, ("mnli",), DataSettings(LENGTH, rows, 200), settings)
     job = prepared.single(next(iter(prepared.data)), 0)
@@ -203,7 +208,7 @@ def measure_growth(material: Material, repeats: int, scale: float) -> list[Entry
                 seconds / per_task,
                 "s",
                 f"a sweep of {tasks} tasks ({runs} runs) with {count} rows each (ours), and the "
-                f"same per trained task (other); {material.words}",
+                f"same per trained task (other), {SETTINGS.precision}; {material.words}",
             )
         )
     return entries

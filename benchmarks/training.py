@@ -7,6 +7,7 @@ import time
 
 import torch
 
+from benchmarks.better_precision import DTYPES, find_better_precision
 from benchmarks.entries import Entry
 from benchmarks.rows import Material
 from benchmarks.stock import make_trainer, predict_stock, train_stock
@@ -69,7 +70,7 @@ def measure_long(material: Material, repeats: int, scale: float) -> list[Entry]:
 def _measure_training(
     material: Material, name: str, task: str, batch: int, length: int, repeats: int, scale: float
 ) -> Entry:
-    settings = TrainingSettings(epochs=1, batch_size=batch, precision="bf16")
+    settings = TrainingSettings(epochs=1, batch_size=batch, precision=find_better_precision())
     count = max(round(GROUPED * batch * scale), batch)
     prepared = prepare(material, (task,), DataSettings(length, count, 64), settings)
     (own,) = prepared.data
@@ -87,7 +88,8 @@ def _measure_training(
         )
 
     pair = time_pair(ours, other, repeats)
-    share = count_operations(build_model(spec), tokens) / pair.ours / measure_peak(torch.bfloat16)
+    peak = measure_peak(DTYPES[settings.precision])
+    share = count_operations(build_model(spec), tokens) / pair.ours / peak
     return Entry(
         name,
         tokens / pair.ours,
@@ -95,8 +97,9 @@ def _measure_training(
         pair.ratio,
         "tokens/s",
         f"one epoch over {len(split):,} rows of {own} ({tokens:,} tokens, at most {length} each), "
-        f"{batch} in a batch, bf16, {torch.get_num_threads()} threads, against Trainer with "
-        f"group_by_length; {_describe(pair, repeats)}; {share:.0%} of the bf16 matrix peak; "
+        f"{batch} in a batch, {settings.precision}, {torch.get_num_threads()} threads, "
+        f"against Trainer with group_by_length; {_describe(pair, repeats)}; {share:.0%} of the "
+        f"{settings.precision} matrix peak; "
         f"{material.words}",
     )
 
@@ -107,7 +110,7 @@ def _describe(pair: Pair, repeats: int) -> str:
 
 def measure_evaluation(material: Material, repeats: int, scale: float) -> list[Entry]:
     """Predict the dev rows of a task with short texts and of one with long texts."""
-    settings = TrainingSettings(epochs=1, batch_size=32, precision="bf16")
+    settings = TrainingSettings(epochs=1, batch_size=32, precision=find_better_precision())
     count = max(round(1000 * scale), 32)
     prepared = prepare(material, ("mnli", "multirc"), DataSettings(512, 64, count), settings)
     models, trainers = {}, {}
@@ -132,14 +135,15 @@ def measure_evaluation(material: Material, repeats: int, scale: float) -> list[E
             tokens / pair.other,
             pair.ratio,
             "tokens/s",
-            f"dev rows of {' and '.join(prepared.data)} ({tokens:,} tokens), bf16, "
-            f"{torch.get_num_threads()} threads, against Trainer.predict sorted by length, 64 in a "
-            f"batch; {_describe(pair, repeats)}; {material.words}",
+            f"dev rows of {' and '.join(prepared.data)} ({tokens:,} tokens), "
+            f"{settings.precision}, {torch.get_num_threads()} threads, against "
+            f"Trainer.predict sorted by length, 64 in a batch; {_describe(pair, repeats)}; "
+            f"{material.words}",
         )
     ]
 
 
 def _predict_ours(model: PathModel, name: str, split: object) -> float:
     began = time.perf_counter()
-    predict(model, name, split, "bf16", torch.device("cpu"))  # type: ignore[arg-type]
+    predict(model, name, split, find_better_precision(), torch.device("cpu"))  # type: ignore[arg-type]
     return time.perf_counter() - began

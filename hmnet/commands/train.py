@@ -10,6 +10,7 @@ from typing import Literal
 from hmnet.errors import InputError
 from hmnet.folder.freshness import tell_stale
 from hmnet.folder.outputs import Output
+from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.parents import begin_with
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
@@ -91,8 +92,9 @@ def train_hierarchy(
     if design.seed is not None:
         check_seed(design.seed)
     group = join_process_group(on_gpus=bool(gpus))
-    job = _plan_job(output, study, design)
     machine = _choose_machine(gpus, threads, loggers, group)
+    study = settle_precision(output.folder, study, [machine.device])
+    job = _plan_job(output, study, design)
     for first in job.before:
         execute(first, output.runs, machine, group=group)
     result = execute(job, output.runs, machine, group=group)

@@ -121,6 +121,10 @@ class StudyOptions:
     model: Annotated[
         str | None, typer.Option(help="Encoder: a folder or a hub id. [default: the study's]")
     ] = None
+    precision: Annotated[
+        str | None,
+        typer.Option(help="fp32, bf16, or auto: the faster one here. [default: the study's]"),
+    ] = None
     study: StudyFileOption = None
     settings: Annotated[
         list[str] | None,
@@ -162,6 +166,7 @@ class StudyOptions:
             "tasks": split_names(self.tasks),
             "data": self.data,
             "model": self.model,
+            "training.precision": self.precision,
             "rows.max_train": rows.max_train,
             "rows.max_dev": rows.max_dev,
             "seeds": parse_seeds(seeds),

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hmnet.jobs.cost import estimate_work
     from hmnet.jobs.estimate import estimate_sweep, print_jobs
+    from hmnet.jobs.machine_precision import find_bf16, settle_precision
     from hmnet.jobs.prepared import PreparedStudy, describe_study, prepare_study
     from hmnet.jobs.progress_file import SILENT_S, ProgressRecord, list_records
     from hmnet.jobs.progress_line import SweepProgress, describe_micro_batches, format_seconds
@@ -50,10 +51,12 @@ __all__ = [
     "describe_study",
     "estimate_sweep",
     "estimate_work",
+    "find_bf16",
     "format_seconds",
     "list_records",
     "prepare_study",
     "print_jobs",
     "raise_failures",
     "run_jobs",
+    "settle_precision",
 ]

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from uuid import uuid4
@@ -113,12 +114,7 @@ def check_shared_folder(client: Client, folder: Path) -> None:
     mark = folder / f".seen-{sign}"
     mark.write_text(sign, encoding="utf-8")
     try:
-        seen = client.run(_sees, str(mark), sign)
-    except Exception as error:  # noqa: BLE001 (whatever a worker raises as it reads the call)
-        raise InputError(
-            "Parameter `scheduler` should have workers with this package and its version of "
-            f"Python. Found: {first_line(error)}"
-        ) from None
+        seen = _ask(client, partial(_sees, str(mark), sign))
     finally:
         mark.unlink(missing_ok=True)
     blind = sorted(worker for worker, sees in seen.items() if not sees)
@@ -127,6 +123,29 @@ def check_shared_folder(client: Client, folder: Path) -> None:
             f"Parameter `out` should be a folder that all workers share. Found `{folder}`, which "
             f"{', '.join(blind)} {'does' if len(blind) == 1 else 'do'} not see."
         )
+
+
+def ask_workers(address: str, question: Callable[[], T]) -> list[T]:
+    """Return what each worker of a scheduler that takes jobs answers.
+
+    Raises:
+        InputError: as `connect`, and if workers have another version of this package.
+    """
+    with connect(address) as client:
+        return list(_ask(client, question, list(list_workers(client))).values())
+
+
+def _ask(
+    client: Client, question: Callable[[], T], workers: list[str] | None = None
+) -> dict[str, T]:
+    try:
+        answers: dict[str, T] = client.run(question, workers=workers)
+    except Exception as error:  # noqa: BLE001 (whatever a worker raises as it reads the call)
+        raise InputError(
+            "Parameter `scheduler` should have workers with this package and its version of "
+            f"Python. Found: {first_line(error)}"
+        ) from None
+    return answers
 
 
 def _sees(mark: str, sign: str) -> bool:

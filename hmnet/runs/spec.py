@@ -97,6 +97,11 @@ class RunSpec:
                 "Parameter `hierarchy` should share every layer in a SkillNet-style model. "
                 f"Found `{self.hierarchy}`."
             )
+        if self.training.precision == "auto":
+            raise ValueError(
+                "Parameter `training.precision` should be fp32 or bf16 in a run. Found `auto`, "
+                "which `hmnet.jobs.settle_precision` replaces."
+            )
         taught = self.names if self.training.distillation else ()
         if set(self.teachers) != set(taught):
             raise ValueError("Parameter `teachers` should name one for each task that is taught.")

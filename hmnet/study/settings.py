@@ -66,7 +66,9 @@ class TrainingSettings:
         weight_decay: decoupled weight decay of matrices (biases and norms are left out).
         clip_norm: largest Euclidean norm of the active path's gradient; longer ones are scaled.
         dropout: dropout probability everywhere in the encoder; None keeps the encoder's own.
-        precision: `fp32`, or `bf16` for bfloat16 autocast with fp32 weights.
+        precision: `fp32`, or `bf16` for bfloat16 autocast with fp32 weights. A study may say
+            `auto`, the faster of the two on the machine that first trains for it
+            (`hmnet.jobs.machine_precision`); a run never does.
         sampling: how many batches of each task an epoch has. `proportional` (the paper): all of
             them. `temperature`: as many in all, task shares in proportion to sizes to the power
             of 1 / `temperature`. `capped`: those of at most `cap` examples a task.
@@ -94,7 +96,7 @@ class TrainingSettings:
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     dropout: Fraction | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
     sampling: Literal["proportional", "temperature", "capped"] = "proportional"
     temperature: Annotated[float, Field(ge=1)] | None = None
     cap: Count | None = None

@@ -25,12 +25,14 @@ Relative paths are relative to the study file, those of flags to the working dir
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tomli_w
 from pydantic import Field
@@ -38,7 +40,7 @@ from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, raise_problems, shorten
 from hmnet.storage.digests import digest_bytes, digest_file
-from hmnet.storage.documents import to_plain
+from hmnet.storage.documents import to_plain, write_document
 from hmnet.storage.files import write_bytes
 from hmnet.study.own_systems import SystemSettings
 from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
@@ -54,7 +56,14 @@ from hmnet.study.study_file import (
     anchor_paths,
     read_study_file,
 )
-from hmnet.study.study_origin import find_project, read_origin, relate_paths, write_origin
+from hmnet.study.study_origin import (
+    ORIGIN_FILE,
+    ORIGIN_SCHEMA,
+    find_project,
+    read_origin,
+    relate_paths,
+    write_origin,
+)
 from hmnet.study.tasks import PAPER_TASKS, Task
 
 STUDY_FILE = "study.toml"
@@ -139,7 +148,7 @@ def resolve_study(
     The file is `study_file`, else `<out>/study.toml`, else `./study.toml`, else the defaults;
     flags override it. Where `<out>/study.toml` is absent it is written, so that later commands
     need no flags. Where the file that it was made from has been edited since, it is made anew with
-    the same flags, and what changed is logged.
+    the same flags, and what changed is logged. A precision `auto` is the recorded one.
 
     Raises:
         InputError: also if the recorded file and the one that it was made from were both edited.
@@ -147,23 +156,51 @@ def resolve_study(
     recorded = out / STUDY_FILE
     if recorded.exists():
         _follow_edits(out, study_file)
-        return load_study(study_file or recorded, overrides)
+        return _keep_precision(load_study(study_file or recorded, overrides), recorded)
     if study_file is None and Path(STUDY_FILE).exists():
         study_file = Path(STUDY_FILE)
     return _record(out, study_file, overrides or {})
 
 
 def _record(out: Path, source: Path | None, flags: Mapping[str, Setting]) -> Study:
-    study = load_study(source, flags)
-    recorded, content = (
-        out / STUDY_FILE,
-        _render(out / STUDY_FILE, study, find_project(out, source)),
-    )
+    recorded = out / STUDY_FILE
+    study = _keep_precision(load_study(source, flags), recorded)
+    content = _render(recorded, study, find_project(out, source))
     if not recorded.exists():  # cut off after this, the same command records both
         write_origin(out, source, digest_bytes(content), anchor_flags(flags))
     write_bytes(recorded, content)
     write_origin(out, source, digest_bytes(content), anchor_flags(flags))
     return study
+
+
+def _keep_precision(study: Study, recorded: Path) -> Study:
+    """Return a study whose precision, where it is `auto`, is the recorded study's, if any."""
+    if study.training.precision != "auto" or not recorded.exists():
+        return study
+    return with_precision(study, load_study(recorded).training.precision)
+
+
+def with_precision(study: Study, precision: Literal["fp32", "bf16", "auto"]) -> Study:
+    """Return the study with another precision."""
+    training = dataclasses.replace(study.training, precision=precision)
+    return dataclasses.replace(study, training=training)
+
+
+def record_precision(out: Path, precision: Literal["fp32", "bf16"]) -> None:
+    """Record what an `auto` of the output folder's study came to; another value is left alone."""
+    recorded = out / STUDY_FILE
+    if not recorded.exists() or (study := load_study(recorded)).training.precision != "auto":
+        return
+    before, line = recorded.read_bytes(), f'precision = "{precision}"'.encode()
+    after, count = re.subn(rb"""(?m)^precision\s*=\s*["']auto["']""", line, before)
+    if count != 1:  # left out, or in another notation of TOML
+        after = _render(recorded, with_precision(study, precision), find_project(out, None))
+    origin = read_origin(out)
+    if origin is not None and origin.copy == digest_bytes(before):
+        write_document(
+            out / ORIGIN_FILE, ORIGIN_SCHEMA, dataclasses.replace(origin, copy=digest_bytes(after))
+        )
+    write_bytes(recorded, after)
 
 
 def _follow_edits(out: Path, named: Path | None) -> None:
@@ -175,7 +212,8 @@ def _follow_edits(out: Path, named: Path | None) -> None:
         return
     flags = anchor_paths(dict(origin.flags), out)
     is_chosen = named is not None and named.resolve() in (source.resolve(), recorded.resolve())
-    changes = describe_changes(load_study(recorded), load_study(source, flags))
+    edited = _keep_precision(load_study(source, flags), recorded)
+    changes = describe_changes(load_study(recorded), edited)
     if digest_file(recorded) != origin.copy and changes and not is_chosen:
         raise InputError(
             f"{recorded}: the file and `{_show(source)}`, which it was made from, should not both "
@@ -203,7 +241,8 @@ def _tell_of_another(recorded: Path, source: Path | None, named: Path | None) ->
     if source is not None and here.samefile(source):
         return
     try:
-        changes = describe_changes(load_study(recorded), load_study(here))
+        there = _keep_precision(load_study(here), recorded)
+        changes = describe_changes(load_study(recorded), there)
     except InputError:
         changes = "what it holds, which cannot be read"
     if changes:

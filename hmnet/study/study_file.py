@@ -38,6 +38,8 @@ Table: TypeAlias = dict[str, Setting]
 STUDY_SCHEMA = "study/1"
 PAPER_MODEL = "google-bert/bert-base-uncased"
 FLAGS = "command line"
+_DEFAULTS: Table = {"training": {"precision": "auto"}}
+"""Where a study file may leave more open than the settings of a run."""
 
 
 def _refuse_repeated(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -99,6 +101,7 @@ def read_study_file(path: Path | None, overrides: Mapping[str, Setting]) -> Stud
     if "model" in overrides and "revision" not in overrides:
         content.pop("revision", None)  # it belongs to the file's model
     content = _overlay(content, anchor_flags(overrides))
+    content = _overlay(_DEFAULTS, content)
     origin = _Origin("defaults" if path is None else str(path), frozenset(overrides))
     return _check(content, origin)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hmnet.folder.outputs import Output
+from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.study.study import Study
@@ -37,6 +38,7 @@ def run_attention(
         dry_run: say what this would take; run nothing.
     """
     pairs = parse_pairs(study.tasks, given) if given or not all_pairs else []
+    study = settle_precision(output.folder, study, workers.devices, workers.scheduler)
     prepared = prepare_study(study, output.data)
     if dry_run:
         asked = [*pairs, *(list_all_pairs(prepared) if all_pairs else [])]

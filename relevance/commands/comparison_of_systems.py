@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analysis.levels import DRAWS
 from hmnet.folder.outputs import Output
+from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.runs.mixture import describe_versions
@@ -37,6 +38,7 @@ def run_compare_systems(
     dry_run: bool = False,
 ) -> Iterator[str]:
     """Train all systems with the same budget and compare them; write `compare.parquet`."""
+    study = settle_precision(output.folder, study, workers.devices, workers.scheduler)
     prepared = prepare_study(study, output.data)
     systems, notes = choose_systems(output, prepared, options)
     yield from map(Aside, notes)
@@ -81,6 +83,7 @@ def run_sweep_of_hierarchies(
 ) -> Iterator[str]:
     """Train with several numbers of shared layers, or several hierarchies and groupings."""
     check_hierarchy_sweep(options.shared, options.hierarchies)
+    study = settle_precision(output.folder, study, workers.devices, workers.scheduler)
     prepared = prepare_study(study, output.data)
     found = Groupings({})
     if options.hierarchies:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analysis.gains.bootstrap import bootstrap_gains
 from hmnet.folder.outputs import Output
+from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.jobs.schedule import raise_failures
 from hmnet.jobs.workers import Workers
@@ -62,6 +63,7 @@ def run_pairwise(
         RunsFailedError: if runs failed or are gone, after the matrix of the others is written; an
             earlier one of more runs of this study is kept.
     """
+    study = settle_precision(output.folder, study, workers.devices, workers.scheduler)
     if options.refine is not None:
         yield from _refine(output, study, workers, options, options.refine)
     measurement = yield from measure_round(output, study, workers, options)
@@ -119,6 +121,13 @@ def estimate_pairwise(
     output: Output, study: Study, workers: Workers, options: PairwiseOptions = PAIRWISE_OPTIONS
 ) -> Iterator[str]:
     """Yield runs, tokens and the estimated time of a sweep, from a short timing; run nothing."""
+    study = settle_precision(output.folder, study, workers.devices, workers.scheduler)
+    yield from _estimate(output, study, workers, options)
+
+
+def _estimate(
+    output: Output, study: Study, workers: Workers, options: PairwiseOptions
+) -> Iterator[str]:
     prepared, plan = _plan(output, study, options)
     yield f"{len(plan.singles)} single runs and {len(plan.pairs)} pair runs"
     yield from describe_jobs(prepared, plan.jobs, output.runs, workers)
@@ -137,6 +146,7 @@ def plan_pairwise_study(
         budget: number of runs to split; None for that of the plan.
     """
     options = PairwiseOptions(single_seeds)
-    yield from estimate_pairwise(output, study, workers, options)
+    study = settle_precision(output.folder, study, workers.devices, workers.scheduler)
+    yield from _estimate(output, study, workers, options)
     prepared, plan = _plan(output, study, options)
     yield from describe_outlook(prepared, plan, read_round(plan, output.runs), budget)

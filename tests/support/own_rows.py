@@ -48,7 +48,10 @@ def write_own_study(
         tables.append(f'[task.{name}]\ntext = ["text"]\n{kind}\n')
     head = f'schema = "study/1"\ntasks = {json.dumps(list(tasks))}\nmodel = "encoder"\n'
     path = folder / "study.toml"
-    path.write_text(f'{head}data = "rows"\n[rows]\nmax_length = 16\n' + "".join(tables))
+    path.write_text(
+        f'{head}data = "rows"\n[training]\nprecision = "fp32"\n[rows]\nmax_length = 16\n'
+        + "".join(tables)
+    )
     return path
 
 

@@ -34,6 +34,7 @@ data = "data"
 epochs = 6
 batch_size = 8
 learning_rate = 6e-3
+precision = "fp32"
 [rows]
 max_length = 32
 [task.tone]

@@ -56,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, str]:
         tables.append(f"[task.{name}]\ntext = {json.dumps(columns)}\n{kind}\n")
     (folder / "study.toml").write_text(
         f'schema = "study/1"\ntasks = {json.dumps(list(COLUMNS))}\nmodel = "encoder"\n'
-        'data = "rows"\n[training]\nepochs = 1\nlearning_rate = 1e-2\n[rows]\n'
+        'data = "rows"\n[training]\nepochs = 1\nlearning_rate = 1e-2\nprecision = "fp32"\n[rows]\n'
         f"max_length = {MOST}\n" + "".join(tables)
     )
     groups = folder / "groups.json"

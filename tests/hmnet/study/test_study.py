@@ -62,7 +62,8 @@ def test_without_a_file_the_study_is_the_papers() -> None:
     study = load_study(None)
     assert dict(study.tasks) == dict(PAPER_TASKS)
     assert (study.model, study.revision) == (PAPER_MODEL, PAPER_REVISION)
-    assert (study.training, study.rows) == (TrainingSettings(), DataSettings())
+    assert study.training == TrainingSettings(precision="auto")
+    assert study.rows == DataSettings()
     assert (study.seeds, study.data_folder) == ((0,), None)
     assert study == Study()
 
