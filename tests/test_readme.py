@@ -64,7 +64,7 @@ def test_the_study_file_of_the_readme_loads(root: Path, tmp_path: Path) -> None:
     study = load_study(tmp_path / "study.toml")
     assert list(study.tasks) == ["rte", "mrpc", "stsb", "tickets", "urgency"]
     assert study.tasks["urgency"].metric == "correlation"
-    assert study.training.precision == "bf16"
+    assert study.training.precision == "auto"
 
 
 def test_every_metric_is_in_the_readme(root: Path) -> None:

@@ -62,8 +62,8 @@ def settle_precision(out: Path, study: Study, devices: Sequence[str], scheduler:
     if given == "bf16":
         if support.slowdown and is_first:
             _LOG.warning(
-                "note: training in bf16 although %s: expect it to be %s than fp32. "
-                "`--precision fp32` is the faster one here; `--dry-run` times either",
+                "note: training in bf16 although %s: its matrix products are %s than those of "
+                "fp32. `--precision fp32` is the faster one here; `--dry-run` times either",
                 support.reason,
                 support.slowdown,
             )

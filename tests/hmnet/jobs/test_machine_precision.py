@@ -190,9 +190,9 @@ def test_an_explicit_bf16_stays_and_is_warned_of_where_it_is_slow(
     be(monkeypatch, OLD)
     assert train_somehow(precision="bf16") == "bf16"
     assert caplog.messages == [
-        "note: training in bf16 although the CPU has no instructions for bf16: expect it to be ten "
-        "to fifty times slower than fp32. `--precision fp32` is the faster one here; `--dry-run` "
-        "times either"
+        "note: training in bf16 although the CPU has no instructions for bf16: its matrix products "
+        "are ten to fifty times slower than those of fp32. `--precision fp32` is the faster one "
+        "here; `--dry-run` times either"
     ]
 
 

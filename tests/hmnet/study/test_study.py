@@ -65,7 +65,7 @@ def test_without_a_file_the_study_is_the_papers() -> None:
     assert study.training == TrainingSettings(precision="auto")
     assert study.rows == DataSettings()
     assert (study.seeds, study.data_folder) == ((0,), None)
-    assert study == Study()
+    assert study == Study(training=study.training)
 
 
 def test_every_key_of_a_task_arrives(tmp_path: Path) -> None:
