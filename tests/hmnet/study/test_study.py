@@ -145,7 +145,7 @@ def test_flags_override_the_file_and_none_does_not(tmp_path: Path) -> None:
     text = 'schema = "study/1"\nseeds = [1]\n[training]\nepochs = 5\nbatch_size = 8'
     overrides = {"training.epochs": 2, "rows.max_train": 50, "seeds": None, "tasks": ["cb"]}
     study = load_study(write(tmp_path, text), overrides)
-    assert study.training == TrainingSettings(epochs=2, batch_size=8)
+    assert study.training == TrainingSettings(epochs=2, batch_size=8, precision="auto")
     assert study.rows.max_train == 50
     assert study.seeds == (1,)
     assert list(study.tasks) == ["cb"]
