@@ -69,13 +69,15 @@ def test_the_study_file_of_the_readme_loads(root: Path, tmp_path: Path) -> None:
 
 def test_every_metric_is_in_the_readme(root: Path) -> None:
     text = (root / "README.md").read_text()
-    assert [name for name in METRICS if f"`{name}`" not in text] == []
+    missing = [name for name in METRICS if f"`{name}`" not in text]
+    assert not missing, f"add to README.md, Your own tasks: {', '.join(missing)}"
 
 
 def test_every_measure_is_in_the_readme(root: Path) -> None:
     text = (root / "README.md").read_text()
-    missing = [m.name for m in list_further() if f"| `{m.name}` |" not in text]
-    assert missing == ["manual"]  # which has a line among the paper's
+    missing = {m.name for m in list_further() if f"| `{m.name}` |" not in text}
+    missing -= {"manual"}  # which has a line among the paper's
+    assert not missing, f"add a line to README.md, Concepts: {', '.join(sorted(missing))}"
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
