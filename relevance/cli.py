@@ -207,7 +207,10 @@ def cluster(
 
 @app.command()
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="A matrix: a file, vocab, pairwise...")],
+    first: Annotated[
+        str,
+        typer.Argument(metavar="A", help="A matrix: a measure, paper:table2, or a file."),
+    ],
     second: Annotated[str, typer.Argument(metavar="B", help="The one that A is judged by.")],
     k: Annotated[int, typer.Option("--k", help="The k of regret@k.")] = 3,
     out: OutOption = None,
