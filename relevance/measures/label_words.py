@@ -54,7 +54,7 @@ def _measure(inputs: MeasureInputs) -> RelevanceMatrix:
 MEASURE = Measure(
     name="label-names",
     title="likeness of the words in the labels' names",
-    values="shared share of the words in both tasks' label names",
+    values="share of the words in either task's label names that both have",
     needs="study",
     direction="symmetric",
     comparability="across targets",
