@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -25,6 +26,51 @@ from hmnet.console.options import (
     unfold,
 )
 from hmnet.console.terminal import run_app
+
+if TYPE_CHECKING:
+    from relevance.imported.results import ImportOptions
+
+TargetsOption = Annotated[
+    str, typer.Option("--targets", help="Where a wide table has its targets: columns or rows.")
+]
+
+
+@dataclass(frozen=True)
+class ImportFlags:
+    """What a table of results does not say itself."""
+
+    kind: Annotated[
+        str | None, typer.Option(help="scores, predictions or matrix. [default: by the columns]")
+    ] = None
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Metric where no column names it. [predictions: by the labels]"),
+    ] = None
+    unit: Annotated[
+        str, typer.Option(help="Scores or values: fraction, percent, or auto: percent beyond 1.")
+    ] = "auto"
+    lower_is_better: Annotated[
+        bool, typer.Option("--lower-is-better", help="Scores are losses or errors.")
+    ] = False
+    targets: TargetsOption = "columns"
+    holds: Annotated[
+        str | None,
+        typer.Option(help="A matrix of gains or relevance. [default: gains if one is below 0]"),
+    ] = None
+
+    def choose(self) -> ImportOptions:
+        """Return the options, checked where they are used."""
+        from relevance.imported.results import ImportOptions
+
+        return ImportOptions(
+            kind=self.kind,
+            metric=self.metric,
+            unit=cast(Any, self.unit),
+            lower_is_better=self.lower_is_better,
+            targets=cast(Any, self.targets),
+            holds=self.holds,
+        )
+
 
 app = typer.Typer(
     name="relevance",
@@ -143,8 +189,8 @@ def cluster(
     matrix: Annotated[
         str | None,
         typer.Option(
-            help="vocab, pairwise, manual, paper:table2, paper:table3, or a parquet or csv file. "
-            "[default: pairwise, else vocab]"
+            help="vocab, pairwise, manual, paper:table2, paper:table3, or a file of a matrix, of "
+            "scores or of predictions. [default: pairwise, else vocab]"
         ),
     ] = None,
     method: Annotated[
@@ -156,13 +202,14 @@ def cluster(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initialisations.")] = 0,
+    targets: TargetsOption = "columns",
     study: StudyFileOption = None,
     out: OutOption = None,
 ) -> None:
     """Group the tasks by a relevance matrix; write groups.json and how stable the groups are."""
     from relevance.commands.grouping_of_tasks import run_cluster
 
-    _print(run_cluster(out, study, matrix, k, method, seed))
+    _print(run_cluster(out, study, matrix, k, method, seed, targets))
 
 
 @app.command()
@@ -170,12 +217,37 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A matrix: a file, vocab, pairwise...")],
     second: Annotated[str, typer.Argument(metavar="B", help="The one that A is judged by.")],
     k: Annotated[int, typer.Option("--k", help="The k of regret@k.")] = 3,
+    targets: TargetsOption = "columns",
     out: OutOption = None,
 ) -> None:
     """Compare two relevance matrices: do they rank a task's partners alike, beyond chance?"""
     from relevance.commands.comparison_of_matrices import run_compare_matrices
 
-    _print(run_compare_matrices(out, first, second, k))
+    _print(run_compare_matrices(out, first, second, k, targets))
+
+
+@app.command("import", epilog="Example: relevance import scores.csv --out imported")
+@unfold
+def import_(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="A table (csv, tsv, jsonl, parquet): of scores with the columns target, partner "
+            "(empty: alone), seed, score, and if known metric and n_dev; of dev predictions with "
+            "target, partner, seed, row, label, prediction (or a folder of such tables); or a "
+            "matrix: sources in the first column and targets in the first row, or source, target, "
+            "value, and if known low and high.",
+        ),
+    ],
+    *,
+    options: ImportFlags,
+    out: OutOption = None,
+) -> None:
+    """Take over results of any trainer: gains with intervals, p and q, as pairwise writes them."""
+    from relevance.commands.import_results import run_import
+
+    _print(run_import(out, path, options.choose()))
 
 
 @app.command()
@@ -225,8 +297,15 @@ def verify(
     typer.echo("every file is whole")
 
 
-@app.command()
+@app.command(epilog="Example: relevance report scores.csv --out imported")
 def report(
+    results: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[RESULTS]",
+            help="Results of another trainer to take over first, as `relevance import` does.",
+        ),
+    ] = None,
     focus: Annotated[
         str | None, typer.Option(help="Task that the influence chart shows first.")
     ] = None,
@@ -237,6 +316,10 @@ def report(
     from hmnet.folder.outputs import open_output
     from reports import write_report
 
+    if results is not None:
+        from relevance.commands.import_results import run_import
+
+        _print(run_import(out, results))
     path = write_report(open_output(out, create=False).folder, focus=focus)
     typer.echo(f"wrote {path}")
     if show:

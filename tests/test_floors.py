@@ -37,6 +37,7 @@ ROOMS = {
         "matrices",
         "vocabulary",
         "pairwise",
+        "imported",
         "groups",
         "systems",
         "attention",

@@ -83,6 +83,11 @@ class Output:
         return self.folder / "pairwise.parquet"
 
     @property
+    def own(self) -> Path:
+        """A matrix from elsewhere that holds no gains (`relevance import`)."""
+        return self.folder / "own.parquet"
+
+    @property
     def scores(self) -> Path:
         """The scores behind `pairwise`: a row per run and task."""
         return self.folder / "pairwise-scores.parquet"

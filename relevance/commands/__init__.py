@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         run_sweep_of_hierarchies,
     )
     from relevance.commands.grouping_of_tasks import run_cluster
+    from relevance.commands.import_results import run_import
     from relevance.commands.lines import Aside, speak
     from relevance.commands.pairwise_sweep import (
         SweepOptions,
@@ -49,6 +50,7 @@ __all__ = [
     "run_cluster",
     "run_compare_matrices",
     "run_compare_systems",
+    "run_import",
     "run_pairwise",
     "run_sweep_of_hierarchies",
     "run_vocab",

@@ -8,33 +8,45 @@ from pathlib import Path
 from hmnet.folder.outputs import Output, find_output_folder, open_output
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import resolve_study
+from relevance.commands.import_results import open_matrix
+from relevance.commands.lines import Aside
 from relevance.groups.doubt import describe_doubt, group_matrix, parse_k, write_manual_groups
 from relevance.groups.published import compare_with_published
-from relevance.matrices.draws import find_draws, read_draws
-from relevance.matrices.find import find_matrix
 from relevance.matrices.manual import manual_groups, manual_matrix
+from relevance.matrices.own_table import complete, is_from_elsewhere
 
 
 def run_cluster(
-    out: Path | None, study: Path | None, source: str | None, k: str, method: str | None, seed: int
+    out: Path | None,
+    study: Path | None,
+    source: str | None,
+    k: str,
+    method: str | None,
+    seed: int,
+    targets: str = "columns",
 ) -> Iterator[str]:
     """Group the tasks of a matrix; write groups, clusters and, where draws are at hand, stability.
 
     Args:
-        source: `vocab`, `pairwise`, `manual`, `paper:...` or a file; see `find_matrix`.
+        source: `vocab`, `pairwise`, `manual`, `paper:...` or a file of results; see
+            `relevance.commands.import_results.open_matrix`.
         k: number of groups, or `auto`.
+        targets: where a wide table of one's own has its targets, columns or rows.
     """
     count = parse_k(k)
-    if source != "manual":  # refused before a folder is made
-        find_matrix(Output(find_output_folder(out)), study, source)
-    output = open_output(out)
     if source == "manual":
-        yield from _take_manual(output, study)
+        yield from _take_manual(open_output(out), study)
         return
-    matrix = find_matrix(output, study, source)
-    draws = read_draws(find_draws(output, source), matrix)
+    # refused before a folder is made
+    named = open_matrix(Output(find_output_folder(out)), study, source, targets)
+    matrix, notes = named.matrix, named.notes
+    if is_from_elsewhere(matrix):
+        matrix, filled = complete(matrix)
+        notes = (*notes, *map(Aside, filled))
+    draws = named.draws if matrix is named.matrix else None
     found = group_matrix(matrix, count, method, seed, draws)
-    written = found.write(output)
+    yield from notes
+    written = found.write(open_output(out))
     yield from describe_doubt(found)
     yield from describe_groups(found.groups, written)
 

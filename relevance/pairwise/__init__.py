@@ -32,11 +32,13 @@ if TYPE_CHECKING:
         extend_plan,
         read_refinement,
     )
-    from relevance.pairwise.gains import measure_gains
+    from relevance.pairwise.gains import measure_gains, tabulate_gain_matrix
     from relevance.pairwise.measurement import (
         MeasureOptions,
         SweepMeasurement,
+        SweepRuns,
         describe_measurement,
+        measure_runs,
         measure_sweep,
     )
     from relevance.pairwise.plan import PairwisePlan, plan_pairwise
@@ -69,6 +71,7 @@ __all__ = [
     "PairwisePlan",
     "Refinement",
     "SweepMeasurement",
+    "SweepRuns",
     "add_refinement",
     "attach_uncertainty",
     "choose_seeds",
@@ -85,6 +88,7 @@ __all__ = [
     "mark_undefined",
     "measure_effects",
     "measure_gains",
+    "measure_runs",
     "measure_sweep",
     "plan_extra",
     "plan_pairwise",
@@ -94,6 +98,7 @@ __all__ = [
     "read_refinement",
     "read_results",
     "run_sweep",
+    "tabulate_gain_matrix",
     "tabulate_scores",
     "to_matrix",
     "train_sweep",

@@ -135,6 +135,12 @@ class ReportInputs:
         return tuple(found)
 
     @property
+    def imported(self) -> str | None:
+        """The file that the gains were taken over from, None for gains of this folder's runs."""
+        origin = {} if self.pairwise is None else self.pairwise.provenance.get("imported", {})
+        return str(origin.get("file", "results")) if origin else None
+
+    @property
     def lacks_seed_noise(self) -> bool:
         """Whether the gains' intervals hold for their very runs only, whatever their seeds."""
         if self.pairwise is None:

@@ -63,6 +63,9 @@ def _measure_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
             "loses; add --dry-run to see first how long it takes",
         )
         return
+    if inputs.imported is not None:
+        yield from _import_steps(inputs, inputs.imported)
+        return
     if table.missing or inputs.runs.failed:
         yield STAGES["pairwise"], "runs again only what failed or was not finished"
     if table.least_runs is not None and table.least_runs < WISHED_SEEDS:
@@ -72,11 +75,24 @@ def _measure_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
         )
 
 
+def _import_steps(inputs: ReportInputs, file: str) -> Iterator[tuple[str, str]]:
+    """Yield what more of the results that were taken over would say."""
+    table = inputs.gains
+    if table is not None and not table.is_tested:
+        yield (
+            f"relevance import {shlex.quote(file)}",
+            "with a score for each of two seeds or more, or dev predictions, in the same file: "
+            "says which gains are beyond noise",
+        )
+
+
 def _use_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
     if inputs.groups is None:
         if inputs.pairwise is not None or inputs.vocabulary is not None:
             yield STAGES["groups"], "groups the tasks, so that HMNet can use them"
         return
+    if inputs.imported is not None and not inputs.runs.done:
+        return  # without rows there is nothing to train on
     if not inputs.trained:
         yield STAGES["training"], "trains one HMNet for all tasks with these groups"
     if inputs.comparison is None:

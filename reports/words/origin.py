@@ -162,6 +162,8 @@ def list_commands(inputs: ReportInputs) -> list[str]:
 
 
 def _pairwise_command(inputs: ReportInputs) -> str:
+    if inputs.imported is not None:
+        return f"relevance import {shlex.quote(inputs.imported)}"
     return STAGES["pairwise"] + _name_seeds(r.spec.seed for r in inputs.runs.of_kind("pair"))
 
 
