@@ -250,6 +250,22 @@ def import_(
     _print(run_import(out, path, options.choose()))
 
 
+@app.command("export-scores", epilog="Example: relevance export-scores --out tables --predictions")
+def export_scores(
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the tables.")],
+    predictions: Annotated[
+        bool, typer.Option("--predictions", help="Dev predictions too, a row per run and example.")
+    ] = False,
+    kind: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    store: StoreOption = None,
+) -> None:
+    """Write the scores and the matrix behind measured gains as tables that import reads."""
+    from relevance.commands.export_scores import run_export
+    from relevance.imported.exported import ExportOptions
+
+    _print(run_export(store, folder, ExportOptions(kind, predictions)))
+
+
 @app.command()
 @unfold
 def tasks(

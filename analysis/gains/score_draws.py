@@ -54,6 +54,11 @@ class ArmScores:
         """Whether some arm has two runs."""
         return any(len(runs) > 1 for runs in self.arms.values())
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether all runs have one score."""
+        return len({score for runs in self.arms.values() for score in runs.values()}) == 1
+
 
 def make_target(found: ArmScores, draws: int, seed: int = 0) -> TargetScores:
     """Return a target's scores with their draws over dev rows; constant where these are not known.

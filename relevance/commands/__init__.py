@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         run_compare_systems,
         run_sweep_of_hierarchies,
     )
+    from relevance.commands.export_scores import run_export
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.import_results import run_import
     from relevance.commands.lines import Aside, speak
@@ -50,6 +51,7 @@ __all__ = [
     "run_cluster",
     "run_compare_matrices",
     "run_compare_systems",
+    "run_export",
     "run_import",
     "run_pairwise",
     "run_sweep_of_hierarchies",

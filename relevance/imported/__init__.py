@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from relevance.imported.exported import ExportOptions, write_export
     from relevance.imported.missing import describe_missing, describe_plan
     from relevance.imported.prediction_table import PredictionTable, read_prediction_table
     from relevance.imported.results import (
@@ -41,6 +42,7 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "ExportOptions",
     "ImportOptions",
     "ImportedResults",
     "PredictionTable",
@@ -56,4 +58,5 @@ __all__ = [
     "measure_scores",
     "read_prediction_table",
     "read_scores",
+    "write_export",
 ]

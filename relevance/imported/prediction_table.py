@@ -218,10 +218,12 @@ def _collect(target: str, rows: pd.DataFrame, metric: str) -> Predictions:
 
 
 def _sort_rows(run: pd.DataFrame) -> pd.DataFrame:
-    """Return a run's rows by their number, where all have one, else by name."""
+    """Return a run's rows, split by split, by their number, where all have one, else by name."""
     numbers = run["row"].map(to_number)
     key = run["row"] if numbers.isna().any() else numbers.astype(float)
-    return run.assign(key=key).sort_values(["split", "key"], kind="stable")
+    place = {split: i for i, split in enumerate(list_values(run["split"]))}
+    placed = run.assign(place=run["split"].map(place), key=key)
+    return placed.sort_values(["place", "key"], kind="stable")
 
 
 def _code(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.Series]:

@@ -204,11 +204,13 @@ def load_results(path: Path, options: ImportOptions = IMPORT_OPTIONS) -> Importe
         chosen = ScoreOptions(options.metric, options.unit, options.lower_is_better)
         table = check_scores(read_plain(path), str(path), chosen)
         origin["percent"] = list(table.percent)
+        origin["metrics"] = {name: found.metric for name, found in table.targets.items()}
         found = measure_scores(table, {"imported": origin})
         effects = None if found.uncertainty else measure_effects(found.matrix, None, None)
         return ImportedResults(kind, found.matrix, found, effects, scores=table)
     if kind == "predictions":
         predictions = read_prediction_table(path, options.metric)
+        origin["metrics"] = {t: each.metric for t, each in predictions.predictions.items()}
         measured = measure_runs(to_runs(predictions, {"imported": origin}))
         return ImportedResults(kind, measured.matrix, measured, predictions=predictions)
     matrix = _load_matrix(path, options, origin)
@@ -280,6 +282,9 @@ def _describe_scores(table: ScoreTable) -> Iterator[str]:
     if table.percent:
         is_all = len(table.percent) == len(table.targets)
         yield f"read as percent: {'all' if is_all else ', '.join(table.percent)} (--unit)"
+    flat = [name for name, found in table.targets.items() if found.is_constant]
+    if flat:
+        yield f"all runs have one score, so that no gain can be seen: {', '.join(flat)}"
     if table.repeated:
         yield f"{table.repeated} rows stand twice and count once"
 

@@ -164,10 +164,12 @@ def _list_problems(table: pd.DataFrame, options: ScoreOptions) -> Iterator[str]:
 
 def _list_target_problems(target: str, rows: pd.DataFrame, options: ScoreOptions) -> Iterator[str]:
     scores = rows["score"]
-    if len(scores) >= _LEAST_CONSTANT and scores.nunique() == 1:
+    is_counted = rows["metric"].ne("").any() and rows["n_dev"].notna().any()
+    if len(scores) >= _LEAST_CONSTANT and scores.nunique() == 1 and not is_counted:
         yield (
             f"target `{target}` should have scores that differ. Found {scores.iloc[0]:g} in all "
-            f"{len(scores)} rows: no gain can be seen on it; leave it out."
+            f"{len(scores)} rows: leave it out, or say `metric` and `n_dev`, if that is what its "
+            "runs scored."
         )
     for column in ("metric", "n_dev"):
         found = [value for value in rows[column].unique() if value not in ("",) and value == value]
