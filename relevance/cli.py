@@ -158,6 +158,31 @@ def pairwise(
     _print((estimate_pairwise if dry_run else run_pairwise)(output, plan, chosen, options))
 
 
+@app.command(epilog="Example: relevance target rte --sources mnli,qnli,mrpc --seeds 3")
+@unfold
+def target(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task that is to gain.")],
+    *,
+    sources: Annotated[
+        str | None, typer.Option(help="What may help it, by commas. [default: the study's others]")
+    ] = None,
+    seeds: SeedsOption = None,
+    single_seeds: SingleSeedsOption = None,
+    dry_run: DryRunOption = False,
+    workers: WorkerOptions,
+    rows: RowOptions,
+    study: StudyOptions,
+) -> None:
+    """Say what to add to one task: its pairs alone are trained, ranked and decided on."""
+    output, plan = study.open(rows, seeds)
+    chosen = workers.choose()
+    singles = parse_seeds(single_seeds, "single_seeds")
+    from relevance.commands.one_target import TargetOptions, run_target
+
+    options = TargetOptions(task, split_names(sources), singles)
+    _print(run_target(output, plan, chosen, options, dry_run=dry_run))
+
+
 @app.command()
 @unfold
 def attention(

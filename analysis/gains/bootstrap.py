@@ -146,23 +146,32 @@ def bootstrap_gains(
         InputError: if partners are unknown, or there are too few tasks or draws.
     """
     _check(predictions, draws)
-    scored = [_score_target(predictions[task], draws, seed) for task in predictions]
+    scored = [score_target(predictions[task], draws, seed) for task in predictions]
     return bootstrap_targets(scored, draws, seed)
 
 
-def bootstrap_targets(scored: Sequence[TargetScores], draws: int, seed: int = 0) -> GainBootstrap:
+def bootstrap_targets(
+    scored: Sequence[TargetScores],
+    draws: int,
+    seed: int = 0,
+    *,
+    tasks: Sequence[str] | None = None,
+) -> GainBootstrap:
     """Return every gain with its uncertainty, from scores and their draws over dev examples.
 
     Args:
-        scored: the targets, in the order of the tasks; their arms are among these.
+        scored: the targets.
         draws: B, that of the targets' draws.
         seed: seed of what seeds add to each draw.
+        tasks: targets and arms; those that are no target have no numbers of their own. None for
+            the targets, in their order.
     """
     spreads = [measure_spread(target.scores, target.draws) for target in scored]
     noise = moderate(*(list(part) for part in zip(*spreads, strict=True)))
     correlation = _correlate_directions(scored, noise)
     seed_noise = _draw_seed_noise(scored, noise, correlation, draws, seed)
-    return _assemble(scored, noise, seed_noise, {
+    names = tuple(target.name for target in scored) if tasks is None else tuple(tasks)
+    return _assemble(names, scored, noise, seed_noise, {
         "draws": draws, "seed": seed, "directions_correlation": correlation,
     })  # fmt: skip
 
@@ -239,7 +248,8 @@ class TargetScores:
         return np.stack([drawn.mean(axis=1) for drawn in self.draws], axis=1)
 
 
-def _score_target(predictions: Predictions, draws: int, seed: int) -> TargetScores:
+def score_target(predictions: Predictions, draws: int, seed: int) -> TargetScores:
+    """Return a target's scores and their draws, [B, S], over resampled dev examples."""
     arms = {name: predictions.arms[name] for name in sorted(predictions.arms)}
     values = np.concatenate([arm.values for arm in arms.values()])
     bounds = np.cumsum([len(arm.seeds) for arm in arms.values()])[:-1]
@@ -342,19 +352,21 @@ _CELLS = ("joint", "error", "df", "p", "noise", "noise_df")
 
 
 def _assemble(
+    tasks: tuple[str, ...],
     scored: Sequence[TargetScores],
     noise: Sequence[SeedNoise],
     seed_noise: Sequence[Floats],
     settings: Mapping[str, float],
 ) -> GainBootstrap:
-    tasks = tuple(target.name for target in scored)
     size, draws = len(tasks), len(seed_noise[0])
     cells = {name: np.full((size, size), np.nan) for name in _CELLS}
-    n_joint = np.zeros((size, size), np.int64)
-    single, single_draws = np.zeros(size), np.zeros((draws, size))
+    counts = {name: np.zeros(size, np.int64) for name in ("n_units", "n_dev", "n_single")}
+    n_joint, metrics = np.zeros((size, size), np.int64), [""] * size
+    single, single_draws = np.full(size, np.nan), np.full((draws, size), np.nan)
+    single_noise = np.full(size, np.nan)
     joint_draws = np.full((draws, size, size), np.nan)
-    for t, (target, found, added) in enumerate(zip(scored, noise, seed_noise, strict=True)):
-        means, drawn = target.means, target.mean_draws
+    for target, found, added in zip(scored, noise, seed_noise, strict=True):
+        t, means, drawn = tasks.index(target.name), target.means, target.mean_draws
         single[t], single_draws[:, t] = means[0], drawn[:, 0] + added[:, 0]
         sources = [tasks.index(arm) for arm in target.arms[1:]]
         joint_draws[:, sources, t] = drawn[:, 1:] + added[:, 1:]
@@ -362,11 +374,14 @@ def _assemble(
         n_joint[sources, t] = target.n_runs[1:]
         cells["noise"][sources, t] = found.variance[1:]
         cells["noise_df"][sources, t] = found.df[1:]
+        single_noise[t], metrics[t] = found.variance[0], target.metric
+        counts["n_units"][t], counts["n_dev"][t] = target.n_units, target.n_dev
+        counts["n_single"][t] = len(target.seeds[0])
         for name, column in _test(target, found, target.n_units).items():
             cells[name][sources, t] = column
     return GainBootstrap(
         tasks=tasks,
-        metrics=tuple(target.metric for target in scored),
+        metrics=tuple(metrics),
         single=single,
         joint=cells["joint"],
         single_draws=single_draws,
@@ -374,14 +389,12 @@ def _assemble(
         error=cells["error"],
         df=cells["df"],
         p_values=cells["p"],
-        n_units=np.array([target.n_units for target in scored]),
-        n_dev=np.array([target.n_dev for target in scored]),
-        n_single=np.array([len(target.seeds[0]) for target in scored]),
         n_joint=n_joint,
-        single_noise=np.array([found.variance[0] for found in noise]),
+        single_noise=single_noise,
         joint_noise=cells["noise"],
         noise_df=cells["noise_df"],
         settings=settings,
+        **counts,
     )
 
 

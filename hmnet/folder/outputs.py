@@ -156,6 +156,10 @@ class Output:
         """Scores along the hierarchy, by its kind: `layers` or `combinations`."""
         return self.folder / f"sweep-{kind}.parquet"
 
+    def one_target(self, task: str) -> Path:
+        """Which other tasks help one (`relevance target`)."""
+        return self.folder / f"target-{task}.parquet"
+
     @property
     def planted(self) -> Path:
         """What was planted in a demo, and what of it was found."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.import_results import run_import
     from relevance.commands.lines import Aside, speak
+    from relevance.commands.one_target import TargetOptions, run_target
     from relevance.commands.pairwise_sweep import (
         SweepOptions,
         estimate_pairwise,
@@ -45,6 +46,7 @@ __all__ = [
     "Aside",
     "HierarchyOptions",
     "SweepOptions",
+    "TargetOptions",
     "estimate_pairwise",
     "plan_pairwise_study",
     "run_attention",
@@ -55,6 +57,7 @@ __all__ = [
     "run_import",
     "run_pairwise",
     "run_sweep_of_hierarchies",
+    "run_target",
     "run_vocab",
     "speak",
 ]

@@ -41,6 +41,14 @@ if TYPE_CHECKING:
         measure_runs,
         measure_sweep,
     )
+    from relevance.pairwise.one_target import (
+        TargetRanking,
+        choose_tasks,
+        decide,
+        describe_ranking,
+        plan_target,
+        rank_sources,
+    )
     from relevance.pairwise.plan import PairwisePlan, plan_pairwise
     from relevance.pairwise.planning import describe_outlook, describe_power, describe_split
     from relevance.pairwise.results import (
@@ -72,14 +80,18 @@ __all__ = [
     "Refinement",
     "SweepMeasurement",
     "SweepRuns",
+    "TargetRanking",
     "add_refinement",
     "attach_uncertainty",
     "choose_seeds",
+    "choose_tasks",
+    "decide",
     "describe_effects",
     "describe_extra",
     "describe_measurement",
     "describe_outlook",
     "describe_power",
+    "describe_ranking",
     "describe_significant",
     "describe_split",
     "describe_targets",
@@ -93,6 +105,8 @@ __all__ = [
     "plan_extra",
     "plan_pairwise",
     "plan_sweep",
+    "plan_target",
+    "rank_sources",
     "read_losses",
     "read_predictions",
     "read_refinement",

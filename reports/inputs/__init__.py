@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reports.inputs.hierarchy_sweeps import CombinationSweep, LayerSweep
     from reports.inputs.loss_curves import Curve
-    from reports.inputs.report_inputs import ReportInputs, read_inputs
+    from reports.inputs.report_inputs import AskedTarget, ReportInputs, read_inputs
     from reports.inputs.run_index import RUN_KINDS, RunIndex, RunKind, RunRecord, read_runs
     from reports.inputs.score_table import (
         Difference,
@@ -39,6 +39,7 @@ else:
 
 __all__ = [
     "RUN_KINDS",
+    "AskedTarget",
     "CombinationSweep",
     "Curve",
     "Difference",

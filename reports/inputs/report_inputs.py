@@ -26,6 +26,7 @@ from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.matrices.gain_table import GainTable, tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.pairwise.one_target_format import ONE_TARGET
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
 from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
@@ -60,6 +61,21 @@ class Shares:
 
 
 @dataclass(frozen=True, eq=False)
+class AskedTarget:
+    """What was found for one target (`relevance target`).
+
+    Attributes:
+        target: its name.
+        decision: what to do, in a sentence.
+        table: a row per source (`relevance.pairwise.one_target_format`).
+    """
+
+    target: str
+    decision: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
 class ReportInputs:
     """Everything that a report shows; None where a stage has not been run.
 
@@ -81,6 +97,7 @@ class ReportInputs:
             (`relevance.pairwise.sweep_record_format`).
         collapsed: runs of the sweep that did not learn a task.
         shares: what the gains' variance is due to.
+        asked: what helps single targets, one table for each (`relevance.pairwise.one_target`).
         data: a row per task and split, what its data are (`hmnet.folder.task_format`).
         notes: a sentence for each oddity of the rows (`hmnet.data.oddities`).
         runs: finished, failed and unfinished runs.
@@ -106,6 +123,7 @@ class ReportInputs:
     targets: pd.DataFrame | None = None
     collapsed: pd.DataFrame | None = None
     shares: Shares | None = None
+    asked: tuple[AskedTarget, ...] = ()
     data: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
     runs: RunIndex = field(default_factory=RunIndex)
@@ -189,6 +207,7 @@ def read_inputs(out: Path) -> ReportInputs:
         targets=reader.read(output.targets, _read_targets),
         collapsed=reader.read(output.collapsed, _read_collapsed),
         shares=reader.read(output.decomposition, _read_shares),
+        asked=_read_asked(output, reader),
         data=reader.read(output.tasks, _read_tasks),
         notes=reader.read(output.data / NOTES_FILE, read_notes) or (),
         runs=runs,
@@ -251,6 +270,18 @@ def _read_tasks(path: Path) -> pd.DataFrame:
 
 def _read_targets(path: Path) -> pd.DataFrame:
     return read_columns(path, TARGETS)
+
+
+def _read_asked(output: Output, reader: _Reader) -> tuple[AskedTarget, ...]:
+    """Read every table of `relevance target`, by the targets' names."""
+    files = sorted(output.folder.glob(output.one_target("*").name))
+    found = (reader.read(path, _read_one_target) for path in files)
+    return tuple(each for each in found if each is not None)
+
+
+def _read_one_target(path: Path) -> AskedTarget:
+    table, origin = read_with_origin(path, ONE_TARGET)
+    return AskedTarget(str(origin.get("target", "")), str(origin.get("decision", "")), table)
 
 
 def _read_collapsed(path: Path) -> pd.DataFrame:
