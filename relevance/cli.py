@@ -82,6 +82,35 @@ app = typer.Typer(
 )
 
 
+@app.command(epilog="Example: relevance init tickets --group customer")
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Files of rows: csv, tsv, jsonl, parquet.")
+    ] = Path(),
+    preset: Annotated[
+        str | None, typer.Option("--from", help="paper or planted, in place of a folder.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Label column of every file. [default: guessed]")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column whose equal values stay in one split.")
+    ] = None,
+    dev_frac: Annotated[float, typer.Option(help="Share of a single file's rows for dev.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0,
+    skip: Annotated[bool, typer.Option("--skip", help="Leave out files that are no task.")] = False,
+    study: Annotated[Path, typer.Option("--study", help="Study file to write.")] = Path(
+        "study.toml"
+    ),
+) -> None:
+    """Look at files of rows and write a study of them: every guess a line, with its reason."""
+    from hmnet.starting.dev_split import SplitOptions
+    from relevance.commands.start_study import StartOptions, ask_on_terminal, run_init
+
+    options = StartOptions(preset, label, skip, SplitOptions(dev_frac, seed, group))
+    _print(run_init(folder, study, options, ask_on_terminal()))
+
+
 @app.command()
 @unfold
 def vocab(

@@ -21,6 +21,7 @@ ROOMS = {
         "storage",
         "study",
         "data",
+        "starting",
         "runs",
         "packing",
         "encoders",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         plan_pairwise_study,
         run_pairwise,
     )
+    from relevance.commands.start_study import StartOptions, run_init
     from relevance.commands.vocab import run_vocab
 else:
     from hmnet.lazy import import_on_demand
@@ -45,6 +46,7 @@ else:
 __all__ = [
     "Aside",
     "HierarchyOptions",
+    "StartOptions",
     "SweepOptions",
     "TargetOptions",
     "estimate_pairwise",
@@ -55,6 +57,7 @@ __all__ = [
     "run_compare_systems",
     "run_export",
     "run_import",
+    "run_init",
     "run_pairwise",
     "run_sweep_of_hierarchies",
     "run_target",
