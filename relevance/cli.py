@@ -111,6 +111,16 @@ def init(
     _print(run_init(folder, study, options, ask_on_terminal()))
 
 
+@app.command(epilog="Example: relevance check --study study.toml")
+@unfold
+def check(*, rows: RowOptions, study: StudyOptions) -> None:
+    """Validate a study and all of its rows, and show each task as it will be trained."""
+    output, plan = study.open(rows)
+    from relevance.commands.check_study import run_check
+
+    _print(run_check(output, plan))
+
+
 @app.command()
 @unfold
 def vocab(

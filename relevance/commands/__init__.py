@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from relevance.commands.check_study import run_check
     from relevance.commands.comparison_of_attention import run_attention
     from relevance.commands.comparison_of_matrices import run_compare_matrices
     from relevance.commands.comparison_of_systems import (
@@ -52,6 +53,7 @@ __all__ = [
     "estimate_pairwise",
     "plan_pairwise_study",
     "run_attention",
+    "run_check",
     "run_cluster",
     "run_compare_matrices",
     "run_compare_systems",

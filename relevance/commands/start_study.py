@@ -191,10 +191,12 @@ def ask_on_terminal() -> Ask | None:
     """Return a function that asks on the terminal, None where there is none."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
-    import click
     import typer
 
     def ask(question: str, answers: Sequence[str], likely: str) -> str:
-        return str(typer.prompt(question, default=likely, type=click.Choice(list(answers))))
+        text = f"{question} ({', '.join(answers)})"
+        while (chosen := str(typer.prompt(text, default=likely))) not in answers:
+            typer.echo(f"Please give one of {', '.join(answers)}.")
+        return chosen
 
     return ask

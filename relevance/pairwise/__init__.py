@@ -60,6 +60,12 @@ if TYPE_CHECKING:
     from relevance.pairwise.second_round import describe_extra, plan_extra
     from relevance.pairwise.sweep import plan_sweep, run_sweep, train_sweep
     from relevance.pairwise.sweep_text import describe_significant, format_matrix
+    from relevance.pairwise.task_check import (
+        TaskCheck,
+        check_tasks,
+        describe_check,
+        prepare_checked,
+    )
     from relevance.pairwise.uncertainty import (
         attach_uncertainty,
         describe_targets,
@@ -81,11 +87,14 @@ __all__ = [
     "SweepMeasurement",
     "SweepRuns",
     "TargetRanking",
+    "TaskCheck",
     "add_refinement",
     "attach_uncertainty",
+    "check_tasks",
     "choose_seeds",
     "choose_tasks",
     "decide",
+    "describe_check",
     "describe_effects",
     "describe_extra",
     "describe_measurement",
@@ -106,6 +115,7 @@ __all__ = [
     "plan_pairwise",
     "plan_sweep",
     "plan_target",
+    "prepare_checked",
     "rank_sources",
     "read_losses",
     "read_predictions",
