@@ -40,6 +40,7 @@ NOT_SAMPLED = {
     "planted/1",  # of the demo
     "data-notes/1",  # newer than the sample, as the next
     "study-origin/1",
+    "one-target/1",
 }
 DOCUMENTS: dict[str, Any] = {
     SPEC_SCHEMA: RunSpec,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,6 @@ def describe_results(results: ImportedResults) -> Iterator[str]:
 
 
 def _name_next(out: Path | None, written: Path, results: ImportedResults) -> str:
-    import shlex
-
     is_gain = results.matrix.measure == "pairwise"
     which = "" if is_gain else f" --matrix {shlex.quote(str(written))}"
     folder = "" if out is None else f" --out {shlex.quote(str(out))}"
@@ -101,13 +100,18 @@ def open_matrix(
         InputError: if there is none, with every problem of its file.
     """
     side = _check_side(targets)
-    path = None if source is None else Path(source)
+    path = Path(source) if source is not None and not _is_name(source) else None
     if path is None or not is_importable(path):
         matrix = find_matrix(output, study, source)
         return NamedMatrix(matrix, read_draws(find_draws(output, source), matrix))
     results = load_results(path, ImportOptions(targets=side))
     notes = tuple(Aside(f"{path}: {line}") for line in describe_reading(results))
     return NamedMatrix(results.matrix, results.draws, notes)
+
+
+def _is_name(source: str) -> bool:
+    """Tell whether a matrix is named, whatever files are called like it."""
+    return source in ("vocab", "pairwise", "manual") or source.startswith("paper:")
 
 
 def _check_side(targets: str) -> Side:

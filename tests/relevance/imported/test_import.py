@@ -212,6 +212,13 @@ def test_draws_give_groups_their_stability(tmp_path: Path) -> None:
     assert "stability over 1000 draws" in call("cluster", "--k", "2", "--out", output.folder)
 
 
+def test_a_name_is_a_name_whatever_lies_beside_it(table_three: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    call("import", table_three, "--out", out)
+    Path("pairwise").mkdir()
+    assert "wrote" in call("cluster", "--matrix", "pairwise", "--k", "3", "--out", out)
+
+
 # Predictions
 
 
