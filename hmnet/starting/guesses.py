@@ -15,21 +15,8 @@ from hmnet.errors import InputError
 from hmnet.starting.columns import Column, look_at
 from hmnet.starting.file_groups import FileGroup, make_name
 
-LABEL_NAMES = (
-    *("label", "labels", "class", "category", "target", "gold", "y", "sentiment", "intent"),
-    *(
-        "topic",
-        "stars",
-        "rating",
-        "score",
-        "polarity",
-        "stance",
-        "answer",
-        "tag",
-        "team",
-        "priority",
-    ),
-)
+LABEL_NAMES = ("label", "labels", "class", "category", "target", "gold", "y")
+"""Names by which one of several possible label columns is chosen; without one, each is a task."""
 TEXT_NAMES = (
     *("text", "sentence", "sentence1", "premise", "question", "title", "subject", "headline"),
     *("sentence2", "hypothesis", "passage", "body", "message", "content", "review", "comment"),

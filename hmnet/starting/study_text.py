@@ -26,7 +26,8 @@ def render_study(
     """
     names = json.dumps([guess.name for guess in guesses], ensure_ascii=False)
     unsure = sum(len(guess.unsure) for guess in guesses)
-    marked = f" {unsure} are unsure, marked {MARK.strip()}" if unsure else ""
+    verb = "is" if unsure == 1 else "are"
+    marked = f" {unsure} {verb} unsure, marked {MARK.strip(': ')}." if unsure else ""
     lines = [
         f"# Written by `{command}`. Every line is a guess that can be changed.{marked}",
         f"schema = {_quote(STUDY_SCHEMA)}",

@@ -19,4 +19,5 @@ def run_check(output: Output, study: Study) -> Iterator[str]:
     for check in check_tasks(prepared):
         yield from describe_check(check)
     count = len(prepared.oddities)
-    yield f"{len(prepared.data)} tasks can run" + (f"; {count} notes above" if count else "")
+    tasks = "1 task" if len(prepared.data) == 1 else f"{len(prepared.data)} tasks"
+    yield f"{tasks} can run" + (f"; {count} notes on standard error" if count else "")

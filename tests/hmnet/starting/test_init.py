@@ -192,6 +192,16 @@ def test_a_column_is_taken_for_what_it_is(values: list[str], role: str) -> None:
     assert look_at("c", pd.Series(values, dtype=object)).role == role
 
 
+def test_a_column_called_label_is_the_label_and_others_are_said(tmp_path: Path) -> None:
+    frame = {"text": make_texts(40), "language": ["en", "de"] * 20, "label": ["a", "b"] * 20}
+    pd.DataFrame(frame).to_csv(tmp_path / "rows.csv", index=False)
+    init(tmp_path, tmp_path / "study.toml")
+    assert list(load_study(tmp_path / "study.toml").tasks) == ["rows"]
+    text = (tmp_path / "study.toml").read_text()
+    assert 'label = "label"  # CHECK: 2 values, 20 rows each; it could be `language`' in text
+    assert "1 is unsure, marked CHECK." in text
+
+
 def test_test_files_serve_as_dev_where_there_is_no_other_and_that_is_marked(tmp_path: Path) -> None:
     frame = pd.DataFrame({"text": make_texts(40), "label": ["a", "b"] * 20})
     for name in ("train", "test"):
