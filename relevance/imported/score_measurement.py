@@ -21,7 +21,6 @@ from analysis.gains.power import Detection, find_level, tabulate_power
 from analysis.gains.score_draws import ArmScores, make_target
 from analysis.levels import DRAWS, take_interval
 from relevance.imported.score_table import ScoreTable
-from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.effects import measure_effects
 from relevance.pairwise.gains import tabulate_gain_matrix
 from relevance.pairwise.measurement import SweepMeasurement, SweepUncertainty
@@ -120,8 +119,3 @@ def describe_score_targets(found: GainBootstrap) -> pd.DataFrame:
     power = tabulate_power(found, Detection(alpha=find_level(found)))
     table = pd.DataFrame(rows, columns=columns).merge(power, on="task")
     return table.assign(n_dev=table["n_dev"].replace(0, np.nan).astype(float))
-
-
-def has_noise(matrix: RelevanceMatrix) -> bool:
-    """Tell whether any cell of a matrix has an interval."""
-    return bool(matrix.table["ci_low"].notna().any())

@@ -235,14 +235,6 @@ def _widen(table: OwnTable, values: Floats, tasks: list[str]) -> Floats:
     return frame.reindex(index=tasks, columns=tasks).to_numpy(dtype=np.float64)
 
 
-def transpose(matrix: RelevanceMatrix) -> RelevanceMatrix:
-    """Return a matrix with sources and targets exchanged: its table had targets as rows."""
-    table = matrix.table.rename(columns={"source": "target", "target": "source"})
-    index = pd.MultiIndex.from_product([matrix.tasks, matrix.tasks], names=["source", "target"])
-    table = table.set_index(["source", "target"]).loc[index].reset_index()
-    return RelevanceMatrix(table, matrix.measure, {**matrix.provenance, "turned": True})
-
-
 def is_from_elsewhere(matrix: RelevanceMatrix) -> bool:
     """Tell whether a matrix was not measured by runs of this package."""
     return "file" in matrix.provenance or "imported" in matrix.provenance
