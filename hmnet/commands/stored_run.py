@@ -9,7 +9,7 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.progress_line import describe_micro_batches
 from hmnet.runs.result import RunResult, read_result
 from hmnet.runs.spec import RunSpec
-from hmnet.runs.stopping import Stopping, read_stopping
+from hmnet.runs.stopping_record import Stopping, read_stopping
 from hmnet.study.tasks import Task
 from hmnet.training.execution import describe_parameters
 

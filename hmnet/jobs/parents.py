@@ -25,7 +25,7 @@ def begin_with(job: Job, store: RunStore, run: str) -> Job:
         InputError: if there is no such run, it kept no model, or the model does not fit.
     """
     folder, parent = store.find(run)
-    problems = list(find_misfits(job.spec, parent))
+    problems = list(find_parent_misfits(job.spec, parent))
     if not (folder / "result.json").exists() or not (folder / "model" / "hmnet.json").exists():
         problems.append(
             f"Parameter `start_from` should name a finished run that kept its model. Found "
@@ -36,7 +36,7 @@ def begin_with(job: Job, store: RunStore, run: str) -> Job:
     return dataclasses.replace(job, spec=spec, parents={**job.parents, parent.run_id: folder})
 
 
-def find_misfits(spec: RunSpec, parent: RunSpec) -> Iterator[str]:
+def find_parent_misfits(spec: RunSpec, parent: RunSpec) -> Iterator[str]:
     """Yield a sentence for each reason why a run cannot begin with the weights of another."""
     name = f"`{parent.run_id}`"
     if parent.system != "hierarchy":

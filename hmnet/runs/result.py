@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, raise_problems
-from hmnet.runs.stopping import STOPPING_FILE
+from hmnet.runs.stopping_record import STOPPING_FILE
 from hmnet.storage.digests import canonical_json, digest, digest_file, sign
 from hmnet.storage.documents import parse_document, read_json, to_plain
 from hmnet.study.settings import STRICT

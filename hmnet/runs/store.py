@@ -41,7 +41,7 @@ from hmnet.runs.result import (
     read_result,
 )
 from hmnet.runs.spec import SPEC_SCHEMA, RunSpec, read_spec
-from hmnet.runs.stopping import STOPPING_FILE
+from hmnet.runs.stopping_record import STOPPING_FILE
 from hmnet.storage.documents import read_document, write_document
 from hmnet.storage.tables import read_table, write_table
 

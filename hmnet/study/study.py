@@ -54,7 +54,7 @@ from hmnet.study.study_file import (
     read_study_file,
 )
 from hmnet.study.study_origin import find_project, read_origin, relate_paths, write_origin
-from hmnet.study.systems import SystemSettings
+from hmnet.study.system_settings import SystemSettings
 from hmnet.study.tasks import PAPER_TASKS, Task
 
 STUDY_FILE = "study.toml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 from hmnet.folder.freshness import Sources, deriving, note_files
@@ -36,7 +37,7 @@ def run_import(
         check_folder(Output(find_output_folder(out)))
     results = load_results(path, options)
     output = open_output(out)
-    with deriving(_find_sources(output, path)):
+    with deriving(_find_sources(output, path, options)):
         written = results.write(output)
     yield from describe_import(results)
     yield from describe_results(results)
@@ -46,10 +47,19 @@ def run_import(
     yield f"next: {_name_next(out, written, results)}"
 
 
-def _find_sources(output: Output, path: Path) -> Sources:
+def _find_sources(output: Output, path: Path, options: ImportOptions) -> Sources:
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    command = f"relevance import {shlex.quote(str(path))}"
+    command = " ".join(["relevance import", shlex.quote(str(path)), *_list_flags(options)])
     return Sources(command, files=note_files(output, *files))
+
+
+def _list_flags(options: ImportOptions) -> Iterator[str]:
+    """Yield the options of the command line that are not as without any."""
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if value != field.default:
+            flag = f"--{field.name.replace('_', '-')}"
+            yield flag if value is True else f"{flag} {shlex.quote(str(value))}"
 
 
 def describe_results(results: ImportedResults) -> Iterator[str]:

@@ -12,7 +12,7 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from hmnet.study.study import Study
-from hmnet.study.systems import SystemSettings
+from hmnet.study.system_settings import SystemSettings
 from hmnet.study.tasks import NAME_PATTERN
 from relevance.groups.at_hand import Groupings, find_groupings
 from relevance.systems.systems import Duplicate, System, list_systems

@@ -22,7 +22,7 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.models.paths import HMNet, PathModel
 from hmnet.models.saved import load_model
-from hmnet.runs.stopping import read_stopping
+from hmnet.runs.stopping_record import read_stopping
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
 from hmnet.study.study import load_study

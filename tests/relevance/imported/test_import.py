@@ -209,7 +209,7 @@ def test_draws_give_groups_their_stability(tmp_path: Path) -> None:
     assert draws is not None
     assert again is not None
     assert np.allclose(draws, again, atol=1e-6)
-    assert "stability over 1000 draws" in call("cluster", "--k", "2", "--out", output.folder)
+    assert "stability" in call("cluster", "--k", "2", "--out", output.folder)
 
 
 def test_a_name_is_a_name_whatever_lies_beside_it(table_three: Path, tmp_path: Path) -> None:
