@@ -9,7 +9,7 @@ compared with that of the same groups dealt to tasks at random.
 >>> sizes = {"a": 900, "b": 1000, "c": 1100, "d": 90, "e": 100, "f": 110}
 >>> found = compare_with_sizes(groups, sizes)
 >>> round(found.share, 2), found.p_value
-(0.99, 0.1)
+(0.99, 0.11)
 """
 
 from __future__ import annotations

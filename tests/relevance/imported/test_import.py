@@ -16,6 +16,7 @@ from analysis.gains.score_draws import ArmScores
 from analysis.scores.predictions import Predictions
 from analysis.scores.resampling import score_runs
 from hmnet.errors import InputError
+from hmnet.folder.freshness import find_stale
 from hmnet.folder.outputs import Output
 from hmnet.study.hierarchy import Groups
 from relevance.cli import app
@@ -25,6 +26,7 @@ from relevance.imported.score_measurement import bootstrap_scores
 from relevance.matrices.draws import read_draws
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.matrices.reference import load_reference
+from reports.inputs.report_inputs import read_inputs
 
 SINGLES = {
     "mnli": 84.8, "qnli": 91.6, "rte": 66.1, "wnli": 56.3, "cb": 60.0, "snli": 89.0, "imdb": 92.0,
@@ -398,3 +400,55 @@ def test_another_import_removes_what_the_first_one_left(tmp_path: Path, table_th
     assert not (out / "groups.json").exists()
     assert not (out / "pairwise-decomposition.json").exists()
     assert RelevanceMatrix.read(Output(out).pairwise).tasks == ("a", "b")
+
+
+# What is said and known of a file later
+
+
+PARTIAL = (
+    "x,y,z,w\nx,,1.5,-0.02,0.03\ny,0.02,,0.01,\nz,0.04,0.05,,0.01\nw,0.1,-0.03,0.02,\nv,0,0,0,1\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("called", "read", "best"),
+    [
+        ("gain", "percent (the largest, 1.5, is beyond 1)", 0.015),
+        ("gain fraction", "fraction", 1.5),
+    ],
+)
+def test_groups_of_a_partial_matrix_say_how_it_was_read_and_the_report_shows_its_gains(
+    tmp_path: Path, called: str, read: str, best: float
+) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(f"{called},{PARTIAL}")
+    said = call("cluster", "--matrix", path, "--k", "2", "--out", tmp_path / "out")
+    assert f"values read as {read}" in said
+    assert "not grouped, as they are not both source and target: v" in said
+    assert "empty, and taken for what source and target have elsewhere: y to w" in said
+    shown = read_inputs(tmp_path / "out").pairwise
+    assert shown is not None
+    assert shown.tasks == ("x", "y", "z", "w")
+    assert shown.to_frame().loc["x", "y"] == best
+    assert np.isnan(shown.to_frame().loc["y", "w"])  # what was filled is not shown as measured
+
+
+def test_an_import_is_out_of_date_once_its_file_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(f"gain,{PARTIAL}")
+    call("import", path, "--unit", "fraction", "--out", tmp_path / "out")
+    output = Output(tmp_path / "out")
+    assert find_stale(output) == []
+    path.write_text(f"gain,{PARTIAL}".replace("1.5", "1.4"))
+    assert any(f"`relevance import {path} --unit fraction`" in text for text in find_stale(output))
+
+
+def test_a_refused_command_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("gain,x,y\na,1,2\nb,2,1\n")
+    for words in (["cluster", "--k", "2", "--matrix"], ["import"]):
+        broken = "m.csv" if words != ["import"] else "none.csv"
+        done = CliRunner().invoke(
+            app, [*words, str(tmp_path / broken), "--out", str(tmp_path / "o")]
+        )
+        assert done.exit_code != 0
+        assert not (tmp_path / "o").exists()
