@@ -14,8 +14,11 @@ from tiny_study import write_study
 
 from analysis.gains.bootstrap import bootstrap_gains, bootstrap_targets, score_target
 from hmnet.errors import InputError
+from hmnet.folder.freshness import find_stale
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.workers import Workers
+from hmnet.storage.digests import digest_file
+from hmnet.storage.manifest import read_manifest
 from hmnet.study.study import Study, resolve_study
 from relevance.commands.pairwise_sweep import run_pairwise
 from relevance.commands.ranking_of_sources import TargetOptions, run_target
@@ -109,6 +112,19 @@ def test_only_the_runs_of_the_target_are_done_and_none_twice(
     assert not any("grade" in line for line in fewer)
     dry = run_target(output, study, WORKERS, TargetOptions("match"), dry_run=True)
     assert any("6 already done, 0 to do" in line for line in dry)
+
+
+def test_a_ranking_is_of_its_own_tasks_and_runs_whatever_else_the_study_holds(
+    asked: tuple[Output, list[str]], study: Study
+) -> None:
+    output, _ = asked
+    list(run_target(output, study, WORKERS, TargetOptions("match", ["tone"])))
+    table = output.one_target("match")
+    noted = read_manifest(output.folder).find_sources(table.name, digest_file(table))
+    assert noted["command"] == "relevance target match --sources tone"
+    assert len(noted["runs"]) == 2 + 2
+    assert "task.grade" not in noted["study"]
+    assert find_stale(output, table) == []
 
 
 def test_the_report_has_a_section_for_the_target(
