@@ -40,7 +40,6 @@ from hmnet.errors import InputError, raise_problems, shorten
 from hmnet.storage.digests import digest_bytes, digest_file
 from hmnet.storage.documents import to_plain
 from hmnet.storage.files import write_bytes
-from hmnet.study.own_systems import SystemSettings
 from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
 from hmnet.study.stages import SharingSettings
 from hmnet.study.study_file import (
@@ -55,6 +54,7 @@ from hmnet.study.study_file import (
     read_study_file,
 )
 from hmnet.study.study_origin import find_project, read_origin, relate_paths, write_origin
+from hmnet.study.system_settings import SystemSettings
 from hmnet.study.tasks import PAPER_TASKS, Task
 
 STUDY_FILE = "study.toml"
