@@ -96,7 +96,8 @@ def test_links_to_files_lead_somewhere(root: Path, name: str) -> None:
 @pytest.mark.parametrize("name", TEXTS)
 def test_modules_that_are_named_by_their_path_are_there(root: Path, name: str) -> None:
     paths = re.findall(r"`((?:\w+/)+\w+\.py)`", (root / name).read_text())
-    assert [path for path in paths if not (root / path).is_file()] == []
+    missing = [path for path in paths if not (root / path).is_file()]
+    assert not missing, f"{name} names files that moved or are gone: {', '.join(missing)}"
 
 
 def test_every_function_of_the_walks_is_in_its_module(root: Path) -> None:
