@@ -1,5 +1,6 @@
 # make demo      install, then run the whole chain on planted tasks (no network, a few minutes)
-# make test      what CI runs: offline, warnings are errors; `make test ONLY=tests/reports`
+# make test      offline, warnings are errors; `make test ONLY=tests/reports`
+# make system    the whole chain, clusters, several processes, kills; CI runs it after `make test`
 # make check     lint, format and types
 # make slow      the tests that are left out of `make test`
 # make bench     speed and memory side by side; `make bench ONLY=vocab` for one part
@@ -28,7 +29,7 @@ PARALLEL := -n $(JOBS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 # What is imported is compiled once, and not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test slow check coverage audit format bench clean
+.PHONY: install demo test system slow check coverage audit format bench clean
 .DEFAULT_GOAL := install
 
 install: $(INSTALLED)
@@ -54,6 +55,9 @@ demo: $(INSTALLED)
 test: $(INSTALLED) $(ENCODER)
 	$(BIN)/python -m pytest $(PARALLEL) $(ONLY)
 
+system: $(INSTALLED) $(ENCODER)
+	$(BIN)/python -m pytest -m system $(PARALLEL) $(ONLY)
+
 slow: $(INSTALLED) $(ENCODER)
 	$(BIN)/python -m pytest -m slow $(ONLY)
 
@@ -64,7 +68,7 @@ check: $(INSTALLED)
 
 coverage: $(INSTALLED) $(ENCODER)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(PARALLEL) $(ONLY)
+	$(BIN)/coverage run -m pytest -m "not slow" $(PARALLEL) $(ONLY)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/python tests/error_paths.py
 

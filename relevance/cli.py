@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -26,6 +26,51 @@ from hmnet.console.options import (
     unfold,
 )
 from hmnet.console.terminal import run_app
+
+if TYPE_CHECKING:
+    from relevance.imported.imported_results import ImportOptions
+
+TargetsOption = Annotated[
+    str, typer.Option("--targets", help="Where a wide table has its targets: columns or rows.")
+]
+
+
+@dataclass(frozen=True)
+class ImportFlags:
+    """What a table of results does not say itself."""
+
+    kind: Annotated[
+        str | None, typer.Option(help="scores, predictions or matrix. [default: by the columns]")
+    ] = None
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Metric where no column names it. [predictions: by the labels]"),
+    ] = None
+    unit: Annotated[
+        str, typer.Option(help="Scores or values: fraction, percent, or auto: percent beyond 1.")
+    ] = "auto"
+    lower_is_better: Annotated[
+        bool, typer.Option("--lower-is-better", help="Scores are losses or errors.")
+    ] = False
+    targets: TargetsOption = "columns"
+    holds: Annotated[
+        str | None,
+        typer.Option(help="A matrix of gains or relevance. [default: gains if one is below 0]"),
+    ] = None
+
+    def choose(self) -> ImportOptions:
+        """Return the options, checked where they are used."""
+        from relevance.imported.imported_results import ImportOptions
+
+        return ImportOptions(
+            kind=self.kind,
+            metric=self.metric,
+            unit=cast(Any, self.unit),
+            lower_is_better=self.lower_is_better,
+            targets=cast(Any, self.targets),
+            holds=self.holds,
+        )
+
 
 app = typer.Typer(
     name="relevance",
@@ -60,6 +105,55 @@ class SweepOptions:
         bool, typer.Option("--refine", help="Add seeds where they may change a decision.")
     ] = False
     budget: Annotated[int, typer.Option(help="Most runs that --refine adds.")] = 40
+
+
+@dataclass(frozen=True)
+class StartFlags:
+    """What `relevance init` is told about files, in place of a guess."""
+
+    label: Annotated[
+        str | None, typer.Option(help="Label column of every file. [default: guessed]")
+    ] = None
+    group: Annotated[
+        str | None, typer.Option(help="Column whose equal values stay in one split.")
+    ] = None
+    dev_frac: Annotated[float, typer.Option(help="Share of a single file's rows for dev.")] = 0.2
+    seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0
+    skip: Annotated[bool, typer.Option("--skip", help="Leave out files that are no task.")] = False
+
+
+@app.command(epilog="Example: relevance init tickets --group customer")
+@unfold
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Files of rows: csv, tsv, jsonl, parquet.")
+    ] = Path(),
+    preset: Annotated[
+        str | None, typer.Option("--from", help="paper or planted, in place of a folder.")
+    ] = None,
+    *,
+    options: StartFlags,
+    study: Annotated[Path, typer.Option("--study", help="Study file to write.")] = Path(
+        "study.toml"
+    ),
+) -> None:
+    """Look at files of rows and write a study of them: every guess a line, with its reason."""
+    from hmnet.starting.dev_split import SplitOptions
+    from relevance.commands.start_study import StartOptions, ask_on_terminal, run_init
+
+    split = SplitOptions(options.dev_frac, options.seed, options.group)
+    chosen = StartOptions(preset, options.label, options.skip, split)
+    _print(run_init(folder, study, chosen, ask_on_terminal()))
+
+
+@app.command(epilog="Example: relevance check --study study.toml")
+@unfold
+def check(*, rows: RowOptions, study: StudyOptions) -> None:
+    """Validate a study and all of its rows, and show each task as it will be trained."""
+    output, plan = study.open(rows)
+    from relevance.commands.check_study import run_check
+
+    _print(run_check(output, plan))
 
 
 @app.command()
@@ -152,6 +246,30 @@ def pairwise(
     _print((estimate_pairwise if dry_run else run_pairwise)(output, plan, chosen, options))
 
 
+@app.command(epilog="Example: relevance target rte --sources mnli,qnli,mrpc --seeds 3")
+@unfold
+def target(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task that is to gain.")],
+    *,
+    sources: Annotated[
+        str | None, typer.Option(help="What may help it, by commas. [default: the study's others]")
+    ] = None,
+    seeds: SeedOptions,
+    dry_run: DryRunOption = False,
+    workers: WorkerOptions,
+    rows: RowOptions,
+    study: StudyOptions,
+) -> None:
+    """Say what to add to one task: its pairs alone are trained, ranked and decided on."""
+    output, plan = study.open(rows, seeds.seeds)
+    chosen = workers.choose()
+    singles = parse_seeds(seeds.single_seeds, "single_seeds")
+    from relevance.commands.ranking_of_sources import TargetOptions, run_target
+
+    options = TargetOptions(task, split_names(sources), singles)
+    _print(run_target(output, plan, chosen, options, dry_run=dry_run))
+
+
 @app.command()
 @unfold
 def attention(
@@ -183,8 +301,8 @@ def cluster(
     matrix: Annotated[
         str | None,
         typer.Option(
-            help="A measure (`relevance measures`), paper:table2, paper:table3, or a parquet or "
-            "csv file. [default: pairwise, else vocab]"
+            help="A measure (`relevance measures`), paper:table2, paper:table3, or a file of a "
+            "matrix, of scores or of predictions. [default: pairwise, else vocab]"
         ),
     ] = None,
     method: Annotated[
@@ -196,26 +314,71 @@ def cluster(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initialisations.")] = 0,
+    targets: TargetsOption = "columns",
     study: StudyFileOption = None,
     out: OutOption = None,
 ) -> None:
     """Group the tasks by a relevance matrix; write groups.json and how stable the groups are."""
     from relevance.commands.grouping_of_tasks import run_cluster
 
-    _print(run_cluster(out, study, matrix, k, method, seed))
+    _print(run_cluster(out, study, matrix, k, method, seed, targets))
 
 
 @app.command()
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="A matrix: a file, vocab, pairwise...")],
+    first: Annotated[
+        str,
+        typer.Argument(metavar="A", help="A matrix: a measure, paper:table2, or a file."),
+    ],
     second: Annotated[str, typer.Argument(metavar="B", help="The one that A is judged by.")],
     k: Annotated[int, typer.Option("--k", help="The k of regret@k.")] = 3,
+    targets: TargetsOption = "columns",
     out: OutOption = None,
 ) -> None:
     """Compare two relevance matrices: do they rank a task's partners alike, beyond chance?"""
     from relevance.commands.comparison_of_matrices import run_compare_matrices
 
-    _print(run_compare_matrices(out, first, second, k))
+    _print(run_compare_matrices(out, first, second, k, targets))
+
+
+@app.command("import", epilog="Example: relevance import scores.csv --out imported")
+@unfold
+def import_(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="A table (csv, tsv, jsonl, parquet): of scores with the columns target, partner "
+            "(empty: alone), seed, score, and if known metric and n_dev; of dev predictions with "
+            "target, partner, seed, row, label, prediction (or a folder of such tables); or a "
+            "matrix: sources in the first column and targets in the first row, or source, target, "
+            "value, and if known low and high.",
+        ),
+    ],
+    *,
+    options: ImportFlags,
+    out: OutOption = None,
+) -> None:
+    """Take over results of any trainer: gains with intervals, p and q, as pairwise writes them."""
+    from relevance.commands.import_results import run_import
+
+    _print(run_import(out, path, options.choose()))
+
+
+@app.command("export-scores", epilog="Example: relevance export-scores --out tables --predictions")
+def export_scores(
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the tables.")],
+    predictions: Annotated[
+        bool, typer.Option("--predictions", help="Dev predictions too, a row per run and example.")
+    ] = False,
+    kind: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    store: StoreOption = None,
+) -> None:
+    """Write the scores and the matrix behind measured gains as tables that import reads."""
+    from relevance.commands.export_scores import run_export
+    from relevance.imported.exported import ExportOptions
+
+    _print(run_export(store, folder, ExportOptions(kind, predictions)))
 
 
 @app.command()
@@ -269,8 +432,15 @@ def verify(
     typer.echo("every file is whole")
 
 
-@app.command()
+@app.command(epilog="Example: relevance report scores.csv --out imported")
 def report(
+    results: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[RESULTS]",
+            help="Results of another trainer to take over first, as `relevance import` does.",
+        ),
+    ] = None,
     focus: Annotated[
         str | None, typer.Option(help="Task that the influence chart shows first.")
     ] = None,
@@ -281,6 +451,10 @@ def report(
     from hmnet.folder.outputs import open_output
     from reports import write_report
 
+    if results is not None:
+        from relevance.commands.import_results import run_import
+
+        _print(run_import(out, results))
     path = write_report(open_output(out, create=False).folder, focus=focus)
     typer.echo(f"wrote {path}")
     if show:

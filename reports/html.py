@@ -44,6 +44,7 @@ from reports.page.plots import (
 )
 from reports.style.formatting import clean, format_number, format_percent
 from reports.style.palette import write_cell_rules, write_variables
+from reports.tables.asked_rows import list_asked
 from reports.tables.collapsed_rows import count_collapses, list_collapses
 from reports.tables.designs import list_designs, recall_origin, tell_budget
 from reports.tables.influence_bars import build_influences, choose_focus
@@ -170,6 +171,7 @@ def _build_context(inputs: ReportInputs) -> dict[str, object]:
         "measures": list(_build_measures(inputs)),
         **_build_comparison(inputs),
         **_build_training(inputs),
+        "asked": list_asked(inputs),
         "task_rows": list_tasks(inputs.data),
         "facts": list_facts(inputs),
         "data": list_data(inputs.runs),

@@ -383,6 +383,7 @@ def test_a_failed_run_is_listed_and_the_others_are_kept(study: Path, tmp_path: P
     assert "became" in read_json(failed[0])["error"]
 
 
+@pytest.mark.system
 def test_a_task_whose_loss_is_infinite_leaves_its_own_cells_empty_and_no_other(
     study: Path, swept: Output, tmp_path: Path
 ) -> None:

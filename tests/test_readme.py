@@ -1,4 +1,4 @@
-"""What the README shows works: its commands and options exist, its study file loads.
+"""What the README and the documents show works: commands, options, links, modules, a study file.
 
 Its Python is run by `test_examples.py`.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from places import ROOT
 from typer.main import get_command
 
 from hmnet.cli import app as hmnet_app
@@ -21,20 +23,24 @@ from relevance.measures.registry import list_further
 APPS = {"relevance": get_command(relevance_app), "hmnet": get_command(hmnet_app)}
 
 
-def list_blocks(root: Path, language: str) -> list[str]:
-    """Return the code blocks of the README, CONTRIBUTING and the gallery in a language."""
-    names = ("README.md", "CONTRIBUTING.md", "docs/gallery.md")
+DOCUMENTS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+TEXTS = ["README.md", "CONTRIBUTING.md", *DOCUMENTS]
+
+
+def list_blocks(root: Path, language: str, names: Sequence[str] = TEXTS) -> list[str]:
+    """Return the code blocks of texts in a language."""
     text = "".join((root / name).read_text() for name in names)
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-def list_commands(root: Path) -> list[list[str]]:
-    lines = [line for block in list_blocks(root, "bash") for line in block.splitlines()]
+def list_commands(root: Path, names: Sequence[str] = TEXTS) -> list[list[str]]:
+    blocks = [*list_blocks(root, "bash", names), *list_blocks(root, "sh", names)]
+    lines = [line for block in blocks for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines]
     return [line for line in words if line and line[0] in APPS]
 
 
-def test_every_command_and_option_of_the_readme_exists(root: Path) -> None:
+def test_every_command_and_option_of_the_texts_exists(root: Path) -> None:
     commands = list_commands(root)
     assert len(commands) > 10
     for app, name, *arguments in commands:
@@ -46,7 +52,7 @@ def test_every_command_and_option_of_the_readme_exists(root: Path) -> None:
 
 
 def test_every_command_is_in_the_readme(root: Path) -> None:
-    shown = {(app, name) for app, name, *_ in list_commands(root)}
+    shown = {(app, name) for app, name, *_ in list_commands(root, ["README.md"])}
     offered = {(app, name) for app, group in APPS.items() for name in group.commands}  # type: ignore[attr-defined]
     assert offered <= shown
 
@@ -59,7 +65,7 @@ def test_every_make_target_of_the_texts_exists(root: Path) -> None:
 
 
 def test_the_study_file_of_the_readme_loads(root: Path, tmp_path: Path) -> None:
-    (block,) = list_blocks(root, "toml")
+    (block,) = list_blocks(root, "toml", ["README.md"])
     (tmp_path / "study.toml").write_text(block)
     study = load_study(tmp_path / "study.toml")
     assert list(study.tasks) == ["rte", "mrpc", "stsb", "tickets", "urgency"]
@@ -69,19 +75,38 @@ def test_the_study_file_of_the_readme_loads(root: Path, tmp_path: Path) -> None:
 
 def test_every_metric_is_in_the_readme(root: Path) -> None:
     text = (root / "README.md").read_text()
-    assert [name for name in METRICS if f"`{name}`" not in text] == []
+    missing = [name for name in METRICS if f"`{name}`" not in text]
+    assert not missing, f"add to README.md, Your own tasks: {', '.join(missing)}"
 
 
 def test_every_measure_is_in_the_readme(root: Path) -> None:
     text = (root / "README.md").read_text()
-    missing = [m.name for m in list_further() if f"| `{m.name}` |" not in text]
-    assert missing == ["manual"]  # which has a line among the paper's
+    missing = {m.name for m in list_further() if f"| `{m.name}` |" not in text}
+    missing -= {"manual"}  # which has a line among the paper's
+    assert not missing, f"add a line to README.md, Concepts: {', '.join(sorted(missing))}"
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("name", [*TEXTS, "CHANGELOG.md"])
 def test_links_to_files_lead_somewhere(root: Path, name: str) -> None:
-    for target in re.findall(r"[^!]\[[^\]]*\]\(([^)#]+)\)", (root / name).read_text()):
-        assert target.startswith("https://") or (root / target).exists(), target
+    text, folder = (root / name).read_text(), (root / name).parent
+    for target in re.findall(r"[^!]\[[^\]]*\]\(([^)#]+)\)", text):
+        assert target.startswith("https://") or (folder / target).exists(), target
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_modules_that_are_named_by_their_path_are_there(root: Path, name: str) -> None:
+    paths = re.findall(r"`((?:\w+/)+\w+\.py)`", (root / name).read_text())
+    missing = [path for path in paths if not (root / path).is_file()]
+    assert not missing, f"{name} names files that moved or are gone: {', '.join(missing)}"
+
+
+def test_every_function_of_the_walks_is_in_its_module(root: Path) -> None:
+    steps = re.findall(r"`([\w/]+\.py)`,\s+`([\w.]+)`", (root / "docs/walks.md").read_text())
+    assert len(steps) > 30
+    for path, dotted in steps:
+        source = (root / path).read_text()
+        for name in dotted.split("."):
+            assert re.search(rf"\b(def|class) {name}\b", source), f"{path} has no `{dotted}`"
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/gallery.md"])

@@ -51,6 +51,7 @@ def wait_until_gone(group: int) -> float:
     raise AssertionError("processes are left")
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("number", "to_group", "workers", "code"),
     [
@@ -72,6 +73,7 @@ def test_a_stopped_sweep_ends_at_once_and_says_how_to_go_on(
     assert not list((tmp_path / "out").glob("runs/*/result.json"))
 
 
+@pytest.mark.system
 def test_workers_end_with_a_command_that_is_killed_and_it_goes_on(
     study: Path, tmp_path: Path
 ) -> None:

@@ -149,13 +149,32 @@ def bootstrap_gains(
         InputError: if partners are unknown, or there are too few tasks or draws.
     """
     _check(predictions, draws)
-    tasks = tuple(predictions)
-    scored = [_score_target(predictions[task], draws, seed) for task in tasks]
+    scored = [score_target(predictions[task], draws, seed) for task in predictions]
+    return bootstrap_targets(scored, draws, seed)
+
+
+def bootstrap_targets(
+    scored: Sequence[TargetScores],
+    draws: int,
+    seed: int = 0,
+    *,
+    tasks: Sequence[str] | None = None,
+) -> GainBootstrap:
+    """Return every gain with its uncertainty, from scores and their draws over dev examples.
+
+    Args:
+        scored: the targets.
+        draws: B, that of the targets' draws.
+        seed: seed of what seeds add to each draw.
+        tasks: targets and arms; those that are no target have no numbers of their own. None for
+            the targets, in their order.
+    """
     spreads = [measure_spread(target.scores, target.draws) for target in scored]
     noise = moderate(*(list(part) for part in zip(*spreads, strict=True)))
-    correlation = _correlate_directions(predictions, scored, noise)
+    correlation = _correlate_directions(scored, noise)
     seed_noise = _draw_seed_noise(scored, noise, correlation, draws, seed)
-    return _assemble(predictions, scored, noise, seed_noise, {
+    names = tuple(target.name for target in scored) if tasks is None else tuple(tasks)
+    return _assemble(names, scored, noise, seed_noise, {
         "draws": draws, "seed": seed, "directions_correlation": correlation,
     })  # fmt: skip
 
@@ -193,10 +212,14 @@ def _check(predictions: Mapping[str, Predictions], draws: int) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Target:
-    """A target's arms, the single runs first, under "".
+class TargetScores:
+    """Scores of a target's arms, the single runs first, under "".
 
     Attributes:
+        name: the target.
+        metric: what its scores are.
+        n_dev: its dev examples; 0 where that is not known.
+        n_units: examples (or questions) that are drawn; 0 likewise.
         arms: A names.
         seeds: the seeds of each arm's runs.
         scores: A arrays of shape [S].
@@ -204,6 +227,9 @@ class _Target:
     """
 
     name: str
+    metric: str
+    n_dev: int
+    n_units: int
     arms: tuple[str, ...]
     seeds: tuple[tuple[int, ...], ...]
     scores: list[Floats]
@@ -211,6 +237,7 @@ class _Target:
 
     @property
     def n_runs(self) -> Floats:
+        """Number of runs of each arm, [A]."""
         return np.array([len(seeds) for seeds in self.seeds], dtype=np.float64)
 
     @property
@@ -224,13 +251,17 @@ class _Target:
         return np.stack([drawn.mean(axis=1) for drawn in self.draws], axis=1)
 
 
-def _score_target(predictions: Predictions, draws: int, seed: int) -> _Target:
+def score_target(predictions: Predictions, draws: int, seed: int) -> TargetScores:
+    """Return a target's scores and their draws, [B, S], over resampled dev examples."""
     arms = {name: predictions.arms[name] for name in sorted(predictions.arms)}
     values = np.concatenate([arm.values for arm in arms.values()])
     bounds = np.cumsum([len(arm.seeds) for arm in arms.values()])[:-1]
     rng = make_generator(seed, "examples", predictions.task)
-    return _Target(
+    return TargetScores(
         name=predictions.task,
+        metric=predictions.metric,
+        n_dev=len(predictions.labels),
+        n_units=count_units(predictions),
         arms=tuple(arms),
         seeds=tuple(arm.seeds for arm in arms.values()),
         scores=np.split(score_runs(predictions, values), bounds),
@@ -243,9 +274,7 @@ def make_generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, int(digest(*names)[:16], 16)])
 
 
-def _correlate_directions(
-    predictions: Mapping[str, Predictions], scored: Sequence[_Target], noise: Sequence[SeedNoise]
-) -> float:
+def _correlate_directions(scored: Sequence[TargetScores], noise: Sequence[SeedNoise]) -> float:
     """Return the correlation over seeds of the two scores of a joint run, pooled over pairs.
 
     A run that trains badly often does so for both of its tasks.
@@ -257,7 +286,7 @@ def _correlate_directions(
         if partner
     }
     products, squares = 0.0, np.zeros(2)
-    for one, other in combinations(sorted(predictions), 2):
+    for one, other in combinations(sorted(target.name for target in scored), 2):
         a, b = deviations.get((one, other), {}), deviations.get((other, one), {})
         pairs = np.array([(a[seed], b[seed]) for seed in a if seed in b]).reshape(-1, 2)
         products += float(pairs[:, 0] @ pairs[:, 1])
@@ -266,7 +295,7 @@ def _correlate_directions(
     return float(np.clip(products / scale, -1.0, 1.0)) if scale > 0 else 0.0
 
 
-def _standardise(target: _Target, index: int, noise: SeedNoise) -> dict[int, float]:
+def _standardise(target: TargetScores, index: int, noise: SeedNoise) -> dict[int, float]:
     """Return seed to deviation from the arm's mean, in standard deviations."""
     runs, deviation = target.scores[index], float(np.sqrt(noise.variance[index]))
     if deviation == 0:
@@ -276,7 +305,7 @@ def _standardise(target: _Target, index: int, noise: SeedNoise) -> dict[int, flo
 
 
 def _draw_seed_noise(
-    scored: Sequence[_Target],
+    scored: Sequence[TargetScores],
     noise: Sequence[SeedNoise],
     correlation: float,
     draws: int,
@@ -309,21 +338,21 @@ _CELLS = ("joint", "error", "df", "p", "noise", "noise_df")
 
 
 def _assemble(
-    predictions: Mapping[str, Predictions],
-    scored: Sequence[_Target],
+    tasks: tuple[str, ...],
+    scored: Sequence[TargetScores],
     noise: Sequence[SeedNoise],
     seed_noise: Sequence[Floats],
     settings: Mapping[str, float],
 ) -> GainBootstrap:
-    tasks = tuple(predictions)
     size, draws, seed = len(tasks), len(seed_noise[0]), int(settings["seed"])
     cells = {name: np.full((size, size), np.nan) for name in _CELLS}
-    n_joint = np.zeros((size, size), np.int64)
-    single, single_draws = np.zeros(size), np.zeros((draws, size))
+    counts = {name: np.zeros(size, np.int64) for name in ("n_units", "n_dev", "n_single")}
+    n_joint, metrics = np.zeros((size, size), np.int64), [""] * size
+    single, single_draws = np.full(size, np.nan), np.full((draws, size), np.nan)
+    single_noise = np.full(size, np.nan)
     joint_draws = np.full((draws, size, size), np.nan)
-    n_units = np.array([count_units(found) for found in predictions.values()])
-    for t, (target, found, added) in enumerate(zip(scored, noise, seed_noise, strict=True)):
-        means, tested = target.means, _test(target, found, int(n_units[t]))
+    for target, found, added in zip(scored, noise, seed_noise, strict=True):
+        t, means, tested = tasks.index(target.name), target.means, _test(target, found)
         level = make_generator(seed, "variance", target.name).random(draws)
         drawn = _stretch(target, found, added, tested, level)
         single[t], single_draws[:, t] = means[0], drawn[:, 0]
@@ -333,11 +362,14 @@ def _assemble(
         n_joint[sources, t] = target.n_runs[1:]
         cells["noise"][sources, t] = found.variance[1:]
         cells["noise_df"][sources, t] = found.df[1:]
+        single_noise[t], metrics[t] = found.variance[0], target.metric
+        counts["n_units"][t], counts["n_dev"][t] = target.n_units, target.n_dev
+        counts["n_single"][t] = len(target.seeds[0])
         for name, column in tested.items():
             cells[name][sources, t] = column
     return GainBootstrap(
         tasks=tasks,
-        metrics=tuple(found.metric for found in predictions.values()),
+        metrics=tuple(metrics),
         single=single,
         joint=cells["joint"],
         single_draws=single_draws,
@@ -345,24 +377,22 @@ def _assemble(
         error=cells["error"],
         df=cells["df"],
         p_values=cells["p"],
-        n_units=n_units,
-        n_dev=np.array([len(found.labels) for found in predictions.values()]),
-        n_single=np.array([len(found.single.seeds) for found in predictions.values()]),
         n_joint=n_joint,
-        single_noise=np.array([found.variance[0] for found in noise]),
+        single_noise=single_noise,
         joint_noise=cells["noise"],
         noise_df=cells["noise_df"],
         settings=settings,
+        **counts,
     )
 
 
-def _test(target: _Target, noise: SeedNoise, units: int) -> dict[str, Floats]:
+def _test(target: TargetScores, noise: SeedNoise) -> dict[str, Floats]:
     """Return standard error, its degrees of freedom and p of each partner's difference, [A - 1].
 
     Without any variance p is 1 for no difference and 0 for one.
     """
     from_examples, variance = _measure_errors(target, noise)
-    doubt = from_examples**2 / max(units - 1, 1) + _doubt_seeds(noise, target.n_runs)
+    doubt = from_examples**2 / max(target.n_units - 1, 1) + _doubt_seeds(noise, target.n_runs)
     freedom = np.divide(variance**2, doubt, out=np.full_like(doubt, np.inf), where=doubt > 0)
     df, error = np.maximum(freedom, 1.0), np.sqrt(variance)
     difference = target.means[1:] - target.means[0]
@@ -372,7 +402,7 @@ def _test(target: _Target, noise: SeedNoise, units: int) -> dict[str, Floats]:
     return {"error": error, "df": df, "p": p_values}
 
 
-def _measure_errors(target: _Target, noise: SeedNoise) -> tuple[Floats, Floats]:
+def _measure_errors(target: TargetScores, noise: SeedNoise) -> tuple[Floats, Floats]:
     """Return each difference's variance from examples, and the whole, [A - 1] each.
 
     What runs err on by themselves is in both. Seeds that show less than that of it add nothing.
@@ -385,7 +415,11 @@ def _measure_errors(target: _Target, noise: SeedNoise) -> tuple[Floats, Floats]:
 
 
 def _stretch(
-    target: _Target, noise: SeedNoise, added: Floats, tested: Mapping[str, Floats], level: Floats
+    target: TargetScores,
+    noise: SeedNoise,
+    added: Floats,
+    tested: Mapping[str, Floats],
+    level: Floats,
 ) -> Floats:
     """Return draws of each arm's mean whose differences have the variance that was tested, [B, A].
 

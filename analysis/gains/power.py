@@ -222,9 +222,10 @@ def tabulate_power(found: GainBootstrap, detection: Detection = DETECTION) -> pd
 
 def _describe_target(found: GainBootstrap, target: int, detection: Detection) -> dict[str, object]:
     cells = np.flatnonzero(~np.isnan(found.joint[:, target]))
+    n_dev = int(found.n_dev[target])
     row: dict[str, object] = {
         "task": found.tasks[target],
-        "n_dev": int(found.n_dev[target]),
+        "n_dev": n_dev,
         "n_single": int(found.n_single[target]),
         "n_joint": int(found.n_joint[cells, target].min()) if len(cells) else 0,
     }
@@ -241,7 +242,7 @@ def _describe_target(found: GainBootstrap, target: int, detection: Detection) ->
         else math.nan,
         "detectable": detectable,
         "detectable_relative": detectable / single if single > 0 else math.nan,
-        "per_example": 1 / float(found.n_dev[target]),
+        "per_example": 1 / float(n_dev) if n_dev else math.nan,
     }
 
 

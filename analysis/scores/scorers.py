@@ -103,6 +103,21 @@ def _prepare_f1_macro(labels: Array, values: Array, units: Array) -> Scorer:
     return score
 
 
+def _prepare_f1_weighted(labels: Array, values: Array, units: Array) -> Scorer:
+    """Mean over the classes among the labels, each as often as it is drawn."""
+    classes = np.unique(labels)
+    counts = [_prepare_class(labels, values, code) for code in classes]
+    true = [_columns((labels == code)[None]) for code in classes]
+
+    def score(weights: Weights) -> Floats:
+        total = np.zeros((len(weights), len(values)))
+        for count, is_class in zip(counts, true, strict=True):
+            total += _f1(*count(weights)) * _count(weights, is_class)
+        return total / _total(weights)
+
+    return score
+
+
 def _prepare_matthews(labels: Array, values: Array, units: Array) -> Scorer:
     """Covariance of labels and predictions as indicators of their class, over both spreads.
 
@@ -306,6 +321,7 @@ SCORERS: Mapping[str, Callable[[Array, Array, Array], Scorer]] = {
     "accuracy": _prepare_accuracy,
     "f1": _prepare_f1,
     "f1_macro": _prepare_f1_macro,
+    "f1_weighted": _prepare_f1_weighted,
     "f1_micro": _prepare_accuracy,  # the same number where a row has one label
     "f1_answers": _prepare_f1,
     "balanced_accuracy": _prepare_balanced_accuracy,

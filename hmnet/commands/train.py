@@ -18,7 +18,7 @@ from hmnet.runs.job import Job, Machine
 from hmnet.runs.result import RunResult
 from hmnet.seeding import check_seed
 from hmnet.study.hierarchy import Groups, HierarchySpec
-from hmnet.study.stages import Stage, parse_stages
+from hmnet.study.stages import SharingStage, parse_stages
 from hmnet.study.study import Study
 from hmnet.training.distributed import ProcessGroup, join_process_group, leave_process_group
 from hmnet.training.execution import execute
@@ -52,13 +52,13 @@ class Design:
                 f"the last one. Found `{self.hierarchy}`."
             )
 
-    def choose_stages(self, study: Study) -> tuple[Stage, ...]:
+    def choose_stages(self, study: Study) -> tuple[SharingStage, ...]:
         """Return the stages; none for one hierarchy from the first step on."""
         if self.stages is not None:
             return parse_stages(self.stages)
         return study.sharing.stages if self.hierarchy is None else ()
 
-    def choose_hierarchy(self, stages: Sequence[Stage], depth: int) -> HierarchySpec:
+    def choose_hierarchy(self, stages: Sequence[SharingStage], depth: int) -> HierarchySpec:
         """Return the hierarchy of the last stage, the given one, or the default."""
         if stages:
             return stages[-1].hierarchy

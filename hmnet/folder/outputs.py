@@ -89,6 +89,11 @@ class Output:
         return self.matrix("pairwise")
 
     @property
+    def own(self) -> Path:
+        """A matrix from elsewhere that holds no gains (`relevance import`)."""
+        return self.folder / "own.parquet"
+
+    @property
     def scores(self) -> Path:
         """The scores behind `pairwise`: a row per run and task."""
         return self.folder / "pairwise-scores.parquet"
@@ -156,6 +161,10 @@ class Output:
     def sweep(self, kind: str) -> Path:
         """Scores of a sweep over hierarchies, by its kind: `layers` or `combinations`."""
         return self.folder / f"sweep-{kind}.parquet"
+
+    def one_target(self, task: str) -> Path:
+        """Which other tasks help one (`relevance target`)."""
+        return self.folder / f"target-{task}.parquet"
 
     @property
     def planted(self) -> Path:

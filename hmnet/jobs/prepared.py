@@ -27,7 +27,7 @@ from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import ModelRef, TrainingSettings
-from hmnet.study.stages import Stage, simplify
+from hmnet.study.stages import SharingStage, simplify
 from hmnet.study.study import Study
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class PreparedStudy:
         seed: int,
         *,
         duplicate: Literal["layer", "ffn"] = "layer",
-        stages: Sequence[Stage] = (),
+        stages: Sequence[SharingStage] = (),
         keep_model: bool = False,
     ) -> Job:
         """Return the job that trains the named tasks with a hierarchy and groups.

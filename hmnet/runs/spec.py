@@ -15,7 +15,7 @@ from hmnet.storage.documents import parse_document, read_json, to_plain
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import STRICT, ModelRef, Seed, TrainingSettings
 from hmnet.study.skills import find_skills
-from hmnet.study.stages import Stage, find_stage_problems, simplify
+from hmnet.study.stages import SharingStage, find_stage_problems, simplify
 from hmnet.study.tasks import Task
 
 ENGINE_VERSION = 4
@@ -82,7 +82,7 @@ class RunSpec:
     engine_version: int = ENGINE_VERSION
     system: Literal["hierarchy", "skillnet"] = "hierarchy"
     duplicate: Literal["layer", "ffn"] = "layer"
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[SharingStage, ...] = ()
     start_from: RunId | None = None
     teachers: Mapping[str, RunId] = Field(default_factory=dict)
 

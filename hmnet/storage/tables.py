@@ -21,7 +21,7 @@ from hmnet.storage.regular_files import check_regular
 if TYPE_CHECKING:
     import pandas as pd
 
-_FOOTER_KEY = b"relevance"
+FOOTER_KEY = b"relevance"
 
 
 def write_table(
@@ -33,7 +33,7 @@ def write_table(
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
     footer = canonical_json({"schema": schema, "provenance": provenance}).encode()
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _FOOTER_KEY: footer})
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), FOOTER_KEY: footer})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     write_bytes(path, sink.getvalue().to_pybytes())
@@ -47,7 +47,7 @@ def read_table(path: Path, schema: str) -> tuple[pd.DataFrame, dict[str, object]
     """
     frame, metadata = read_parquet(path)
     try:
-        footer = json.loads(metadata[_FOOTER_KEY])
+        footer = json.loads(metadata[FOOTER_KEY])
         found, provenance = footer["schema"], dict(footer["provenance"])
     except (KeyError, ValueError, TypeError):
         found, provenance = None, {}

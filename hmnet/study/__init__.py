@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hmnet.study.hierarchy import Groups, HierarchySpec, name_groups
     from hmnet.study.metrics import METRICS, score
-    from hmnet.study.own_systems import SystemSettings
     from hmnet.study.settings import STRICT, DataSettings, ModelRef, TrainingSettings
     from hmnet.study.skills import SKILLS, find_skills
-    from hmnet.study.stages import SharingSettings, Stage, parse_stages
+    from hmnet.study.stages import SharingSettings, SharingStage, parse_stages
     from hmnet.study.study import (
         STUDY_FILE,
         Study,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
         write_study,
     )
     from hmnet.study.study_file import Setting
+    from hmnet.study.system_settings import SystemSettings
     from hmnet.study.tasks import (
         ANSWERING,
         INFERENCE,
@@ -68,8 +68,8 @@ __all__ = [
     "ModelRef",
     "Setting",
     "SharingSettings",
+    "SharingStage",
     "Source",
-    "Stage",
     "Study",
     "SystemSettings",
     "Task",

@@ -45,6 +45,13 @@ def _f1_macro(labels: Array, predictions: Array, questions: Array) -> float:
     return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
 
 
+def _f1_weighted(labels: Array, predictions: Array, questions: Array) -> float:
+    """Mean of the F1 of each class, weighted by its rows among the labels."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="weighted", zero_division=0.0))
+
+
 def _matthews(labels: Array, predictions: Array, questions: Array) -> float:
     """Matthews correlation of two or more classes; 0 where either side names a single one."""
     from sklearn.metrics import matthews_corrcoef
@@ -133,6 +140,7 @@ METRICS: dict[str, Metric] = {
     "accuracy": Metric("classification", _accuracy),
     "f1": Metric("classification", _f1_positive, binary=True),
     "f1_macro": Metric("classification", _f1_macro),
+    "f1_weighted": Metric("classification", _f1_weighted),
     "f1_answers": Metric("classification", _f1_positive, binary=True),
     "matthews": Metric("classification", _matthews),
     "balanced_accuracy": Metric("classification", _balanced_accuracy),

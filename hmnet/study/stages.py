@@ -41,7 +41,7 @@ Layers = Annotated[HierarchySpec, BeforeValidator(_read_hierarchy), PlainSeriali
 
 
 @dataclass(frozen=True, config=STRICT)
-class Stage:
+class SharingStage:
     """A part of a run, and what tasks share in it.
 
     Attributes:
@@ -66,7 +66,7 @@ class SharingSettings:
         start_from: a finished run that kept its model, by its id, whose weights are begun with.
     """
 
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[SharingStage, ...] = ()
     start_from: Annotated[str, Field(min_length=1)] | None = None
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class SharingSettings:
             raise ValueError("\n".join(problems))
 
 
-def find_stage_problems(stages: Sequence[Stage]) -> Iterator[str]:
+def find_stage_problems(stages: Sequence[SharingStage]) -> Iterator[str]:
     """Yield a sentence for each way in which stages are no schedule."""
     total = sum(stage.share for stage in stages)
     if stages and not math.isclose(total, 1.0, abs_tol=_TOLERANCE):
@@ -97,13 +97,13 @@ def is_as_fine(one: HierarchySpec, other: HierarchySpec) -> bool:
     return one.shared <= other.shared and one.task >= other.task
 
 
-def simplify(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+def simplify(stages: Sequence[SharingStage]) -> tuple[SharingStage, ...]:
     """Return a schedule's stages; none for a single one that is a plain run."""
     is_plain = len(stages) == 1 and stages[0].lower_rate == 1
     return () if is_plain else tuple(stages)
 
 
-def parse_stages(text: str) -> tuple[Stage, ...]:
+def parse_stages(text: str) -> tuple[SharingStage, ...]:
     """Read HIERARCHY:SHARE or HIERARCHY:SHARE:LOWER_RATE, separated by spaces.
 
     Raises:
@@ -132,12 +132,14 @@ def _is_stage(part: str) -> bool:
     return 0 < share <= 1 and rate <= 1
 
 
-def _parse_stage(part: str) -> Stage:
+def _parse_stage(part: str) -> SharingStage:
     hierarchy, share, *rate = part.split(":")
-    return Stage(float(share), HierarchySpec.parse(hierarchy), *(float(each) for each in rate))
+    return SharingStage(
+        float(share), HierarchySpec.parse(hierarchy), *(float(each) for each in rate)
+    )
 
 
-def write_stages(stages: Sequence[Stage]) -> str:
+def write_stages(stages: Sequence[SharingStage]) -> str:
     """Return stages as `parse_stages` reads them."""
     return " ".join(
         f"{stage.hierarchy}:{stage.share:g}"

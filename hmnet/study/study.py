@@ -42,7 +42,6 @@ from hmnet.errors import InputError, raise_problems, shorten
 from hmnet.storage.digests import digest_bytes, digest_file
 from hmnet.storage.documents import to_plain, write_document
 from hmnet.storage.files import write_bytes
-from hmnet.study.own_systems import SystemSettings
 from hmnet.study.settings import STRICT, DataSettings, TrainingSettings
 from hmnet.study.stages import SharingSettings
 from hmnet.study.study_file import (
@@ -64,6 +63,7 @@ from hmnet.study.study_origin import (
     relate_paths,
     write_origin,
 )
+from hmnet.study.system_settings import SystemSettings
 from hmnet.study.tasks import PAPER_TASKS, Task
 
 STUDY_FILE = "study.toml"

@@ -24,9 +24,9 @@ from hmnet.errors import InputError, raise_problems, shorten, suggest
 from hmnet.storage.documents import MAX_DOCUMENT_BYTES, describe_problem
 from hmnet.storage.limits import LimitError
 from hmnet.storage.regular_files import read_regular
-from hmnet.study.own_systems import SystemSettings, find_repeated
 from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
-from hmnet.study.stages import SharingSettings, Stage
+from hmnet.study.stages import SharingSettings, SharingStage
+from hmnet.study.system_settings import SystemSettings, find_repeated
 from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
 
 Setting: TypeAlias = (
@@ -360,8 +360,8 @@ def _list_keys(location: Sequence[str]) -> list[str]:
     kinds: dict[str, type] = {
         "training": TrainingSettings,
         "rows": DataSettings,
-        "sharing": SharingSettings if len(location) == 1 else Stage,
-        "system": Stage if "stages" in location else SystemSettings,
+        "sharing": SharingSettings if len(location) == 1 else SharingStage,
+        "system": SharingStage if "stages" in location else SystemSettings,
     }
     if not location:
         kind: type = StudyFile

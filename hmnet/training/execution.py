@@ -34,7 +34,7 @@ from hmnet.storage.files import append_line, write_bytes
 from hmnet.storage.limits import MAX_LOSSES_BYTES
 from hmnet.storage.regular_files import read_regular_text
 from hmnet.study.metrics import score
-from hmnet.study.stages import Stage, write_stages
+from hmnet.study.stages import SharingStage, write_stages
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.course import Course, ModelStage
@@ -162,7 +162,7 @@ def plan_course(spec: RunSpec, begin: Callable[[], PathModel]) -> Course:
         begin: builds that of the first one.
     """
 
-    def build(stage: Stage) -> PathModel:
+    def build(stage: SharingStage) -> PathModel:
         return build_paths(load_encoder_of(spec), spec, stage.hierarchy)
 
     stages = [ModelStage(each.share, partial(build, each), each.lower_rate) for each in spec.stages]

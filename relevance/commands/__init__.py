@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from relevance.commands.check_study import run_check
     from relevance.commands.comparison_of_attention import run_attention
     from relevance.commands.comparison_of_matrices import run_compare_matrices
     from relevance.commands.comparison_of_systems import (
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
         run_compare_systems,
         run_sweep_of_hierarchies,
     )
+    from relevance.commands.export_scores import run_export
     from relevance.commands.grouping_of_tasks import run_cluster
+    from relevance.commands.import_results import run_import
     from relevance.commands.lines import Aside, speak
     from relevance.commands.pairwise_sweep import (
         PairwiseOptions,
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
         plan_pairwise_study,
         run_pairwise,
     )
+    from relevance.commands.ranking_of_sources import TargetOptions, run_target
+    from relevance.commands.start_study import StartOptions, run_init
     from relevance.commands.taking_of_measures import (
         choose_measures,
         describe_measures,
@@ -48,17 +53,24 @@ __all__ = [
     "Aside",
     "HierarchyOptions",
     "PairwiseOptions",
+    "StartOptions",
+    "TargetOptions",
     "choose_measures",
     "describe_measures",
     "estimate_pairwise",
     "plan_pairwise_study",
     "run_attention",
+    "run_check",
     "run_cluster",
     "run_compare_matrices",
     "run_compare_systems",
+    "run_export",
+    "run_import",
+    "run_init",
     "run_measures",
     "run_pairwise",
     "run_sweep_of_hierarchies",
+    "run_target",
     "run_vocab",
     "speak",
 ]

@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hmnet.folder.outputs import Output, find_output_folder
+from relevance.commands.lines import Aside
+from relevance.imported.named_matrix import open_matrix
 from relevance.matrices.comparison import compare_matrices, describe_matrix_comparison
-from relevance.matrices.draws import read_draws
-from relevance.measures.find import find_draws, find_matrix
 
 
-def run_compare_matrices(out: Path | None, first: str, second: str, top: int) -> Iterator[str]:
-    """Compare two matrices by name (`relevance.measures.find.find_matrix`), with their draws."""
+def run_compare_matrices(
+    out: Path | None, first: str, second: str, top: int, targets: str = "columns"
+) -> Iterator[str]:
+    """Compare two matrices by name (`relevance.imported.named_matrix.open_matrix`)."""
     output = Output(find_output_folder(out))
-    one, other = (find_matrix(output, None, name) for name in (first, second))
-    draws = (
-        read_draws(find_draws(output, first), one),
-        read_draws(find_draws(output, second), other),
-    )
-    found = compare_matrices(one, other, top, draws)
+    one, other = (open_matrix(output, None, name, targets) for name in (first, second))
+    yield from map(Aside, (*one.notes, *other.notes))
+    found = compare_matrices(one.matrix, other.matrix, top, (one.draws, other.draws))
     yield from describe_matrix_comparison(found, (first, second))

@@ -10,6 +10,7 @@ from hmnet.folder.outputs import Output, find_output_folder, open_output
 from hmnet.seeding import check_seed
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import resolve_study
+from relevance.commands.lines import Aside
 from relevance.groups.doubt import (
     describe_doubt,
     group_matrix,
@@ -18,19 +19,28 @@ from relevance.groups.doubt import (
     write_manual_groups,
 )
 from relevance.groups.published import compare_with_published
-from relevance.matrices.draws import read_draws
+from relevance.imported.named_matrix import open_matrix
+from relevance.matrices.holes import has_gaps, is_from_elsewhere
 from relevance.matrices.manual import make_manual_groups, make_manual_matrix
-from relevance.measures.find import find_draws, find_matrix, find_measured
+from relevance.measures.find import find_measured
 
 
 def run_cluster(
-    out: Path | None, study: Path | None, source: str | None, k: str, method: str | None, seed: int
+    out: Path | None,
+    study: Path | None,
+    source: str | None,
+    k: str,
+    method: str | None,
+    seed: int,
+    targets: str = "columns",
 ) -> Iterator[str]:
     """Group the tasks of a matrix; write groups, clusters and, where draws are at hand, stability.
 
     Args:
-        source: a measure, `paper:...` or a file; see `find_matrix`.
+        source: a measure, `paper:...` or a file of results; see
+            `relevance.imported.named_matrix.open_matrix`.
         k: number of groups, or `auto`.
+        targets: where a wide table of one's own has its targets, columns or rows.
     """
     count = parse_k(k)
     check_seed(seed)
@@ -38,13 +48,15 @@ def run_cluster(
         yield from _take_manual(open_output(out), study)
         return
     output = Output(find_output_folder(out))
-    matrix = find_matrix(output, study, source)
-    draws = read_draws(find_draws(output, source), matrix)
-    found = name_source(group_matrix(matrix, count, method, seed, draws), source)
+    named = open_matrix(output, study, source, targets)
+    is_partial = is_from_elsewhere(named.matrix) and has_gaps(named.matrix)
+    draws = None if is_partial else named.draws  # those of a filled cell are not known
+    found = name_source(group_matrix(named.matrix, count, method, seed, draws), source)
     path = find_measured(output, source)
     open_output(out)  # not before: nothing is left of a command that is refused
     with deriving(Sources("relevance cluster", files=note_files(output, *[path] if path else []))):
         written = found.write(output)
+    yield from map(Aside, named.notes)
     yield from describe_doubt(found)
     yield from describe_groups(found.groups, written)
 

@@ -19,6 +19,7 @@ FILES = (
     "jensen_shannon",
     "text_embedding",
     "training_rows",
+    "label_words",
 )
 """Modules of this room, each with a `MEASURE`: the paper's three, then others, in this order."""
 

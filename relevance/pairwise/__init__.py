@@ -32,12 +32,22 @@ if TYPE_CHECKING:
         extend_plan,
         read_refinement,
     )
-    from relevance.pairwise.gains import measure_gains
+    from relevance.pairwise.gains import measure_gains, tabulate_gain_matrix
     from relevance.pairwise.measurement import (
         MeasureOptions,
         SweepMeasurement,
+        SweepRuns,
         describe_measurement,
+        measure_runs,
         measure_sweep,
+    )
+    from relevance.pairwise.one_target import (
+        TargetRanking,
+        choose_tasks,
+        decide_sources,
+        describe_ranking,
+        plan_target,
+        rank_sources,
     )
     from relevance.pairwise.plan import PairwisePlan, plan_pairwise
     from relevance.pairwise.planning import describe_outlook, describe_power, describe_split
@@ -50,6 +60,12 @@ if TYPE_CHECKING:
     from relevance.pairwise.second_round import describe_extra, plan_extra
     from relevance.pairwise.sweep import plan_sweep, run_sweep, train_sweep
     from relevance.pairwise.sweep_text import describe_significant, format_matrix
+    from relevance.pairwise.task_check import (
+        CheckedTask,
+        check_tasks,
+        describe_check,
+        prepare_checked,
+    )
     from relevance.pairwise.uncertainty import (
         attach_uncertainty,
         describe_targets,
@@ -62,6 +78,7 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "CheckedTask",
     "Effects",
     "EffectsRecord",
     "ExtraSeeds",
@@ -69,14 +86,21 @@ __all__ = [
     "PairwisePlan",
     "Refinement",
     "SweepMeasurement",
+    "SweepRuns",
+    "TargetRanking",
     "add_refinement",
     "attach_uncertainty",
+    "check_tasks",
     "choose_seeds",
+    "choose_tasks",
+    "decide_sources",
+    "describe_check",
     "describe_effects",
     "describe_extra",
     "describe_measurement",
     "describe_outlook",
     "describe_power",
+    "describe_ranking",
     "describe_significant",
     "describe_split",
     "describe_targets",
@@ -85,15 +109,20 @@ __all__ = [
     "mark_undefined",
     "measure_effects",
     "measure_gains",
+    "measure_runs",
     "measure_sweep",
     "plan_extra",
     "plan_pairwise",
     "plan_sweep",
+    "plan_target",
+    "prepare_checked",
+    "rank_sources",
     "read_losses",
     "read_predictions",
     "read_refinement",
     "read_results",
     "run_sweep",
+    "tabulate_gain_matrix",
     "tabulate_scores",
     "to_matrix",
     "train_sweep",

@@ -74,19 +74,24 @@ class Effects:
 
 
 def measure_effects(
-    matrix: RelevanceMatrix, found: GainBootstrap, n_train: Mapping[str, int]
+    matrix: RelevanceMatrix, found: GainBootstrap | None, n_train: Mapping[str, int] | None
 ) -> Effects | None:
     """Return the decomposition and the plain rules of a sweep's matrix.
 
     None for a matrix of fewer than three tasks, or with too few cells.
 
     Args:
-        n_train: task to its number of training examples.
+        found: how noisy the gains are; None where that is not known.
+        n_train: task to its number of training examples; None where these are not known, so that
+            no gain is judged by sizes.
     """
     if not is_decomposable(matrix):
         return None
-    parts = decompose(matrix, found.draws() if found.tasks == matrix.tasks else None)
-    rules = judge_size_rule(matrix, n_train), judge_size_rule(matrix, n_train, SIGNIFICANCE)
+    draws = found.draws() if found is not None and found.tasks == matrix.tasks else None
+    parts = decompose(matrix, draws)
+    rules = SizeRule(0, 0), SizeRule(0, 0)
+    if n_train is not None:
+        rules = judge_size_rule(matrix, n_train), judge_size_rule(matrix, n_train, SIGNIFICANCE)
     ranks = {str(t): None if np.isnan(r) else float(r) for t, r in judge_additive(matrix).items()}
     return Effects(_to_record(matrix, parts, ranks, *rules), predict_additive(matrix))
 

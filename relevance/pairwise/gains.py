@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from analysis.gains.scales import compute_gains
-from hmnet.jobs.prepared import PreparedStudy, describe_study
 from relevance.matrices.matrix import RelevanceMatrix
+
+if TYPE_CHECKING:
+    from hmnet.jobs.prepared import PreparedStudy
 
 
 def measure_gains(
@@ -18,10 +21,31 @@ def measure_gains(
 ) -> RelevanceMatrix:
     """Return the matrix of relative gains (equation 4), from the scores of `tabulate_scores`.
 
+    See `tabulate_gain_matrix`; the provenance names the study.
+    """
+    from hmnet.jobs.prepared import describe_study
+
+    n_dev = {task: float(count_dev(prepared, task)) for task in prepared.study.tasks}
+    origin = {**describe_study(prepared), **(provenance or {})}
+    return tabulate_gain_matrix(scores, list(prepared.study.tasks), n_dev, origin)
+
+
+def tabulate_gain_matrix(
+    scores: pd.DataFrame,
+    tasks: Sequence[str],
+    n_dev: Mapping[str, float],
+    provenance: Mapping[str, object],
+) -> RelevanceMatrix:
+    """Return the matrix of relative gains (equation 4), from scores wherever they come from.
+
     A cell is NaN where a run is missing, or where the single score is not positive, so that a
     relative gain has no meaning. The diagonal is 0.
+
+    Args:
+        scores: with the columns of `relevance.pairwise.sweep_record_format.SCORES`.
+        tasks: T names, in the matrix' order.
+        n_dev: task to its number of dev examples, NaN where that is not known.
     """
-    tasks = list(prepared.study.tasks)
     means = scores.groupby(["task", "partner"])["score"].mean()
     counts = scores.groupby(["task", "partner"])["score"].count()
     values = np.zeros((len(tasks), len(tasks)))
@@ -30,14 +54,14 @@ def measure_gains(
         joint, single = (means.get((target, partner), np.nan) for partner in (source, ""))
         values[i, j] = compute_gains(joint, single)
         seeds[i, j] = counts.get((target, source), 0)
-    n_dev = [count_dev(prepared, task) for task in tasks]
+    dev = np.array([n_dev[task] for task in tasks], dtype=np.float64)
     return RelevanceMatrix.from_array(
         values,
         tasks,
         "pairwise",
-        {**describe_study(prepared), **(provenance or {})},
+        provenance,
         n_seeds=seeds,
-        n_dev=np.tile(np.asarray(n_dev, dtype=np.float64), (len(tasks), 1)),
+        n_dev=np.tile(dev, (len(tasks), 1)),
     )
 
 

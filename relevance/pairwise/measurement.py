@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
 from analysis.levels import DRAWS
-from analysis.scores.collapse import CollapsedRun
+from analysis.scores.collapse import CollapsedRun, Losses
 from analysis.scores.predictions import Predictions
 from hmnet.folder.outputs import Output
-from hmnet.jobs.prepared import PreparedStudy, describe_study
 from hmnet.runs.mixture import describe_versions
 from hmnet.runs.store import RunStore
 from hmnet.storage.tables import write_table
@@ -36,7 +36,7 @@ from relevance.pairwise.collapsed_runs import (
     mark_dropped,
 )
 from relevance.pairwise.effects import Effects, describe_effects, measure_effects, remove_effects
-from relevance.pairwise.gains import measure_gains
+from relevance.pairwise.gains import count_dev, tabulate_gain_matrix
 from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.results import (
     read_losses,
@@ -58,6 +58,9 @@ from relevance.pairwise.uncertainty import (
     describe_targets,
     mark_undefined,
 )
+
+if TYPE_CHECKING:
+    from hmnet.jobs.prepared import PreparedStudy
 
 
 @dataclass(frozen=True)
@@ -142,24 +145,65 @@ def measure_sweep(
     options: MeasureOptions = MEASURE_OPTIONS,
 ) -> SweepMeasurement:
     """Measure the gains of a sweep from those of its runs that are done."""
-    results = read_results(plan, store)
-    scores = tabulate_scores(plan, results)
-    predictions = read_predictions(plan, store)
-    collapsed = find_collapsed_runs(predictions, read_losses(plan, store))
-    dropped = choose_dropped(collapsed, predictions) if options.drop_collapsed else []
-    kept = drop_predictions(predictions, dropped)
-    matrix = measure_gains(drop_scores(scores, dropped), prepared)
+    from hmnet.jobs.prepared import describe_study
+
+    data, results = prepared.data, read_results(plan, store)
+    runs = SweepRuns(
+        tasks=plan.tasks,
+        scores=tabulate_scores(plan, results),
+        predictions=read_predictions(plan, store),
+        losses=read_losses(plan, store),
+        n_dev={task: float(count_dev(prepared, task)) for task in plan.tasks},
+        n_train={task: len(data[task].train) for task in plan.tasks},
+        study=describe_study(prepared),
+        mixed=tuple(describe_versions(results.values())),
+    )
+    return measure_runs(runs, options)
+
+
+@dataclass(frozen=True, eq=False)
+class SweepRuns:
+    """What the finished runs of a sweep left, whoever trained them.
+
+    Attributes:
+        tasks: T names.
+        scores: a row per run and task, the columns of `SCORES`.
+        predictions: of the tasks with a finished single run.
+        losses: task to (partner or "", seed) to the loss of its last steps, where they are known.
+        n_dev: task to its number of dev examples.
+        n_train: task to its number of training examples; None where these are not known.
+        study: what the runs are of, for provenance.
+        mixed: a sentence for each library of which the runs used several versions.
+    """
+
+    tasks: tuple[str, ...]
+    scores: pd.DataFrame
+    predictions: Mapping[str, Predictions]
+    losses: Mapping[str, Losses]
+    n_dev: Mapping[str, float]
+    n_train: Mapping[str, int] | None
+    study: Mapping[str, object]
+    mixed: tuple[str, ...] = ()
+
+
+def measure_runs(runs: SweepRuns, options: MeasureOptions = MEASURE_OPTIONS) -> SweepMeasurement:
+    """Measure the gains that finished runs show."""
+    collapsed = find_collapsed_runs(runs.predictions, runs.losses)
+    dropped = choose_dropped(collapsed, runs.predictions) if options.drop_collapsed else []
+    kept = drop_predictions(runs.predictions, dropped)
+    scores = drop_scores(runs.scores, dropped)
+    matrix = tabulate_gain_matrix(scores, runs.tasks, runs.n_dev, runs.study)
     uncertainty = None
     if len(kept) > 1:
-        matrix, uncertainty = _find_uncertainty(prepared, matrix, kept, dropped, options)
-    unread = tuple(task for task in plan.tasks if task not in kept)
-    study = describe_study(prepared)
-    mixed = tuple(describe_versions(results.values()))
-    return SweepMeasurement(matrix, scores, study, unread, collapsed, dropped, uncertainty, mixed)
+        matrix, uncertainty = _find_uncertainty(runs, matrix, kept, dropped, options)
+    unread = tuple(task for task in runs.tasks if task not in kept)
+    return SweepMeasurement(
+        matrix, runs.scores, runs.study, unread, collapsed, dropped, uncertainty, runs.mixed
+    )
 
 
 def _find_uncertainty(
-    prepared: PreparedStudy,
+    runs: SweepRuns,
     matrix: RelevanceMatrix,
     kept: Mapping[str, Predictions],
     dropped: Sequence[CollapsedRun],
@@ -172,8 +216,7 @@ def _find_uncertainty(
     targets = describe_targets(kept, found)
     whole = mark_undefined(whole, targets.loc[targets["beats"] == "no", "task"])
     whole = attach_expected(whole, found)
-    n_train = {name: len(data.train) for name, data in prepared.data.items()}
-    return whole, SweepUncertainty(found, targets, measure_effects(whole, found, n_train))
+    return whole, SweepUncertainty(found, targets, measure_effects(whole, found, runs.n_train))
 
 
 def describe_measurement(measurement: SweepMeasurement) -> Iterator[str]:

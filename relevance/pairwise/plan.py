@@ -11,9 +11,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.job import Job
+
+if TYPE_CHECKING:
+    from hmnet.jobs.prepared import PreparedStudy
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,12 +17,14 @@ from analysis.gains.power import (
     tabulate_power,
     tabulate_prior_power,
 )
-from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
 from relevance.pairwise.gains import count_dev
 from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.results import read_predictions
 from relevance.pairwise.second_round import BUDGET, PLANNING_DRAWS, describe_extra, plan_extra
+
+if TYPE_CHECKING:
+    from hmnet.jobs.prepared import PreparedStudy
 
 
 def describe_outlook(

@@ -11,8 +11,8 @@ from hmnet.errors import raise_problems, suggest
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.study.hierarchy import Groups, HierarchySpec
-from hmnet.study.own_systems import SystemSettings
 from hmnet.study.study import Study
+from hmnet.study.system_settings import SystemSettings
 from hmnet.study.tasks import NAME_PATTERN
 from relevance.groups.at_hand import Groupings, find_groupings
 from relevance.systems.systems import Duplicate, System, list_systems

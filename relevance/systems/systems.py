@@ -25,7 +25,7 @@ from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from hmnet.study.settings import TrainingSettings
-from hmnet.study.stages import Stage
+from hmnet.study.stages import SharingStage
 from relevance.systems.comparison_format import MULTI, SINGLE, SKILLNET
 
 Duplicate = Literal["layer", "ffn"]
@@ -50,7 +50,7 @@ class System:
     groups: Groups | None = None
     duplicate: Duplicate = "layer"
     is_skillnet: bool = False
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[SharingStage, ...] = ()
     training: TrainingSettings | None = None
 
 

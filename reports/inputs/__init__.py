@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from reports.inputs.hierarchy_sweeps import CombinationSweep, LayerSweep
     from reports.inputs.loss_curves import Curve
-    from reports.inputs.report_inputs import ReportInputs, read_inputs
+    from reports.inputs.report_inputs import AskedTarget, ReportInputs, read_inputs
     from reports.inputs.run_index import RUN_KINDS, RunIndex, RunKind, RunRecord, read_runs
     from reports.inputs.score_table import (
         Difference,
@@ -45,6 +45,7 @@ else:
 
 __all__ = [
     "RUN_KINDS",
+    "AskedTarget",
     "CombinationSweep",
     "ComparisonOrigin",
     "Curve",

@@ -29,10 +29,13 @@ from hmnet.study.hierarchy import Groups
 from hmnet.study.settings import STRICT
 from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.groups.group_format import CLUSTERS, STABILITY
+from relevance.imported.named_matrix import open_matrix
 from relevance.matrices.gain_table import GainTable, declares_gains, tabulate_gains
+from relevance.matrices.holes import fill_holes
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.measures.find import find_matrix
+from relevance.matrices.own_table import SIDES
 from relevance.measures.registry import list_further
+from relevance.pairwise.one_target_format import ONE_TARGET
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
 from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
@@ -68,6 +71,21 @@ class Shares:
 
 
 @dataclass(frozen=True, eq=False)
+class AskedTarget:
+    """What was found for one target (`relevance target`).
+
+    Attributes:
+        target: its name.
+        decision: what to do, in a sentence.
+        table: a row per source (`relevance.pairwise.one_target_format`).
+    """
+
+    target: str
+    decision: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
 class ReportInputs:
     """Everything that a report shows; None where a stage has not been run.
 
@@ -91,6 +109,7 @@ class ReportInputs:
             (`relevance.pairwise.sweep_record_format`).
         collapsed: runs of the sweep that did not learn a task.
         shares: what the gains' variance is due to.
+        asked: what helps single targets, one table for each (`relevance.pairwise.one_target`).
         data: a row per task and split, what its data are (`hmnet.folder.task_format`).
         notes: a sentence for each oddity of the rows (`hmnet.data.oddities`).
         runs: finished, failed and unfinished runs.
@@ -118,6 +137,7 @@ class ReportInputs:
     targets: pd.DataFrame | None = None
     collapsed: pd.DataFrame | None = None
     shares: Shares | None = None
+    asked: tuple[AskedTarget, ...] = ()
     data: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
     runs: RunIndex = field(default_factory=RunIndex)
@@ -166,6 +186,12 @@ class ReportInputs:
         done = self.runs.done
         versions = describe_versions(record.result for record in done)
         return [*versions, *describe_studies(record.spec for record in done)]
+
+    @property
+    def imported(self) -> str | None:
+        """The file that the gains were taken over from, None for gains of this folder's runs."""
+        origin = None if self.pairwise is None else self.pairwise.provenance.get("imported")
+        return str(origin.get("file", "results")) if isinstance(origin, Mapping) else None
 
     @property
     def lacks_seed_noise(self) -> bool:
@@ -220,6 +246,7 @@ def read_inputs(out: Path) -> ReportInputs:
         targets=reader.read(output.targets, _read_targets),
         collapsed=reader.read(output.collapsed, _read_collapsed),
         shares=reader.read(output.decomposition, _read_shares),
+        asked=_read_asked(output, reader),
         data=reader.read(output.tasks, _read_tasks),
         notes=reader.read(output.data / NOTES_FILE, read_notes) or (),
         runs=runs,
@@ -265,9 +292,17 @@ def _read_named(output: Output, groups: Groups | None, reader: _Reader) -> Relev
     is_table = source.startswith("paper:")
     if not is_table and not Path(source).exists():
         return None
-    matrix = reader.read(output.groups, lambda _: find_matrix(output, None, source))
-    is_own = matrix is not None and matrix.identity == groups.origin.get("matrix")
-    return matrix if is_own and matrix is not None and declares_gains(matrix) else None
+    return reader.read(output.groups, lambda _: _find_grouped(output, groups, source))
+
+
+def _find_grouped(output: Output, groups: Groups, source: str) -> RelevanceMatrix | None:
+    """Return the gains that groups were made from, without what was filled in them."""
+    for side in SIDES:  # which one was meant is not recorded, but what it gave
+        matrix = open_matrix(output, None, source, side).matrix
+        grouped = fill_holes(matrix).matrix
+        if grouped.identity == groups.origin.get("matrix") and declares_gains(matrix):
+            return matrix.select(grouped.tasks)
+    return None
 
 
 def _read_text(path: Path) -> str:
@@ -322,6 +357,18 @@ def _read_tasks(path: Path) -> pd.DataFrame:
 
 def _read_targets(path: Path) -> pd.DataFrame:
     return read_columns(path, TARGETS)
+
+
+def _read_asked(output: Output, reader: _Reader) -> tuple[AskedTarget, ...]:
+    """Read every table of `relevance target`, by the targets' names."""
+    files = sorted(output.folder.glob(output.one_target("*").name))
+    found = (reader.read(path, _read_one_target) for path in files)
+    return tuple(each for each in found if each is not None)
+
+
+def _read_one_target(path: Path) -> AskedTarget:
+    table, origin = read_with_origin(path, ONE_TARGET)
+    return AskedTarget(str(origin.get("target", "")), str(origin.get("decision", "")), table)
 
 
 def _read_collapsed(path: Path) -> pd.DataFrame:

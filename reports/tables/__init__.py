@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from reports.tables.asked_rows import list_asked
     from reports.tables.attention_pairs import AttentionPair, list_attention_pairs
     from reports.tables.collapsed_rows import Collapse, count_collapses, count_runs, list_collapses
     from reports.tables.designs import list_designs, recall_origin, tell_budget
@@ -42,6 +43,7 @@ __all__ = [
     "count_collapses",
     "count_runs",
     "describe_shares",
+    "list_asked",
     "list_attention_pairs",
     "list_collapses",
     "list_designs",

@@ -111,11 +111,16 @@ def _about_gains(inputs: ReportInputs, gains: GainTable) -> Iterator[Markup]:
     if gains.least_runs is not None and gains.least_runs < WISHED_SEEDS:
         command = in_folder(f"{STAGES['pairwise']} --seeds {WISHED_SEEDS}", inputs.name)
         runs = "one run" if gains.least_runs == 1 else count_noun(gains.least_runs, "run")
+        again = sentence("<code>{}</code> repeats them.", command)
+        if inputs.imported is not None:
+            again = sentence(
+                "they come from {}, and more seeds can be added there.", inputs.imported
+            )
         yield sentence(
             "Gains rest on as little as {}, with a seed each. Other seeds can change their order "
-            "and even their sign; <code>{}</code> repeats them.",
+            "and even their sign; {}",
             runs,
-            command,
+            again,
         )
     elif inputs.lacks_seed_noise:
         yield sentence("The gains' intervals leave out the noise of seeds.")

@@ -68,12 +68,26 @@ def _measure_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
             "loses; add --dry-run to see first how long it takes",
         )
         return
+    if inputs.imported is not None:
+        yield from _import_steps(inputs, inputs.imported)
+        return
     if table.missing or inputs.runs.failed:
         yield STAGES["pairwise"], "runs again only what failed or was not finished"
     if table.least_runs is not None and table.least_runs < WISHED_SEEDS:
         yield (
             f"{STAGES['pairwise']} --seeds {WISHED_SEEDS}",
             "repeats each run with other seeds, which shows how much of a gain is noise",
+        )
+
+
+def _import_steps(inputs: ReportInputs, file: str) -> Iterator[tuple[str, str]]:
+    """Yield what more of the results that were taken over would say."""
+    table = inputs.gains
+    if table is not None and not table.is_tested:
+        yield (
+            f"relevance import {shlex.quote(file)}",
+            "with a score for each of two seeds or more, or dev predictions, in the same file: "
+            "says which gains are beyond noise",
         )
 
 
@@ -84,6 +98,8 @@ def _use_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:
         elif inputs.matrices:
             yield STAGES["groups"], "groups the tasks, so that HMNet can use them"
         return
+    if inputs.imported is not None and not inputs.runs.done:
+        return  # without rows there is nothing to train on
     if not inputs.trained:
         yield _training_step(inputs)
     if inputs.comparison is None:

@@ -173,6 +173,8 @@ def _measure_command(inputs: ReportInputs) -> str:
 
 
 def _pairwise_command(inputs: ReportInputs) -> str:
+    if inputs.imported is not None:
+        return f"relevance import {shlex.quote(inputs.imported)}"
     return STAGES["pairwise"] + _name_seeds(r.spec.seed for r in inputs.runs.of_kind("pair"))
 
 

@@ -47,6 +47,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, list[str]]:
     return Output(folder), said
 
 
+@pytest.mark.system
 def test_the_whole_chain_runs_and_reports(demo: tuple[Output, list[str]]) -> None:
     output, said = demo
     tasks = RelevanceMatrix.read(output.vocab).tasks
@@ -65,6 +66,7 @@ def test_the_whole_chain_runs_and_reports(demo: tuple[Output, list[str]]) -> Non
     assert "planted" in write_report(output.folder).read_text()
 
 
+@pytest.mark.system
 def test_every_table_and_figure_of_the_paper_has_its_command(
     demo: tuple[Output, list[str]],
 ) -> None:

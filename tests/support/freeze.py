@@ -23,6 +23,7 @@ from relevance.cli import app as relevance_app
 COMMANDS = (
     (relevance_app, "tasks"),
     (relevance_app, "pairwise", "--seeds", "2", "--refine", "--budget", "2"),
+    (relevance_app, "target", "tone"),
     (relevance_app, "cluster", "--k", "2"),
     (relevance_app, "attention", "--pair", "tone,grade"),
     (hmnet_app, "compare", "--seeds", "2", "--k", "2", "--no-skillnet"),

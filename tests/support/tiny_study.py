@@ -31,7 +31,7 @@ tasks = ["tone", "match", "grade"]
 model = "encoder"
 data = "data"
 [training]
-epochs = 6
+epochs = 2
 batch_size = 8
 learning_rate = 6e-3
 precision = "fp32"

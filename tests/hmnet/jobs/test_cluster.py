@@ -121,6 +121,7 @@ def read_marks(folder: Path) -> Iterator[str]:
             yield mark.read_text()
 
 
+@pytest.mark.system
 def test_a_sweep_on_a_cluster_survives_a_worker_and_equals_a_local_one(
     study: Path, tmp_path: Path, cluster: Cluster
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_sweep_on_a_cluster_survives_a_worker_and_equals_a_local_one(
     assert out.scores.read_bytes() == local.scores.read_bytes()
 
 
+@pytest.mark.system
 def test_a_scheduler_that_goes_away_is_one_sentence(
     study: Path, tmp_path: Path, cluster: Cluster
 ) -> None:

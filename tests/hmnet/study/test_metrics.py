@@ -54,6 +54,18 @@ def test_f1_macro_counts_a_class_that_is_never_predicted_as_zero() -> None:
     assert compute("f1_macro", [0, 0, 0, 1], [0, 0, 0, 0]) == pytest.approx(3 / 7)
 
 
+def test_f1_weighted_counts_each_class_by_its_rows() -> None:
+    # As above: 4/5 for 3 rows, 1/2 for 2 rows, 2/3 for 1 row:
+    # (3 * 4/5 + 2 * 1/2 + 1 * 2/3) / 6 = (36 + 15 + 10) / 90 = 61/90.
+    found = compute("f1_weighted", [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2])
+    assert found == pytest.approx(61 / 90)
+
+
+def test_f1_weighted_gives_no_weight_to_a_class_that_is_only_predicted() -> None:
+    # Class 0, all the rows: tp 1, fp 0, fn 1 -> 2/3. Class 3 has no row and counts for nothing.
+    assert compute("f1_weighted", [0, 0], [0, 3]) == pytest.approx(2 / 3)
+
+
 def test_matthews_of_two_classes() -> None:
     # Class 1: tp 2 (rows 1, 2), fn 1 (row 3), tn 1 (row 4), fp 1 (row 5):
     # (2 * 1 - 1 * 1) / sqrt((2 + 1)(2 + 1)(1 + 1)(1 + 1)) = 1 / 6.
@@ -179,12 +191,19 @@ def test_every_metric_of_classes_stays_in_its_range(rows: list[tuple[int, int, i
     found = score(names, labels, predictions, questions)
     assert all(-1 <= found.pop(name) <= 1 for name in ("matthews", "quadratic_kappa"))
     assert all(0 <= value <= 1 for value in found.values())
-    perfect = score(names, labels, labels, questions)
-    assert perfect["accuracy"] == perfect["f1_macro"] == perfect["exact_match"] == 1
-    assert perfect["f1"] == float(1 in labels)
-    assert perfect["balanced_accuracy"] == perfect["f1_micro"] == 1
-    assert perfect["matthews"] == float(len(np.unique(labels)) > 1)
-    assert perfect["quadratic_kappa"] == float(len(np.unique(labels)) > 1)
+
+
+@given(rows=ROWS)
+def test_every_metric_of_classes_is_1_where_all_is_right_unless_undefined(
+    rows: list[tuple[int, int, int]],
+) -> None:
+    labels, _, questions = np.array(rows).T
+    names = tuple(name for name, m in METRICS.items() if m.kind == "classification")
+    has_two = float(len(np.unique(labels)) > 1)
+    undefined = {"f1": float(1 in labels), "matthews": has_two, "quadratic_kappa": has_two}
+    undefined["f1_answers"] = undefined["f1"]
+    found = score(names, labels, labels, questions)
+    assert found == pytest.approx({name: undefined.get(name, 1.0) for name in names})
 
 
 @given(rows=ROWS, seed=st.integers(0, 9))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hmnet.errors import InputError
-from hmnet.study.stages import SharingSettings, Stage, parse_stages, simplify, write_stages
+from hmnet.study.stages import SharingSettings, SharingStage, parse_stages, simplify, write_stages
 from hmnet.study.study import load_study, write_study
 
 HEAD = 'schema = "study/1"\ntasks = ["rte", "mrpc"]\n'
@@ -82,4 +82,4 @@ def test_a_single_plain_stage_is_no_schedule() -> None:
     (plain,) = parse_stages("6,0,0:1")
     (slowed,) = parse_stages("2,2,2:1:0.5")
     assert (simplify([plain]), simplify([slowed])) == ((), (slowed,))
-    assert isinstance(slowed, Stage)
+    assert isinstance(slowed, SharingStage)

@@ -67,6 +67,7 @@ def read_logits(out: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.concatenate([np.concatenate(list(frame["logits"])) for frame in frames])
 
 
+@pytest.mark.system
 def test_two_processes_give_the_numbers_of_one(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +108,7 @@ def join(rank: int, port: int, words: list[str]) -> None:
     app(words, standalone_mode=False)
 
 
+@pytest.mark.system
 def test_an_error_of_all_processes_is_one_sentence_and_ends_them(
     study: Path, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from hmnet.models.parting import find_lower, match_parameters
 from hmnet.models.paths import HMNet, PathModel
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import TrainingSettings
-from hmnet.study.stages import Stage, parse_stages
+from hmnet.study.stages import SharingStage, parse_stages
 from hmnet.training import embedding_gradients, used_rows
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.course import PLAIN, Course, ModelStage
@@ -283,7 +283,7 @@ def test_a_model_takes_over_only_what_was_shared(bert: Any) -> None:
 
 
 def test_the_starts_of_stages_follow_from_their_shares() -> None:
-    stages = [Stage(share, HierarchySpec(4, 0, 0)) for share in (0.5, 0.3, 0.2)]
+    stages = [SharingStage(share, HierarchySpec(4, 0, 0)) for share in (0.5, 0.3, 0.2)]
     course = Course([ModelStage(stage.share, PathModel.__new__, 1.0) for stage in stages])  # type: ignore[arg-type]
     # 0.5 and 0.8 of the steps
     assert course.plan_starts(10) == [0, 5, 8]

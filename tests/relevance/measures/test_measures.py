@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.study.study import load_study
+from hmnet.study.tasks import Task
 from relevance.cli import app
 from relevance.commands.taking_of_measures import choose_measures, describe_measures
 from relevance.matrices.gain_table import holds_gains
@@ -24,6 +25,7 @@ from relevance.matrices.matrix import RelevanceMatrix
 from relevance.measures.equal_vocabulary import compute_presence, measure_equal_vocabulary
 from relevance.measures.find import find_matrix
 from relevance.measures.jensen_shannon import measure_jensen_shannon
+from relevance.measures.label_words import compare_label_names
 from relevance.measures.measure import ANY_KIND
 from relevance.measures.measure_inputs import MeasureInputs
 from relevance.measures.registry import FILES, MEASURES, list_further, list_stages
@@ -54,6 +56,11 @@ def draw_counts(*totals: int, words: int = 300) -> TokenCounts:
     shares = 1 / np.arange(1, words + 1)
     rng = np.random.default_rng(0)
     return make_counts(*(rng.multinomial(n, shares / shares.sum()).tolist() for n in totals))
+
+
+def make_labelled(**labels: str) -> list[Task]:
+    """Return a classification for each name, with the labels in its text."""
+    return [Task(name, ("text",), labels=tuple(text.split())) for name, text in labels.items()]
 
 
 def read(matrix: RelevanceMatrix) -> np.ndarray:
@@ -114,6 +121,27 @@ def test_the_size_rule_ranks_sources_by_their_rows() -> None:
     np.testing.assert_allclose(found + found.T, 1)
 
 
+def test_label_names_are_alike_by_the_words_that_both_tasks_have() -> None:
+    # Words of a: entailment, neutral, contradiction; of b: entailment, not; of c: duplicate, not.
+    # a and b share 1 of 4 words; b and c 1 of 3, as `not` is a word like others; a and c 0 of 5.
+    tasks = make_labelled(
+        a="entailment neutral contradiction",
+        b="Entailment not_entailment",
+        c="duplicate not_duplicate",
+    )
+    found = compare_label_names(tasks).to_frame()
+    assert found.loc["a", "b"] == 1 / 4
+    assert found.loc["b", "c"] == 1 / 3
+    assert found.loc["a", "c"] == 0
+
+
+def test_a_regression_has_no_label_names_but_those_of_another_regression() -> None:
+    ratings = [Task(name, ("text",), kind="regression", metric="pearson") for name in "bc"]
+    found = compare_label_names([*make_labelled(a="0 1"), *ratings]).to_frame()
+    assert found.loc["a", "b"] == 0
+    assert found.loc["b", "c"] == found.loc["b", "b"] == 1
+
+
 # Properties
 
 
@@ -140,7 +168,11 @@ def test_what_is_said_to_be_symmetric_is_and_the_rest_is_not() -> None:
     found = {name: take(tokens) for name, take in OF_TOKENS.items()}
     found["text-embedding"] = compare_embeddings({name: rng.normal(size=5) for name in "abc"})
     found["size"] = compare_sizes({"a": 70, "b": 500, "c": 90})
-    assert {*found, "manual"} == {measure.name for measure in list_further()}
+    found["label-names"] = compare_label_names(
+        make_labelled(a="yes no", b="no maybe", c="good bad")
+    )
+    missing = {measure.name for measure in list_further()} - {*found, "manual"}
+    assert not missing, f"add a matrix of a, b and c to `found`: {', '.join(sorted(missing))}"
     for name, matrix in found.items():
         values = read(matrix)
         assert (values == values.T).all() == (MEASURES[name].direction == "symmetric"), name

@@ -15,10 +15,10 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.storage.tables import read_table
-from hmnet.study.own_systems import SystemSettings
 from hmnet.study.settings import Distillation, TrainingSettings
 from hmnet.study.study import load_study
 from hmnet.study.study import write_study as write_study_file
+from hmnet.study.system_settings import SystemSettings
 from relevance.systems import large_tasks
 from relevance.systems.choose import SystemOptions, choose_systems
 from relevance.systems.record import describe_record

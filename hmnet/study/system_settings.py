@@ -18,7 +18,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.study.settings import STRICT, Count, Distillation, Fraction, TrainingSettings
-from hmnet.study.stages import Layers, Stage, find_stage_problems
+from hmnet.study.stages import Layers, SharingStage, find_stage_problems
 
 PLAIN_SYSTEMS = ("single-task", "multi-task", "skillnet")
 """Names that are taken."""
@@ -43,7 +43,7 @@ class SystemSettings:
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,63}$")]
     hierarchy: Layers | None = None
     groups: Annotated[str, Field(min_length=1)] | None = None
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[SharingStage, ...] = ()
     duplicate: Literal["layer", "ffn"] = "layer"
     alone: bool = False
     averaging: Fraction | None = None

@@ -1,0 +1,72 @@
+"""`relevance target`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hmnet.folder.freshness import Sources, deriving, note_runs, note_study
+from hmnet.folder.outputs import Output
+from hmnet.jobs.machine_precision import settle_precision
+from hmnet.jobs.prepared import prepare_study
+from hmnet.jobs.schedule import raise_failures
+from hmnet.jobs.workers import Workers
+from hmnet.study.study import Study
+from relevance.commands.lines import describe_jobs
+from relevance.pairwise.one_target import choose_tasks, describe_ranking, plan_target, rank_sources
+from relevance.pairwise.plan import PairwisePlan
+from relevance.pairwise.sweep import train_sweep
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """Which task, and what may help it.
+
+    Attributes:
+        target: its name.
+        sources: names; None for the study's other tasks.
+        single_seeds: seeds of the single runs; None for those of the pairs.
+    """
+
+    target: str
+    sources: Sequence[str] | None = None
+    single_seeds: Sequence[int] | None = None
+
+
+def run_target(
+    output: Output, study: Study, workers: Workers, options: TargetOptions, *, dry_run: bool = False
+) -> Iterator[str]:
+    """Run what is missing of a target's single and pair runs; rank its sources and decide.
+
+    Raises:
+        RunsFailedError: if runs failed, after the others are ranked and written.
+    """
+    target = options.target
+    study = settle_precision(output.folder, study, workers.devices, workers.scheduler)
+    chosen = choose_tasks(study, target, options.sources)
+    prepared = prepare_study(chosen, output.data)
+    plan = plan_target(prepared, target, study.seeds, options.single_seeds)
+    if dry_run:
+        yield f"{len(plan.singles)} single runs and {len(plan.pairs)} pair runs"
+        yield from describe_jobs(prepared, plan.jobs, output.runs, workers)
+        return
+    summary = train_sweep(output, prepared, plan, workers)
+    ranking = rank_sources(prepared, plan, output.runs, target)
+    with deriving(_find_sources(output, chosen, plan, options)):
+        ranking.write(output)
+    yield from describe_ranking(ranking)
+    yield f"wrote {output.one_target(target)}"
+    raise_failures(summary)
+
+
+def _find_sources(
+    output: Output, chosen: Study, plan: PairwisePlan, options: TargetOptions
+) -> Sources:
+    """Return what a ranking was made from; other tasks of the study are not among it."""
+    settings = note_study(output, chosen)
+    del settings["tasks"]
+    named = "" if options.sources is None else f" --sources {','.join(options.sources)}"
+    done = [job.spec.run_id for job in plan.jobs if output.runs.is_done(job.spec)]
+    return Sources(
+        f"relevance target {options.target}{named}", settings, {}, note_runs(output, done)
+    )
