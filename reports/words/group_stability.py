@@ -8,7 +8,7 @@ matter of the search), and whether other seeds and other dev examples would give
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,7 @@ class Stability:
     low: float | None = None
     high: float | None = None
     chance: float | None = None
-    is_worth_it: bool = False
+    is_worth_it: bool = field(default=False, kw_only=True)
 
     @property
     def is_chance(self) -> bool:
