@@ -13,6 +13,7 @@ import torch
 import typer
 
 from benchmarks.attention import measure_attention
+from benchmarks.coverage import measure_intervals
 from benchmarks.decisions import RUNS, measure_decisions
 from benchmarks.entries import RESULTS, Entry, format_entries, write_entries
 from benchmarks.gpu import (
@@ -48,6 +49,7 @@ PARTS: Mapping[str, Part] = {
     "vocab": measure_vocabulary,
     "attention": measure_attention,
     "decisions": measure_decisions,
+    "coverage": measure_intervals,
     "memory": measure_memory,
     "sweep": measure_sweep,
     "sweep_long": measure_long_sweep,

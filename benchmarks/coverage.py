@@ -33,7 +33,10 @@ from scipy import optimize, stats
 from analysis.arrays import Floats
 from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains, make_generator
 from analysis.gains.power import tabulate_power
+from analysis.levels import INTERVAL_LEVEL
 from analysis.scores.predictions import Arm, Predictions
+from benchmarks.entries import Entry
+from benchmarks.rows import Material
 
 Metric = Literal["accuracy", "f1", "pearson"]
 Values = npt.NDArray[np.int64] | Floats
@@ -130,7 +133,7 @@ def measure_coverage(
         }.items():
             rows.setdefault(name, []).append(values.astype(np.float64))
     whole = {name: np.concatenate(values) for name, values in rows.items()}
-    means = {name: float(np.nanmean(values)) for name, values in whole.items()}
+    means = {name: _average(values) for name, values in whole.items()}
     return Coverage(
         means["covered"],
         means["alarms"],
@@ -139,6 +142,12 @@ def measure_coverage(
         float(np.nanmedian(whole["z"]) / stats.norm.ppf(0.75)),
         int(np.isfinite(whole["covered"]).sum()),
     )
+
+
+def _average(values: Floats) -> float:
+    """Return the mean of what is defined; NaN where nothing is, as power with one seed."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def _standardise(error: Floats, found: GainBootstrap) -> Floats:
@@ -279,6 +288,30 @@ class _Target:
         collapses = rng.random((len(luck), 1)) < self.world.collapsed
         mixed = np.where(collapses, guess, values).astype(values.dtype)
         return Arm(tuple(range(len(luck))), mixed)
+
+
+PART_WORLDS = ("seeds and examples", "unequal seed variances", "10 % of runs collapsed")
+"""Worlds of `python -m benchmarks coverage`; all of them take longer."""
+
+
+def measure_intervals(material: Material, repeats: int, scale: float) -> list[Entry]:
+    """Return how far nominal 95 % intervals cover, with 3 seeds, beside what they should."""
+    sweeps = max(1, round(7 * repeats * scale))
+    found = {n: measure_coverage(WORLDS[n], 3, sweeps, 200) for n in PART_WORLDS}
+    return [_to_entry(name, each, sweeps) for name, each in found.items()]
+
+
+def _to_entry(name: str, found: Coverage, sweeps: int) -> Entry:
+    what = (
+        f"{name}: how often 95 % intervals hold the true gain, beside 95; {found.cells} cells of "
+        f"{sweeps} sweeps with 3 seeds; false alarms at 5 %: {100 * found.false_positives:.1f} %, "
+        f"power {100 * found.power:.1f} %"
+    )
+    slug = "".join(c if c.isalnum() else "_" for c in name.replace(" %", ""))
+    nominal = 100 * INTERVAL_LEVEL
+    return Entry(
+        f"coverage_{slug}", 100 * found.covered, nominal, 100 * found.covered / nominal, "%", what
+    )
 
 
 def run(

@@ -85,3 +85,12 @@ def test_it_is_a_part_of_the_benchmarks(tmp_path: Path, capsys: pytest.CaptureFi
     assert entry.name == "decisions_nothing"
     assert entry.ours <= entry.other
     assert "| regret |" in capsys.readouterr().out
+
+
+def test_coverage_is_a_part_of_the_benchmarks_too(tmp_path: Path) -> None:
+    from benchmarks.__main__ import PARTS
+
+    material = Material(tmp_path, tmp_path, tmp_path, is_real=False)
+    entries = PARTS["coverage"](material, 1, 0.01)
+    assert next(e.name for e in entries) == "coverage_seeds_and_examples"
+    assert all(0 <= entry.ours <= 100 and entry.other == 95 for entry in entries)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 from scipy.sparse.linalg import LinearOperator, cg
 
 from analysis.arrays import Floats
@@ -31,11 +32,14 @@ from analysis.gains.additive import (
     measure_noise,
     split_covariance,
 )
+from analysis.levels import INTERVAL_LEVEL
 
 _UNKNOWN = 100.0
-"""Prior variance of m, in variances of the gains: the data alone say what it is."""
+"""Prior variance of m, in variances of gains and noise: the data alone say what it is."""
 LEAST_TASKS = 4
 """With fewer, effects of sources and targets cannot be told from the rest."""
+LEAST_DRAWS = 20
+"""With fewer, draws do not tell how noisy gains are."""
 _EXACT = 1e-10
 _DENSE = 1200
 """Most cells whose covariances are held as one matrix."""
@@ -81,9 +85,11 @@ def measure_components(values: Floats, draws: Floats) -> Components:
     """Return the variances of a matrix's parts, less what noise makes of them.
 
     Args:
-        values: [T, T], at least four tasks.
+        values: [T, T], at least four tasks with gains.
         draws: [B, T, T].
     """
+    known = find_cells(values).any(axis=0)
+    values, draws = values[np.ix_(known, known)], draws[:, known][:, :, known]
     cells = _leave_out_loud(find_cells(values), draws)
     row, column, rest = split_covariance(values[None], cells)[0] - measure_noise(draws, cells)
     size, count = len(values), int(cells.sum())
@@ -97,6 +103,12 @@ def _leave_out_loud(cells: Cells, draws: Floats) -> Cells:
     variance = np.where(cells, draws.var(axis=0), np.nan)
     quiet = cells & (variance <= _LOUD * np.nanmedian(variance))
     return quiet if has_full_rank(quiet) else cells
+
+
+def _widen(df: int) -> float:
+    """Return the square of how much wider a t interval is than a normal one."""
+    level = 0.5 + INTERVAL_LEVEL / 2
+    return float((stats.t.ppf(level, df) / stats.norm.ppf(level)) ** 2)
 
 
 class GainPosterior:
@@ -120,7 +132,9 @@ class GainPosterior:
         self._shared = noise.shared
         self._measured = measured = values[source, target]
         self._level = float(measured.mean())
-        self._overall = _UNKNOWN * (float(measured.var()) + 1e-12)
+        self._overall = _UNKNOWN * (
+            float(measured.var() + noise.variance[source, target].mean()) + 1e-12
+        )
         weights = self._solve(measured - self._level)
         self.mean: Floats = self._level + self._spread(weights)
         np.fill_diagonal(self.mean, 0.0)
@@ -132,21 +146,36 @@ class GainPosterior:
         A gain that is not defined in every draw counts as not measured.
         """
         values = np.where(np.isfinite(draws).all(axis=0), values, np.nan)
+        if find_cells(values).any(axis=0).sum() < LEAST_TASKS:
+            return cls.of_few(values, draws)
         return cls(values, measure_cell_noise(draws), measure_components(values, draws))
 
     @classmethod
     def of_unknown_noise(cls, values: Floats) -> GainPosterior:
         """Return the posterior of a matrix, [T, T], whose noise nobody has measured.
 
-        All that differs between gains may then be noise, and only their mean says something.
+        All that differs between gains may then be noise, and only their mean says something. Its
+        interval is that of a t-test of the targets' means.
         """
         cells = find_cells(values)
         known = np.where(cells, values, np.nan)
-        means = np.nanmean(known, axis=0)
-        noise = Noise(
-            np.where(cells, np.nanvar(known), 0.0), np.full(len(values), float(np.var(means)))
-        )
+        means = np.nanmean(known[:, cells.any(axis=0)], axis=0)
+        shared = float(np.var(means, ddof=1)) * _widen(len(means) - 1) if len(means) > 1 else 0.0
+        whole = max(float(np.nanvar(known)), shared)
+        noise = Noise(np.where(cells, whole, 0.0), np.full(len(values), shared))
         return cls(values, noise, Components(0.0, 0.0, 0.0))
+
+    @classmethod
+    def of_few(cls, values: Floats, draws: Floats) -> GainPosterior:
+        """Return the posterior of a matrix, [T, T], that has gains of one to three targets.
+
+        What it varies by beyond its noise, [B, T, T], is taken for the pairs' own.
+        """
+        noise = measure_cell_noise(draws)
+        cells = find_cells(values)
+        spread = float(np.var(values[cells], ddof=1)) if cells.sum() > 1 else 0.0
+        beyond = spread - float(noise.variance[cells].mean())
+        return cls(values, noise, Components(0.0, 0.0, max(beyond, 0.0)))
 
     def expect(self, weights: Floats) -> tuple[float, float]:
         """Return mean and standard deviation of a weighted sum of gains.

@@ -86,15 +86,15 @@ def decide(
     """
     size = len(posterior.mean)
     given = {
+        "alone": np.arange(size),  # first: of those that gain the same, it is taken
         "all": np.zeros(size, dtype=np.int64),
-        "alone": np.arange(size),
         **(candidates or {}),
     }
     others = {name: expect(posterior, labels) for name, labels in given.items()}
     found = list(others.values())
     if searches:
         found.append(expect(posterior, search(posterior.mean, given.values())))
-    # of those that gain the same, the simplest: `all` and `alone` come first
+    # of those that gain the same, the one that needs the least evidence
     chosen = max(found, key=lambda each: round(each.gain, 9))
     compared = {n: _compare(posterior, chosen.labels, each.labels) for n, each in others.items()}
     return Decision(

@@ -12,15 +12,17 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from analysis.arrays import Floats, Labels
-from analysis.gains.posterior import LEAST_TASKS, GainPosterior
+from analysis.gains.posterior import LEAST_DRAWS, LEAST_TASKS, GainPosterior
 from analysis.partitions.decision import Decision, Expectation, decide
 from analysis.partitions.per_draw import cluster_for_each
 from hmnet.study.hierarchy import Groups, name_groups
 from relevance.groups.partition import read_values
+from relevance.matrices.gain_table import tabulate_gains
 from relevance.matrices.matrix import RelevanceMatrix
 
 EXPECTED = "expected"
 """The method of groups that are chosen for their expected gain."""
+_SAME = 1e-6
 GIVEN = "given"
 """The name of a partition that a decision is asked to compare with."""
 
@@ -28,8 +30,7 @@ GIVEN = "given"
 def knows_noise(matrix: RelevanceMatrix, draws: Floats | None) -> bool:
     """Tell whether draws, [B, T, T], say how noisy gains are: examples and seeds alike."""
     has_seeds = matrix.has_seed_noise is not False
-    is_enough = len(matrix.tasks) >= LEAST_TASKS
-    return draws is not None and has_seeds and is_enough
+    return draws is not None and has_seeds and len(draws) >= LEAST_DRAWS
 
 
 def advise(
@@ -53,16 +54,44 @@ def advise(
         InputError: for missing gains, with the cells' names, or an unknown method.
     """
     values = read_values(matrix, diagonal=False)
-    posterior = _see(matrix, values, draws)
+    posterior = _see(matrix, leave_out_void(matrix, values), draws)
     if method == EXPECTED:
         return decide(posterior, {} if given is None else {GIVEN: given})
     return decide(posterior, _list_candidates(values, method, seed), searches=False)
 
 
+def list_void(matrix: RelevanceMatrix) -> list[str]:
+    """Return the targets that learned nothing alone: gains over that say nothing."""
+    return tabulate_gains(matrix).unlearned
+
+
+def describe_void(matrix: RelevanceMatrix) -> Iterator[str]:
+    """Yield which targets' gains are not counted."""
+    void = list_void(matrix)
+    if len(void) == len(matrix.tasks):
+        yield "warning: no task learned anything alone: gains over that say nothing"
+    elif void:
+        yield (
+            f"learned nothing alone: {', '.join(void)}; gains over that say nothing, so what they "
+            "gain is taken for what others do"
+        )
+
+
+def leave_out_void(matrix: RelevanceMatrix, values: Floats) -> Floats:
+    """Return gains, [T, T], NaN for targets whose gains say nothing, unless all do."""
+    void = np.isin(matrix.tasks, list_void(matrix))
+    if void.all():
+        return values
+    away = ~np.eye(len(values), dtype=bool)
+    return np.where(void & away, np.nan, values)
+
+
 def _see(matrix: RelevanceMatrix, values: Floats, draws: Floats | None) -> GainPosterior:
-    if draws is not None and knows_noise(matrix, draws):
-        return GainPosterior.of(values, draws)
-    return GainPosterior.of_unknown_noise(values)
+    if draws is None or not knows_noise(matrix, draws):
+        return GainPosterior.of_unknown_noise(values)
+    if len(values) < LEAST_TASKS:
+        return GainPosterior.of_few(values, draws)
+    return GainPosterior.of(values, draws)
 
 
 def _list_candidates(values: Floats, method: str, seed: int) -> Mapping[str, Labels]:
@@ -103,6 +132,20 @@ def _to_origin(decision: Decision) -> dict[str, object]:
     }
 
 
+def loses_to_other(decision: Decision) -> bool:
+    """Tell whether other groups than the given ones are expected to gain more."""
+    return decision.chosen.gain > decision.others[GIVEN].gain + 1e-9
+
+
+def to_beside(decision: Decision) -> dict[str, object]:
+    """Return what given groups are expected to gain, and what the best ones are, for an origin."""
+    given, chosen = decision.others[GIVEN], decision.chosen
+    if not loses_to_other(decision):
+        chosen = given
+    best = {"verdict": decision.verdict, "k": chosen.groups, **_to_row(chosen)}
+    return {"given": _to_row(given), "best": best}
+
+
 def _to_row(each: Expectation) -> dict[str, float]:
     return {"gain": each.gain, "low": each.low, "high": each.high}
 
@@ -117,15 +160,28 @@ def describe_advice(decision: Decision, *, knows_noise: bool) -> Iterator[str]:
         )
     else:
         what = "share all" if decision.verdict == "all" else f"{chosen.groups} groups"
-        doubt = "" if chosen.low > alone.gain else "warning: little evidence for sharing: "
+        doubt = "" if chosen.low > alone.gain else _describe_doubt(together)
         rest = "" if decision.verdict == "all" else f", in one group of all {_format(together)}"
         yield f"{doubt}{what}: a task is expected to gain {_format(chosen)}{rest}, alone 0"
         yield _describe_risk(decision)
     if not knows_noise:
         yield (
             "how noisy these gains are is not known (it takes dev predictions of two seeds or "
-            "more): all that differs between them may be noise, so their mean alone decides"
+            f"more, and {LEAST_DRAWS} draws): all that differs between them may be noise, so their "
+            "mean alone decides"
         )
+
+
+def is_worth_it(decision: Decision | None) -> bool:
+    """Tell whether groups that were chosen for their gain surely gain, whichever they are."""
+    return decision is not None and GIVEN not in decision.others and decision.chosen.low > 0
+
+
+def _describe_doubt(together: Expectation) -> str:
+    """Return what an answer opens with whose interval reaches below training alone."""
+    if together.low > 0:
+        return "warning: sharing helps, but there is little evidence for these groups: "
+    return "warning: little evidence for sharing: "
 
 
 def _describe_risk(decision: Decision) -> str:
@@ -140,7 +196,7 @@ def _describe_risk(decision: Decision) -> str:
 
 
 def _format(each: Expectation) -> str:
-    if each.low == each.high:
+    if each.high - each.low < _SAME:  # nothing is known of how sure it is, or all of it
         return f"{each.gain:+.1%}"
     return f"{each.gain:+.1%} ({each.low:+.1%} to {each.high:+.1%})"
 
@@ -148,7 +204,7 @@ def _format(each: Expectation) -> str:
 def describe_other(decision: Decision) -> Iterator[str]:
     """Yield what the groups to be expected best would gain beside given ones, if it is more."""
     given = decision.others[GIVEN]
-    if decision.chosen.gain <= given.gain + 1e-9:
+    if not loses_to_other(decision):
         return
     names = {"all": "one group of all", "alone": "each task alone"}
     better = names.get(decision.verdict, f"{decision.chosen.groups} other groups")

@@ -18,6 +18,7 @@ from typing import TypedDict
 import numpy as np
 
 from analysis.arrays import Floats, Labels
+from analysis.gains.posterior import LEAST_DRAWS, LEAST_TASKS
 from analysis.levels import SIGNIFICANCE
 from analysis.partitions.agreement import to_labels
 from analysis.partitions.decision import Decision
@@ -39,7 +40,11 @@ from relevance.groups.advice import (
     advise,
     describe_advice,
     describe_other,
+    describe_void,
+    is_worth_it,
     knows_noise,
+    loses_to_other,
+    to_beside,
     to_groups,
 )
 from relevance.groups.clustering import cluster, to_table
@@ -90,6 +95,7 @@ class DoubtedGroups:
         decision: what the gains advise; None for a matrix of another measure. Groups whose number
             was given stand in it as `given`.
         knows_noise: whether draws say how noisy the gains are.
+        few_draws: how many draws there were, where they are too few to say anything.
         bands: how far the groups follow the tasks' sizes, where the matrix tells these.
         reading: what was taken for granted about the matrix' values.
     """
@@ -103,6 +109,7 @@ class DoubtedGroups:
     has_draws: bool
     decision: Decision | None = None
     knows_noise: bool = False
+    few_draws: int = 0
     bands: SizeBands | None = None
     reading: tuple[str, ...] = ()
 
@@ -154,9 +161,11 @@ def group_matrix(
         seed: seed of initialisations and null matrices.
         draws: the matrix in every bootstrap draw, [B, T, T].
     """
+    few = 0 if draws is None or len(draws) >= LEAST_DRAWS else len(draws)
+    draws = None if few else draws
     reading = fill_holes(matrix) if draws is None else FilledMatrix(matrix, ())
     found = _group_filled(reading.matrix, k, method, seed, draws)
-    return replace(found, reading=tuple(describe_reading(reading)))
+    return replace(found, reading=tuple(describe_reading(reading)), few_draws=few)
 
 
 def _group_filled(
@@ -196,7 +205,10 @@ def _set_beside_advice(found: DoubtedGroups, draws: Floats | None) -> DoubtedGro
     """Return groups of a given number with what the gains advise."""
     labels = to_labels(found.groups, found.matrix.tasks)
     decision = advise(found.matrix, draws, given=labels)
-    return replace(found, decision=decision, knows_noise=knows_noise(found.matrix, draws))
+    knows = knows_noise(found.matrix, draws)
+    beside = {"advice": to_beside(decision)} if knows or loses_to_other(decision) else {}
+    groups = Groups(found.groups.groups, {**found.groups.origin, **beside})
+    return replace(found, groups=groups, decision=decision, knows_noise=knows)
 
 
 def _doubt(
@@ -219,16 +231,16 @@ def _doubt(
 
 
 def _find_bands(groups: Groups, matrix: RelevanceMatrix) -> SizeBands | None:
-    sizes = find_sizes(matrix)
+    of, sizes = find_sizes(matrix)
     if not sizes or not 1 < len(groups.groups) < len(matrix.tasks):
         return None
-    return compare_with_sizes(groups, sizes)
+    return replace(compare_with_sizes(groups, sizes), of=of)
 
 
 def _describe_bands(bands: SizeBands | None) -> dict[str, object]:
     if bands is None or not bands.are_bands:
         return {}
-    return {"follows_sizes": {"share": bands.share, "p_value": bands.p_value}}
+    return {"follows_sizes": {"share": bands.share, "p_value": bands.p_value, "of": bands.of}}
 
 
 def _resample_by(method: str, matrix: RelevanceMatrix, draws: Floats) -> str:
@@ -237,7 +249,8 @@ def _resample_by(method: str, matrix: RelevanceMatrix, draws: Floats) -> str:
         return method
     if len(matrix.tasks) > MAX_TASKS:
         return "spectral"
-    return EXPECTED if knows_noise(matrix, draws) else "exact"
+    is_enough = len(matrix.tasks) >= LEAST_TASKS
+    return EXPECTED if is_enough and knows_noise(matrix, draws) else "exact"
 
 
 def name_source(found: DoubtedGroups, source: str | None) -> DoubtedGroups:
@@ -346,6 +359,8 @@ def describe_doubt(found: DoubtedGroups) -> Iterator[str]:
     yield from found.reading
     if found.structure is not None:
         yield from _describe_structure(found.structure, found.method, found.has_draws)
+    if found.decision is not None:
+        yield from describe_void(found.matrix)
     if found.decision is not None and GIVEN not in found.decision.others:
         yield from describe_advice(found.decision, knows_noise=found.knows_noise)
     size = len(found.matrix.tasks)
@@ -357,14 +372,24 @@ def describe_doubt(found: DoubtedGroups) -> Iterator[str]:
         yield f"the best {len(found.groups.groups)} groups by gain give {loss / size:.1%} more"
     if found.decision is not None and GIVEN in found.decision.others:
         yield from describe_other(found.decision)
-    if not found.has_draws:
+    yield from _describe_lack(found)
+    if found.stability is not None:
+        yield from _describe_stability(found.matrix, found.stability, found.decision)
+    yield from describe_bands(found.bands)
+
+
+def _describe_lack(found: DoubtedGroups) -> Iterator[str]:
+    """Yield why nothing can be said of a repetition, if nothing can."""
+    if found.few_draws:
+        yield (
+            f"bootstrap draws are too few ({found.few_draws} of {LEAST_DRAWS}) to say whether "
+            "other seeds or examples would give these groups"
+        )
+    elif not found.has_draws:
         yield (
             "no dev predictions behind this matrix: whether other seeds or examples would give "
             "these groups cannot be said"
         )
-    if found.stability is not None:
-        yield from _describe_stability(found.matrix, found.stability)
-    yield from describe_bands(found.bands)
 
 
 def _name(k: int, size: int) -> str:
@@ -377,7 +402,9 @@ def _format(row: MeanGain) -> str:
     return f"{text} ({row['low']:+.1%} to {row['high']:+.1%})" if has_interval else text
 
 
-def _describe_stability(matrix: RelevanceMatrix, stability: GroupStability) -> Iterator[str]:
+def _describe_stability(
+    matrix: RelevanceMatrix, stability: GroupStability, decision: Decision | None
+) -> Iterator[str]:
     chance = "" if np.isnan(stability.chance) else f", by chance up to {stability.chance:.2f}"
     if stability.is_said:
         yield (
@@ -391,7 +418,12 @@ def _describe_stability(matrix: RelevanceMatrix, stability: GroupStability) -> I
             f"groups or with all (adjusted Rand index {stability.low:.2f} to {stability.high:.2f}, "
             f"mean {stability.mean:.2f}{chance})"
         )
-    if not stability.is_beyond_chance:
+    if not stability.is_beyond_chance and is_worth_it(decision):
+        yield (
+            "these groups are no more stable than groups of noise: others would do about as well, "
+            "but the gain is not in doubt"
+        )
+    elif not stability.is_beyond_chance:
         yield ("warning: these groups are no more stable than groups of noise; do not rely on them")
     shaky = [t for t, s in zip(matrix.tasks, stability.by_task, strict=True) if s < 0.5]
     if shaky:

@@ -27,6 +27,12 @@ from relevance.matrices.matrix import RelevanceMatrix
 
 PERMUTATIONS = 1999
 LEAST_SHARE = 0.5
+VOCABULARIES, ROWS = "vocabularies", "dev sets"
+
+REASONS = {
+    VOCABULARIES: ("a large vocabulary shares more with every other, whatever its texts are about"),
+    ROWS: "what looks like kinship may be no more than how many rows tasks have",
+}
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,12 @@ class SizeBands:
     Attributes:
         share: of the variance of log sizes, what lies between groups.
         p_value: of a share as large, for the same groups dealt to tasks at random.
+        of: what has these sizes, `VOCABULARIES` or `ROWS`.
     """
 
     share: float
     p_value: float
+    of: str = "vocabularies"
 
     @property
     def are_bands(self) -> bool:
@@ -67,18 +75,23 @@ def _measure_share(logs: Floats, labels: Labels) -> float:
     return float(sum(between)) / whole
 
 
-def find_sizes(matrix: RelevanceMatrix) -> Mapping[str, float]:
-    """Return each task's number of word pieces or words, as a vocabulary matrix tells it."""
+def find_sizes(matrix: RelevanceMatrix) -> tuple[str, Mapping[str, float]]:
+    """Return what has sizes, and each task's, positive; none where the matrix does not tell.
+
+    A vocabulary matrix tells the number of word pieces or words, one of gains that of dev rows.
+    """
     found = matrix.provenance.get("vocabulary_sizes")
-    is_whole = isinstance(found, Mapping) and all(found.get(task) for task in matrix.tasks)
-    return found if is_whole and isinstance(found, Mapping) else {}
+    if isinstance(found, Mapping) and all(found.get(task) for task in matrix.tasks):
+        return VOCABULARIES, found
+    rows = matrix.table.groupby("target", observed=True)["n_dev"].max()
+    sizes = {str(task): float(count) for task, count in rows.items() if count > 0}
+    return ROWS, sizes if len(sizes) == len(matrix.tasks) else {}
 
 
 def describe_bands(found: SizeBands | None) -> Iterator[str]:
     """Yield a warning where groups are bands of size."""
     if found is not None and found.are_bands:
         yield (
-            f"warning: these groups follow the size of the tasks' vocabularies ({found.share:.0%} "
-            f"of its variance lies between groups, p = {found.p_value:.3f}): a large vocabulary "
-            "shares more with every other, whatever its texts are about"
+            f"warning: these groups follow the size of the tasks' {found.of} ({found.share:.0%} "
+            f"of its variance lies between groups, p = {found.p_value:.3f}): {REASONS[found.of]}"
         )

@@ -199,13 +199,16 @@ def _judge(
 
 
 def _test(own: float, others: Floats, sign: int) -> float:
-    """Return the share of values that are as good, the own one among them."""
+    """Return the share of values that are as good, the own one among them; NaN without one."""
+    if math.isnan(own):
+        return math.nan
     return float((1 + (sign * others >= sign * own - 1e-12).sum()) / (1 + len(others)))
 
 
 def _judge_spearman(
     a: Floats, b: Floats, draws: Floats | None, mean: float, p_value: float
 ) -> Figure:
+    p_value = math.nan if math.isnan(mean) else p_value
     if draws is None:
         return Figure(mean, 0.0, 1.0, p_value)
     again = [_mean_rank_correlation(b, draw) for draw in draws[:BEST_DRAWS]]
@@ -222,12 +225,14 @@ def _rank_all(a: Floats, b: Floats, top: int) -> tuple[float, float]:
 
 
 def _discount(guess: Floats, true: Floats) -> float:
-    """Return NDCG, ties in their order; NaN where there is nothing to rank."""
+    """Return NDCG, averaged over the orders of ties; NaN where there is nothing to rank."""
     worth, discount = _weigh(true)
     if not worth.any():
         return math.nan
     ideal = float(np.sort(worth)[::-1] @ discount)
-    return float(worth[np.argsort(-guess, kind="stable")] @ discount) / ideal
+    _, level, count = np.unique(-guess, return_inverse=True, return_counts=True)
+    shared = np.add.reduceat(discount, np.cumsum(count) - count) / count
+    return float(worth @ shared[level]) / ideal
 
 
 def _weigh(true: Floats) -> tuple[Floats, Floats]:
@@ -250,7 +255,7 @@ def _expect_by_chance(a: Floats, b: Floats, top: int) -> tuple[float, float]:
     for true in columns:
         worth, discount = _weigh(true)
         if len(true) > 1:
-            regret.append(float(true.max()) - _expect_best(true, top))
+            regret.append(max(float(true.max()) - _expect_best(true, top), 0.0))
         if worth.any():
             ndcg.append(float(worth.mean() * discount.sum() / (np.sort(worth)[::-1] @ discount)))
     return _average(ndcg), _average(regret)
@@ -359,7 +364,8 @@ def describe_matrix_comparison(found: MatrixComparison, names: tuple[str, str]) 
     table = table.rename(columns={"regret": f"regret@{found.top}"})
     is_empty = table.drop(columns="task").isna().all(axis=1)
     yield f"sources of each target as {one} ranks them, judged by {other}; regret in points of it"
-    yield table[~is_empty].round(2).to_string(index=False)
+    if not is_empty.all():
+        yield table[~is_empty].round(2).to_string(index=False)
     if is_empty.any():
         yield f"nothing to rank for {', '.join(table.loc[is_empty, 'task'])}"
     yield f"mean over {len(found.tasks) - int(is_empty.sum())} targets:"
@@ -382,6 +388,9 @@ def _describe_figures(found: MatrixComparison) -> Iterator[str]:
     }
     for name, (shown, scale) in names.items():
         figure = found.figures[name]
+        if math.isnan(figure.value):
+            yield f"  {shown} cannot be said: one of the matrices tells no sources apart"
+            continue
         yield (
             f"  {shown} {scale * figure.value:.2f} (by chance {scale * figure.chance:.2f}, at best "
             f"{scale * figure.best:.2f}; joint permutation p = {figure.p_value:.3f})"

@@ -125,10 +125,10 @@ def describe_reading(found: FilledMatrix) -> Iterator[str]:
     values = matrix.to_frame().to_numpy(dtype=np.float64)
     away = values[~np.eye(len(values), dtype=bool)]
     if declares_gains(matrix):
-        most = np.nanmax(np.abs(away))
-        if most > ODD_GAIN and "unit" not in matrix.provenance:  # else it was said already
+        most = away[np.nanargmax(np.abs(away))]
+        if abs(most) > ODD_GAIN and "unit" not in matrix.provenance:  # else it was said already
             yield (
-                f"warning: gains of up to {most:+.0%}: a matrix holds fractions, "
+                f"warning: gains of {most:+.0%}: a matrix holds fractions, "
                 "0.05 for 5 %; where it is meant in percent, call its values `gain %`"
             )
     elif np.nanmin(away) < 0 and "holds" not in matrix.provenance:

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis.scores.baselines import has_learned
+from relevance.groups.size_bands import REASONS, ROWS, VOCABULARIES
 from relevance.matrices.gain_table import GainTable
 from reports.inputs.report_inputs import ReportInputs
 from reports.inputs.score_table import ScoreTable
@@ -146,14 +147,17 @@ def _about_small_sets(gains: GainTable) -> Iterator[Markup]:
 def _about_groups(inputs: ReportInputs) -> Iterator[Markup]:
     if inputs.groups is None:
         return
-    if read_stability(inputs).is_shaky:
+    stability = read_stability(inputs)
+    if stability.is_shaky and not stability.is_worth_it:
         yield sentence("The groups are unstable: resampled data would group the tasks differently.")
     bands = inputs.groups.origin.get("follows_sizes")
     if isinstance(bands, Mapping):
+        of = str(bands.get("of", VOCABULARIES))
         yield sentence(
-            "The groups follow the size of the tasks' vocabularies (p = {}): a large vocabulary "
-            "shares more with every other, whatever its texts are about.",
+            "The groups follow the size of the tasks' {} (p = {}): {}.",
+            of,
             format_number(float(bands["p_value"]), 3),
+            REASONS.get(of, REASONS[ROWS]),
         )
     yield from _about_origin(inputs)
 

@@ -8,7 +8,7 @@ matter of the search), and whether other seeds and other dev examples would give
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ class Stability:
         index: mean adjusted Rand index of resampled groups with these; None if not measured.
         low, high: its 95 % interval.
         chance: what groups of noise reach in it.
+        is_worth_it: whether they were chosen for a gain that is not in doubt, whichever they are.
     """
 
     starts_frac: float | None = None
@@ -45,6 +46,7 @@ class Stability:
     low: float | None = None
     high: float | None = None
     chance: float | None = None
+    is_worth_it: bool = field(default=False, kw_only=True)
 
     @property
     def is_chance(self) -> bool:
@@ -86,7 +88,10 @@ def read_stability(inputs: ReportInputs) -> Stability:
     if inputs.together is None or not set(inputs.groups.tasks) <= set(inputs.together.index):
         return Stability(starts)
     inside, outside = _compare_sides(inputs.together, inputs.groups)
-    return Stability(starts, inside, outside, *_read_resampling(inputs.groups))
+    found = Stability(starts, inside, outside, *_read_resampling(inputs.groups))
+    decision = inputs.groups.origin.get("decision")
+    low = decision.get("low") if isinstance(decision, Mapping) else None
+    return replace(found, is_worth_it=isinstance(low, int | float) and low > 0)
 
 
 def _read_resampling(groups: Groups) -> list[float | None]:
@@ -143,10 +148,14 @@ def _describe_resampling(
 ) -> Markup:
     if stability.is_chance:
         verdict = "<strong>No more stable than groups of pure noise:</strong>"
+        if stability.is_worth_it:
+            verdict = "<strong>Other groups would do about as well:</strong>"
     elif stability.is_steady:
         verdict = "<strong>Stable:</strong>"
     elif stability.is_shaky:
         verdict = "<strong>Unstable, do not rely on them:</strong>"
+        if stability.is_worth_it:
+            verdict = "<strong>Other groups would do about as well:</strong>"
     else:
         verdict = "<strong>Stable in part:</strong>"
     return sentence(

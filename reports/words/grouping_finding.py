@@ -48,8 +48,10 @@ def find_groups(inputs: ReportInputs) -> Finding:
     parts += [join_tasks(alone, most) + Markup(" alone")] if alone else []
     stability = read_stability(inputs)
     decision = inputs.groups.origin.get("decision")
+    advice = inputs.groups.origin.get("advice")
     evidence = [
         *describe_decision(decision),
+        *_describe_beside(advice, inputs),
         *describe_stability(inputs, stability),
         _describe_origin(inputs),
     ]
@@ -59,6 +61,8 @@ def find_groups(inputs: ReportInputs) -> Finding:
     is_certain = is_steady or inputs.groups.origin.get("method") == "manual"
     if isinstance(decision, Mapping):  # groups that were chosen for their gain are judged by it
         is_certain = decision["verdict"] == "alone" or decision["low"] > 0
+    if isinstance(advice, Mapping):  # groups of a given number, beside the best to be expected
+        is_certain = is_certain and advice["given"]["low"] >= 0
     tone: Tone = "good" if is_certain else "doubt"
     answer = Markup("; ").join(parts) + Markup(".")
     if isinstance(decision, Mapping) and decision["verdict"] != "groups":
@@ -88,6 +92,22 @@ def describe_decision(decision: object) -> Iterator[Markup]:
         "" if decision["verdict"] == "all" else beside,
         format_number(100 * (1 - alone["odds"]), 0),
     )
+
+
+def _describe_beside(advice: object, inputs: ReportInputs) -> Iterator[Markup]:
+    """Yield what groups of a given number are expected to gain, beside the best ones."""
+    if not isinstance(advice, Mapping):
+        return
+    given, best = advice["given"], advice["best"]
+    text = sentence("In these groups a task is expected to gain {}", _format_gain(given))
+    if best["gain"] > given["gain"]:
+        name = "one group of all" if best["verdict"] == "all" else f"the best {best['k']} groups"
+        if best["verdict"] == "alone":
+            text += Markup("; training each alone loses nothing")
+        else:
+            text += sentence("; with {} it would be {}", name, _format_gain(best))
+        text += sentence(" (<code>{}</code>)", in_folder(ADVISED, inputs.name))
+    yield text + Markup(".")
 
 
 def _format_gain(row: Mapping[str, float]) -> str:

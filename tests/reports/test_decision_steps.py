@@ -20,7 +20,7 @@ NAMES = list("abcdef")
 FAMILIES = np.arange(6) % 2
 
 
-def make_inputs(level: float, inside: float = 0.0) -> ReportInputs:
+def make_inputs(level: float, inside: float = 0.0, given: int | None = None) -> ReportInputs:
     """Return what a report reads of gains whose draws are certain, and the groups they advise."""
     gains = level + inside * (FAMILIES[:, None] == FAMILIES)
     gains = gains + np.random.default_rng(0).normal(0, 0.001, (6, 6))
@@ -28,7 +28,7 @@ def make_inputs(level: float, inside: float = 0.0) -> ReportInputs:
     matrix = RelevanceMatrix.from_array(gains, NAMES, "pairwise", {}, n_seeds=np.full((6, 6), 5.0))
     draws = gains + np.random.default_rng(1).normal(0, 0.002, (80, 6, 6))
     draws[:, range(6), range(6)] = 0.0
-    found = group_matrix(matrix, None, None, 0, draws)
+    found = group_matrix(matrix, given, None, 0, draws)
     return ReportInputs("relevance-out", pairwise=matrix, groups=found.groups)
 
 
@@ -60,3 +60,13 @@ def test_without_groups_the_command_is_the_one_that_decides() -> None:
     inputs = replace(make_inputs(0.05), groups=None)
     assert "relevance cluster --k auto" in [step.command for step in plan_next(inputs)]
     assert "--k auto" in find_groups(inputs).answer.striptags()
+
+
+def test_groups_of_a_given_number_stand_beside_what_would_be_better() -> None:
+    inputs = make_inputs(-0.05, given=2)
+    finding = find_groups(inputs)
+    (text,) = [each.striptags() for each in finding.evidence if "In these groups" in each]
+    assert "; training each alone loses nothing (relevance cluster --k auto)" in text
+    assert "relevance cluster --k auto" in text
+    assert finding.tone == "doubt"
+    assert "In these groups" not in str(find_groups(make_inputs(-0.05)).evidence)

@@ -33,7 +33,7 @@ def solve_densely(values: Floats, noise: Noise, parts: Components) -> tuple[Floa
     same_source = source[:, None] == source
     same_target = target[:, None] == target
     measured = values[source, target]
-    level = 100 * (measured.var() + 1e-12)
+    level = 100 * (measured.var() + noise.variance[source, target].mean() + 1e-12)
     one = np.eye(len(source))
     prior = level + parts.source * same_source + parts.target * same_target + parts.pair * one
     shared = noise.shared[target] * same_target

@@ -237,3 +237,24 @@ def test_a_target_without_values_has_no_row() -> None:
     lines = list(describe_matrix_comparison(compare_arrays(empty, values), ("one", "two")))
     assert "nothing to rank for t2" in lines
     assert not any("NaN" in line for line in lines)
+
+
+def test_a_matrix_that_tells_no_sources_apart_is_never_significant() -> None:
+    constant, other = make_matrix(np.ones((6, 6))), make_matrix(draw(1))
+    unknown = make_matrix(np.full((6, 6), np.nan))
+    for one, two in ((other, constant), (constant, constant), (unknown, other)):
+        found = compare_matrices(one, two, 3, permutations=19)
+        assert np.isnan(found.figures["ndcg"].p_value)
+        text = "\n".join(describe_matrix_comparison(found, ("one", "other")))
+        assert "NDCG cannot be said" in text
+        assert "nan" not in text.split("over 6 targets")[-1].split("which targets")[0]
+        assert "Empty" not in text
+
+
+def test_ties_of_a_ranking_count_as_all_their_orders() -> None:
+    one, other = make_matrix(np.round(draw(2))), make_matrix(draw(3))
+    found = compare_matrices(one, other, 3, permutations=9)
+    assert found.figures["ndcg"].value == pytest.approx(found.targets["ndcg"].mean())
+    # a ranking that says nothing is worth what a random one is
+    empty = compare_matrices(make_matrix(np.ones((6, 6))), other, 3, permutations=9)
+    assert empty.figures["ndcg"].value == pytest.approx(empty.figures["ndcg"].chance)
