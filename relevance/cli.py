@@ -139,7 +139,8 @@ def init(
 ) -> None:
     """Look at files of rows and write a study of them: every guess a line, with its reason."""
     from hmnet.starting.dev_split import SplitOptions
-    from relevance.commands.start_study import StartOptions, ask_on_terminal, run_init
+    from relevance.commands.lines import ask_on_terminal
+    from relevance.commands.start_study import StartOptions, run_init
 
     split = SplitOptions(options.dev_frac, options.seed, options.group)
     chosen = StartOptions(preset, options.label, options.skip, split)

@@ -7,7 +7,8 @@ wrote groups.json
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -34,6 +35,23 @@ def speak(lines: Iterable[str]) -> None:
             say_aside(line)
         else:
             typer.echo(line)
+
+
+def ask_on_terminal() -> Callable[[str, Sequence[str], str], str] | None:
+    """Return a function that asks on the terminal, None where there is none.
+
+    It takes a question, its possible answers and the likely one, and returns an answer.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+
+    def ask(question: str, answers: Sequence[str], likely: str) -> str:
+        text = f"{question} ({', '.join(answers)})"
+        while (chosen := str(typer.prompt(text, default=likely))) not in answers:
+            typer.echo(f"Please give one of {', '.join(answers)}.")
+        return chosen
+
+    return ask
 
 
 def describe_jobs(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,18 +184,3 @@ def _describe(guess: TaskGuess, rows: TaskRows) -> str:
         f"{guess.name}: {' + '.join(guess.text)} -> {guess.label} ({kind}, {guess.metric}); "
         f"{rows.note}"
     )
-
-
-def ask_on_terminal() -> Ask | None:
-    """Return a function that asks on the terminal, None where there is none."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return None
-    import typer
-
-    def ask(question: str, answers: Sequence[str], likely: str) -> str:
-        text = f"{question} ({', '.join(answers)})"
-        while (chosen := str(typer.prompt(text, default=likely))) not in answers:
-            typer.echo(f"Please give one of {', '.join(answers)}.")
-        return chosen
-
-    return ask

@@ -41,12 +41,12 @@ def test_a_task_is_shown_with_what_decides_its_worth(study: Path, tmp_path: Path
     assert check.tokens["train"][2] == 0.25  # ten words do not fit into 8 pieces
     assert check.repeated == 1
     assert check.leaked == {"tone": 1}
-    assert check.steps == 6  # one batch of 8 in each of 6 epochs
+    assert check.steps == 2  # one batch of 8 in each of 2 epochs
     assert check.example == f"[CLS] {WORDS[0]} {WORDS[1]} [SEP] -> low"
     said = "\n".join(describe_check(check))
     assert "labels of train: low 3 (75%), high 1 (25%)" in said
     assert "dev rows trained on: 1 its own" in said
-    assert "steps alone: 6: few; give it more epochs" in said
+    assert "steps alone: 2: few; give it more epochs" in said
 
 
 def test_segments_are_told_apart_and_a_value_is_a_label(study: Path, tmp_path: Path) -> None:
