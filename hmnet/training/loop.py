@@ -46,6 +46,7 @@ from hmnet.training.loss_record import LossLine, LossRecord
 from hmnet.training.optimiser import (
     clip_gradients,
     compute_learning_rate,
+    compute_loss,
     list_decays,
     make_optimizer,
     set_rate,
@@ -380,9 +381,11 @@ class Trainer:
         for batch, share in batches:
             with autocast(self.settings.precision, self.device):
                 outputs = self.model(task, batch)
-            loss, own = self.teaching.compute_loss(
-                task, outputs.float(), batch.labels, batch.rows, scale
-            )
+            labels = scale.standardise(batch.labels)
+            own = loss = compute_loss(outputs.float(), labels)
+            if self.teaching.teaches(task):
+                distance = self.teaching.measure(task, outputs.float(), batch.rows, scale)
+                loss = self.teaching.blend(own, distance)
             (loss * share * weight).backward()
             sums[0] += (own * share).detach() * scale.deviation**2
             sums[1] += batch.packing.count_tokens() if share else 0

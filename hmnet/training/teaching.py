@@ -28,7 +28,6 @@ from hmnet.storage.digests import digest
 from hmnet.storage.files import write_bytes
 from hmnet.study.settings import Distillation
 from hmnet.training.evaluation import Logits, predict
-from hmnet.training.optimiser import compute_loss
 from hmnet.training.targets import TargetScale
 
 
@@ -53,25 +52,26 @@ class Teaching:
         if self._weights:
             self._weight.fill_(find_weight(self._weights, position, total))
 
-    def compute_loss(
-        self, task: str, outputs: Tensor, labels: Tensor, rows: Tensor, scale: TargetScale
-    ) -> tuple[Tensor, Tensor]:
-        """Return the loss to lower, and that of the labels alone; means over the batch.
+    def teaches(self, task: str) -> bool:
+        """Tell whether a task has a teacher."""
+        return task in self._outputs
+
+    def measure(self, task: str, outputs: Tensor, rows: Tensor, scale: TargetScale) -> Tensor:
+        """Return the distance of a batch's outputs to those of a task's teacher, a mean over rows.
 
         Args:
-            outputs: float32 [B, C].
-            labels: in the target's unit, [B].
+            outputs: float32 [B, C]; one column for a regression.
             rows: numbers of the batch's rows in their split, int64 [B].
-            scale: by which targets are standardised.
+            scale: by which the targets of a regression are standardised.
         """
-        own = compute_loss(outputs, scale.standardise(labels))
-        if task not in self._outputs:
-            return own, own
         taught = self._outputs[task][rows]
-        if labels.is_floating_point():
-            taught = scale.standardise(taught)
-        distance = measure_distance(outputs, taught, is_regression=labels.is_floating_point())
-        return self._weight * own + (1 - self._weight) * distance, own
+        if outputs.shape[1] > 1:
+            return measure_distance(outputs, taught, is_regression=False)
+        return measure_distance(outputs, scale.standardise(taught), is_regression=True)
+
+    def blend(self, own: Tensor, distance: Tensor) -> Tensor:
+        """Return the loss to lower, of that of the labels and the distance to the teacher."""
+        return self._weight * own + (1 - self._weight) * distance
 
 
 def find_weight(weights: Distillation, position: int, total: int) -> float:

@@ -27,7 +27,8 @@ from hmnet.training import teaching
 from hmnet.training.course import PLAIN, Course
 from hmnet.training.evaluation import predict
 from hmnet.training.loop import Trainer, train
-from hmnet.training.targets import AS_THEY_ARE, TargetScale
+from hmnet.training.optimiser import compute_loss
+from hmnet.training.targets import TargetScale
 from hmnet.training.teaching import Teaching, find_weight, load_lesson, measure_distance
 
 CPU = torch.device("cpu")
@@ -124,18 +125,17 @@ def test_a_regression_learns_its_teacher_in_the_unit_that_is_trained_on() -> Non
     scale = TargetScale(50.0, 10.0)
     taught = Teaching({"a": np.array([[0.0], [70.0]], np.float32)}, Distillation(), CPU)
     taught.begin_step(1, 5)  # a quarter of the way: 1/4 of the labels, 3/4 of the teacher
-    loss, own = taught.compute_loss(
-        "a", torch.tensor([[1.0]]), torch.tensor([40.0]), torch.tensor([1]), scale
-    )
-    assert float(own) == pytest.approx(4.0)
-    assert float(loss) == pytest.approx(0.25 * 4.0 + 0.75 * 1.0)
+    own = compute_loss(torch.tensor([[1.0]]), scale.standardise(torch.tensor([40.0])))
+    distance = taught.measure("a", torch.tensor([[1.0]]), torch.tensor([1]), scale)
+    assert (float(own), float(distance)) == pytest.approx((4.0, 1.0))
+    assert float(taught.blend(own, distance)) == pytest.approx(0.25 * 4.0 + 0.75 * 1.0)
 
 
-def test_a_task_without_a_teacher_has_the_loss_of_its_labels() -> None:
-    alone = Teaching({}, None, CPU)
-    outputs, labels = torch.tensor([[0.0, math.log(3)]]), torch.tensor([1])
-    loss, own = alone.compute_loss("a", outputs, labels, torch.tensor([0]), AS_THEY_ARE)
-    assert float(loss) == float(own) == pytest.approx(-math.log(0.75))
+def test_a_task_without_a_teacher_is_not_taught() -> None:
+    outputs = {"a": np.zeros((1, 2), np.float32)}
+    assert Teaching(outputs, Distillation(), CPU).teaches("a")
+    assert not Teaching(outputs, Distillation(), CPU).teaches("b")
+    assert not Teaching(outputs, None, CPU).teaches("a")
 
 
 def test_the_weight_goes_linearly_from_the_first_step_to_the_last() -> None:
