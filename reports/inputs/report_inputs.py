@@ -41,6 +41,7 @@ from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
 from reports.inputs.checked_tables import check_own, read_columns, read_with_origin
 from reports.inputs.comparison_origin import ComparisonOrigin
+from reports.inputs.decision_origin import read_decided_groups
 from reports.inputs.hierarchy_sweeps import (
     CombinationSweep,
     LayerSweep,
@@ -224,7 +225,7 @@ def read_inputs(out: Path) -> ReportInputs:
     reader = _Reader()
     runs = read_runs(output.runs.folder)
     comparison, origin = reader.read(output.compare, _read_comparison) or (None, ComparisonOrigin())
-    groups = reader.read(output.groups, Groups.read)
+    groups = reader.read(output.groups, read_decided_groups)
     pairwise = reader.read(output.pairwise, RelevanceMatrix.read)
     if pairwise is None:
         pairwise = _read_named(output, groups, reader)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from hmnet.study.hierarchy import Groups
+from reports.inputs.report_inputs import read_inputs
 from reports.words.grouping_finding import describe_decision
 
 
@@ -30,3 +36,21 @@ def test_where_sharing_loses_it_is_said() -> None:
 
 def test_groups_of_another_kind_have_no_such_sentence() -> None:
     assert list(describe_decision(None)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "named"),
+    [
+        ("decision", {"verdict": "all", "gain": 0.1}, "low"),
+        ("decision", {"verdict": "most", "gain": 0.1, "low": 0.0, "high": 0.2}, "verdict"),
+        ("advice", {"given": {"gain": 0.1, "low": "much", "high": 0.2}}, "given.low"),
+        ("advice", ["all"], "advice"),
+    ],
+)
+def test_a_decision_that_is_not_whole_is_a_problem_of_the_report(
+    tmp_path: Path, name: str, content: object, named: str
+) -> None:
+    Groups({"x": ["a", "b"], "y": ["c"]}, {name: content}).write(tmp_path / "groups.json")
+    inputs = read_inputs(tmp_path)
+    assert inputs.groups is None
+    assert any("groups.json" in text and named in text for text in inputs.problems), inputs.problems
