@@ -36,7 +36,7 @@ import relevance.commands
 import reports
 from benchmarks.kills import CHECKPOINT_S, TASKS, write_small_study
 from hmnet.errors import RelevanceError
-from hmnet.folder.integrity import redo, verify
+from hmnet.folder.integrity import discard_damaged, verify
 from hmnet.folder.outputs import Output
 from hmnet.jobs.worker_process import Execute, Outcome, run_job
 from hmnet.jobs.workers import Workers
@@ -169,7 +169,7 @@ def look_again(out: Path, log: Path) -> None:
             problems = list(verify(Output(out)))
             with log.open("a") as file:
                 file.writelines(f"{problem.text}\n" for problem in problems)
-                file.writelines(f"discarded: {name}\n" for name in redo(problems))
+                file.writelines(f"discarded: {name}\n" for name in discard_damaged(problems))
         time.sleep(0.2)
 
 

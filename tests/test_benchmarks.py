@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from places import ROOT
 from torch import nn
 
 from benchmarks.entries import Entry, format_entries, write_entries
@@ -17,6 +19,14 @@ from benchmarks.timing import count_operations, time_pair
 PARTS = ("train_short", "train_long", "evaluate", "vocab", "attention", "memory", "sweep")
 MORE = ("gpu",)
 PADDINGS = ("attention_limit", "attention_longest", "attention_sorted")
+
+
+MODULES = tuple(sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py")))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_benchmark_finds_what_it_imports(name: str) -> None:
+    assert importlib.import_module(f"benchmarks.{name}").__doc__
 
 
 def make_entry(name: str, ratio: float = 2.0) -> Entry:

@@ -42,6 +42,7 @@ def alone(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Output:
     return Output(out)
 
 
+@pytest.mark.system
 def test_two_sweeps_on_one_folder_share_the_runs(
     study: Path, alone: Output, tmp_path: Path
 ) -> None:

@@ -166,6 +166,7 @@ def test_a_scheduler_that_goes_away_is_one_sentence(
     assert "Traceback" not in said
 
 
+@pytest.mark.system
 def test_jobs_of_a_cluster_run_on_the_workers_with_a_gpu_alone(
     tmp_path: Path, cluster: Cluster
 ) -> None:
@@ -211,6 +212,7 @@ def test_a_dry_run_for_a_cluster_is_timed_on_this_machine(
     assert "timed on the CPU of this machine" in said[-1]
 
 
+@pytest.mark.system
 def test_a_cluster_is_reached_from_a_running_loop_as_notebooks_have_one(cluster: Cluster) -> None:
     cluster.add_worker()
     cluster.wait_for_workers()
@@ -232,6 +234,7 @@ def test_what_is_no_address_of_a_scheduler_is_said_at_once(address: str) -> None
     assert "Exception ignored" not in ended.stderr
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("more", "words"),
     [
