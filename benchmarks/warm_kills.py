@@ -182,7 +182,10 @@ def wait(pid: int, seconds: float | None = None) -> int | None:
             return _read_status(status)
         time.sleep(0.002)
     if end is not None:
-        os.killpg(pid, signal.SIGKILL)
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:  # just forked: not the leader of a group yet
+            os.kill(pid, signal.SIGKILL)
     return _read_status(os.waitpid(pid, 0)[1])
 
 
