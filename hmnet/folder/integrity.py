@@ -8,6 +8,7 @@ that needs them trains them again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,8 @@ class Problem:
 def verify(output: Output) -> Iterator[Problem]:
     """Yield every problem of an output folder."""
     for path in _list_files(output):
-        yield from _try(_find_check(path), path)
+        problems = list(_try(_find_check(path), path))
+        yield from problems if os.path.lexists(path) else ()  # a command beside took it away
     yield from _try(lambda _: _check_manifest(output), output.folder / MANIFEST_FILE)
     if output.runs.folder.is_dir():
         for path in sorted(output.runs.folder.iterdir()):

@@ -14,6 +14,7 @@ import pytest
 from tiny_study import write_study
 
 from hmnet.errors import InputError
+from hmnet.folder import integrity
 from hmnet.folder.integrity import discard_damaged, verify
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.prepared import prepare_study
@@ -309,3 +310,18 @@ def test_a_special_file_in_a_run_is_a_problem_and_the_run_redone(
     problems = list(verify(output))
     assert any(name in problem.text for problem in problems)
     assert discard_damaged(problems) == [whole[1].spec.run_id]
+
+
+def test_a_file_that_a_command_beside_takes_away_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = open_output(tmp_path / "out")
+    gone = output.folder / "stability.parquet"
+    gone.write_bytes(b"")
+    listed = list(integrity._list_files(output))
+    gone.unlink()  # between the listing and the reading
+    assert gone in listed
+    monkeypatch.setattr(integrity, "_list_files", lambda _: iter(listed))
+    assert list(verify(output)) == []
+    gone.write_bytes(b"")
+    assert [problem for problem in verify(output) if "stability" in problem.text]
