@@ -7,18 +7,17 @@ from typing import Annotated
 
 import typer
 
-from hmnet.console.application import make_app
+from hmnet.console.application import make_app, make_part
 from hmnet.console.options import (
     OutOption,
-    StoreOption,
     WorkersOption,
     split_names,
 )
+from hmnet.console.speaking import Shown, speak, wrote
 from hmnet.console.terminal import run_app
-from relevance.commands.lines import speak
 from relevance.console import folder_commands, matrix_commands, measure_commands, study_commands
 
-pages = make_app()
+pages = make_part()
 
 
 @pages.command(epilog="Example: relevance report scores.csv --out imported")
@@ -45,14 +44,14 @@ def report(
 
         speak(run_import(out, results))
     path = write_report(open_output(out, create=False).folder, focus=focus)
-    typer.echo(f"wrote {path}")
+    speak([wrote(path)])
     if show:
         typer.launch(str(path))
 
 
-@pages.command()
+@pages.command(epilog="Example: relevance figures --to figures --format svg")
 def figures(
-    folder: Annotated[Path, typer.Option("--out", help="Folder for the figures.")],
+    folder: Annotated[Path, typer.Option("--to", help="Folder for the figures.")],
     kind: Annotated[str, typer.Option("--format", help="pdf, svg or png.")] = "pdf",
     width: Annotated[
         str | None, typer.Option(help="one-column or two-columns. [default: both]")
@@ -60,13 +59,13 @@ def figures(
     focus: Annotated[
         str | None, typer.Option(help="Tasks with an influence chart. [default: one]")
     ] = None,
-    store: StoreOption = None,
+    out: OutOption = None,
 ) -> None:
     """Write each figure alone, for papers: fonts embedded, one and two columns wide."""
     from hmnet.folder.outputs import open_output
     from reports import write_figures
 
-    source = open_output(store, create=False).folder
+    source = open_output(out, create=False).folder
     paths = write_figures(
         source,
         folder,
@@ -74,10 +73,10 @@ def figures(
         focus=tuple(split_names(focus) or ()),
         columns=None if width is None else [width],
     )
-    typer.echo(f"wrote {len(paths)} files to {folder}")
+    speak([Shown(f"wrote {len(paths)} files to {folder}", wrote=paths)])
 
 
-@pages.command()
+@pages.command(epilog="Example: relevance demo --out demo-out")
 def demo(
     seed: Annotated[int, typer.Option(help="Seed of texts, encoder and training.")] = 0,
     workers: WorkersOption = None,
@@ -88,13 +87,12 @@ def demo(
     from reports import write_report
 
     speak(run_demo(out, seed, workers))
-    typer.echo(f"open {write_report(out)}")
+    path = write_report(out)
+    speak([Shown(f"open {path}", wrote=[path])])
 
 
-app = make_app("relevance", __doc__)
-for part in (study_commands, measure_commands, matrix_commands, folder_commands):
-    app.add_typer(part.app)
-app.add_typer(pages)
+GROUPS = (study_commands, measure_commands, matrix_commands, folder_commands)
+app = make_app("relevance", __doc__, [*(group.app for group in GROUPS), pages])
 
 
 def main() -> None:

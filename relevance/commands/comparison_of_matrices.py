@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from hmnet.console.speaking import Aside
 from hmnet.folder.outputs import Output, find_output_folder
-from relevance.commands.lines import Aside
 from relevance.imported.named_matrix import open_matrix
 from relevance.matrices.comparison import compare_matrices, describe_matrix_comparison
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis.levels import DRAWS
+from hmnet.console.speaking import Aside
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.runs.mixture import describe_versions
 from hmnet.study.study import Study
-from relevance.commands.lines import Aside, describe_jobs
+from relevance.commands.lines import describe_jobs
 from relevance.groups.at_hand import Groupings
 from relevance.systems.budget import describe_budget
 from relevance.systems.choose import SystemOptions, choose_groupings, choose_systems

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from hmnet.console.speaking import Aside
 from hmnet.folder.freshness import Sources, deriving, note_files
 from hmnet.folder.outputs import Output, find_output_folder, open_output
 from hmnet.seeding import check_seed
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import resolve_study
-from relevance.commands.lines import Aside
 from relevance.groups.doubt import (
     describe_doubt,
     group_matrix,

@@ -42,8 +42,8 @@ def run_target(
         RunsFailedError: if runs failed, after the others are ranked and written.
     """
     target = options.target
-    study = settle_precision(output.folder, study, workers.devices, workers.scheduler)
     chosen = choose_tasks(study, target, options.sources)
+    chosen = settle_precision(output.folder, chosen, workers.devices, workers.scheduler)
     prepared = prepare_study(chosen, output.data)
     plan = plan_target(prepared, target, study.seeds, options.single_seeds)
     if dry_run:

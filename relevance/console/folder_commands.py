@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from hmnet.console.application import make_app
+from hmnet.console.application import make_part
 from hmnet.console.options import (
     OutOption,
 )
-from relevance.commands.lines import speak
+from hmnet.console.speaking import Shown, speak
 
-app = make_app()
+app = make_part()
 
 
-@app.command()
+@app.command(epilog="Example: relevance status --out relevance-out")
 def status(out: OutOption = None) -> None:
     """Say what the output folder holds and how far its runs are; works while a sweep runs."""
     from hmnet.folder.outputs import open_output
@@ -26,7 +26,7 @@ def status(out: OutOption = None) -> None:
     speak(describe_status(output, list_stages(output)))
 
 
-@app.command()
+@app.command(epilog="Example: relevance verify --redo")
 def verify(
     redo: Annotated[
         bool, typer.Option("--redo", help="Have runs with damaged files done again.")
@@ -42,9 +42,7 @@ def verify(
     output = open_output(out, create=False)
     problems = list(find_problems(output))
     if redo and (again := discard_damaged(problems)):
-        typer.echo(f"to be done again by the next command: {', '.join(again)}")
+        speak([f"to be done again by the next command: {', '.join(again)}"])
     if problems:
         raise InputError(*(problem.text for problem in problems))
-    for line in describe_doubts(output):
-        typer.echo(line)
-    typer.echo("every file is whole")
+    speak([*describe_doubts(output), Shown("every file is whole", whole=True)])

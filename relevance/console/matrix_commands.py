@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from hmnet.console.application import make_app
+from hmnet.console.application import make_part
 from hmnet.console.options import (
     OutOption,
-    StoreOption,
     StudyFileOption,
     unfold,
 )
-from relevance.commands.lines import speak
+from hmnet.console.speaking import speak
 
 if TYPE_CHECKING:
     from relevance.imported.imported_results import ImportOptions
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 TargetsOption = Annotated[
     str, typer.Option("--targets", help="Where a wide table has its targets: columns or rows.")
 ]
-app = make_app()
+app = make_part()
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class ImportFlags:
         )
 
 
-@app.command()
+@app.command(epilog="Example: relevance cluster --k auto")
 def cluster(
     k: Annotated[str, typer.Option("--k", help="Number of groups, or auto.")] = "3",
     matrix: Annotated[
@@ -93,7 +92,7 @@ def cluster(
     speak(run_cluster(out, study, matrix, k, method, seed, targets))
 
 
-@app.command()
+@app.command(epilog="Example: relevance compare vocab pairwise")
 def compare(
     first: Annotated[
         str,
@@ -134,17 +133,17 @@ def import_(
     speak(run_import(out, path, options.choose()))
 
 
-@app.command("export-scores", epilog="Example: relevance export-scores --out tables --predictions")
+@app.command("export-scores", epilog="Example: relevance export-scores --to tables --predictions")
 def export_scores(
-    folder: Annotated[Path, typer.Option("--out", help="Folder for the tables.")],
+    folder: Annotated[Path, typer.Option("--to", help="Folder for the tables.")],
     predictions: Annotated[
         bool, typer.Option("--predictions", help="Dev predictions too, a row per run and example.")
     ] = False,
     kind: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
-    store: StoreOption = None,
+    out: OutOption = None,
 ) -> None:
     """Write the scores and the matrix behind measured gains as tables that import reads."""
     from relevance.commands.export_scores import run_export
     from relevance.imported.exported import ExportOptions
 
-    speak(run_export(store, folder, ExportOptions(kind, predictions)))
+    speak(run_export(out, folder, ExportOptions(kind, predictions)))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hmnet.console.application import make_app
+from hmnet.console.application import make_part
 from hmnet.console.options import (
     DryRunOption,
     LogOption,
@@ -20,9 +20,9 @@ from hmnet.console.options import (
     split_names,
     unfold,
 )
-from relevance.commands.lines import speak
+from hmnet.console.speaking import speak
 
-app = make_app()
+app = make_part()
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SweepOptions:
     budget: Annotated[int, typer.Option(help="Most runs that --refine adds.")] = 40
 
 
-@app.command()
+@app.command(epilog="Example: relevance vocab --unit word")
 @unfold
 def vocab(
     *,
@@ -68,7 +68,7 @@ def vocab(
     speak(run_vocab(output, plan, tokenizer, unit, equation))
 
 
-@app.command()
+@app.command(epilog="Example: relevance measure jensen-shannon label-names")
 @unfold
 def measure(
     names: Annotated[
@@ -85,7 +85,7 @@ def measure(
     speak(run_measures(output, plan, names))
 
 
-@app.command()
+@app.command(epilog="Example: relevance measures")
 def measures() -> None:
     """List the measures of relevance: cost, direction, comparability, kinds of task, source."""
     from relevance.commands.taking_of_measures import describe_measures
@@ -93,7 +93,7 @@ def measures() -> None:
     speak(describe_measures())
 
 
-@app.command()
+@app.command(epilog="Example: relevance plan --seeds 3")
 @unfold
 def plan(
     *,
@@ -115,7 +115,7 @@ def plan(
     speak(plan_pairwise_study(output, resolved, chosen, singles, budget))
 
 
-@app.command()
+@app.command(epilog="Example: relevance pairwise --seeds 3 --dry-run")
 @unfold
 def pairwise(
     *,
@@ -164,7 +164,7 @@ def target(
     speak(run_target(output, plan, chosen, options, dry_run=dry_run))
 
 
-@app.command()
+@app.command(epilog="Example: relevance attention --pair qqp,rte")
 @unfold
 def attention(
     *,

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from hmnet.console.application import make_app
+from hmnet.console.application import make_part
 from hmnet.console.options import (
     RowOptions,
     StudyOptions,
     unfold,
 )
-from relevance.commands.lines import speak
+from hmnet.console.speaking import Shown, speak, wrote
 
-app = make_app()
+app = make_part()
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def check(*, rows: RowOptions, study: StudyOptions) -> None:
     speak(run_check(output, plan))
 
 
-@app.command()
+@app.command(epilog="Example: relevance tasks --tasks rte,mrpc")
 @unfold
 def tasks(
     *,
@@ -81,5 +81,5 @@ def tasks(
     from hmnet.folder.task_table import describe_tasks, write_tasks
     from hmnet.jobs.prepared import prepare_study
 
-    typer.echo(describe_tasks(write_tasks(output, prepare_study(plan, output.data))))
-    typer.echo(f"wrote {output.tasks}")
+    table = write_tasks(output, prepare_study(plan, output.data))
+    speak([Shown(describe_tasks(table), tasks=table), wrote(output.tasks)])

@@ -68,10 +68,10 @@ def _check(output: Output, files: Mapping[str, Path], options: ExportOptions) ->
         yield f"Parameter `format` should be one of {list(FORMATS)}. Found `{options.kind}`."
     for path in files.values():
         if path.exists():
-            yield f"Parameter `out` should be a folder without {path.name}. Found `{path}`."
+            yield f"Parameter `to` should be a folder without {path.name}. Found `{path}`."
     if not output.scores.exists() or not output.pairwise.exists():
         yield (
-            f"Parameter `from` should be a folder with measured gains. Found `{output.folder}`: "
+            f"Parameter `out` should be a folder with measured gains. Found `{output.folder}`: "
             "run `relevance pairwise` or `relevance import` first."
         )
 

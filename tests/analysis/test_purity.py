@@ -11,10 +11,8 @@ from places import ROOT
 
 KEPT_OUT = ("folder", "jobs", "runs", "commands", "console", "study.study", "study.study_file")
 SPEAKING = ("print", "echo", "say")
-SPEAKERS = (
-    *(Path("relevance/cli.py"), Path("relevance/commands/lines.py")),
-    *(Path("relevance/console") / f"{group}_commands.py" for group in ("study", "folder")),
-)
+SPEAKERS = (Path("relevance/commands/lines.py"),)
+"""What asks on a terminal."""
 
 
 def find_impurities(source: str) -> Iterator[str]:
