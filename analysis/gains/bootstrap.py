@@ -5,7 +5,7 @@ draw, a target's dev examples are resampled once for all runs that touch it, cor
 are computed anew, and every arm (a target's single runs, or its runs with one partner) gets seed
 noise: the single runs once for their whole column, the joint runs of a pair for both directions.
 
-    found = bootstrap_gains(read_predictions(plan, store))
+    found = bootstrap_gains(collect_sweep(read_stored(plan, store)))
     found.interval()                      # of relative gains, [T, T] twice
     found.draws("points")                 # [B, T, T]
 
