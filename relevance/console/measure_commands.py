@@ -148,6 +148,10 @@ def target(
     sources: Annotated[
         str | None, typer.Option(help="What may help it, by commas. [default: the study's others]")
     ] = None,
+    sequential: Annotated[
+        bool,
+        typer.Option("--sequential", help="Also train on each source first, then on the target."),
+    ] = False,
     seeds: SeedOptions,
     dry_run: DryRunOption = False,
     workers: WorkerOptions,
@@ -160,7 +164,7 @@ def target(
     singles = parse_seeds(seeds.single_seeds, "single_seeds")
     from relevance.commands.ranking_of_sources import TargetOptions, run_target
 
-    options = TargetOptions(task, split_names(sources), singles)
+    options = TargetOptions(task, split_names(sources), singles, sequential)
     speak(run_target(output, plan, chosen, options, dry_run=dry_run))
 
 

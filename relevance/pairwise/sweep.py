@@ -29,6 +29,7 @@ from relevance.pairwise.measurement import (
 )
 from relevance.pairwise.plan import PairwisePlan, plan_pairwise
 from relevance.pairwise.sweep_record_format import SCORES
+from relevance.pairwise.target_plan import TargetPlan
 
 
 def plan_sweep(
@@ -46,7 +47,7 @@ def plan_sweep(
 
 
 def train_sweep(
-    output: Output, prepared: PreparedStudy, plan: PairwisePlan, workers: Workers
+    output: Output, prepared: PreparedStudy, plan: PairwisePlan | TargetPlan, workers: Workers
 ) -> SweepSummary:
     """Run what is missing of a planned sweep; its progress goes to standard error."""
     return run_jobs(
