@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -257,6 +258,46 @@ def export(
 
     export_task(open_output(out, create=False), run, task, folder)
     speak([wrote(folder)])
+
+
+@commands.command("list", epilog="Example: hmnet list 13tasks")
+def list_(
+    prefix: Annotated[
+        str, typer.Argument(metavar="[PREFIX]", help="Start of the ids. [default: every run]")
+    ] = "",
+    out: OutOption = None,
+) -> None:
+    """List the runs of the output folder: what each is, its score, and the disk it takes."""
+    from hmnet.commands.kept_runs import describe_runs, list_runs
+    from hmnet.folder.outputs import open_output
+
+    runs = list_runs(open_output(out, create=False), prefix)
+    speak([Shown("\n".join(describe_runs(runs)), runs=runs)])
+
+
+@commands.command(epilog="Example: hmnet remove 13tasks-s0 rte-s3 --yes")
+def remove(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN...]", help="Ids, or the starts of ids.")
+    ] = None,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Also every run that failed or was cut off.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+    out: OutOption = None,
+) -> None:
+    """Remove runs from the output folder, but none that is under way; asks first."""
+    from hmnet.commands.kept_runs import choose_runs, describe_runs, refuse_unasked, remove_runs
+    from hmnet.folder.outputs import open_output
+
+    output = open_output(out, create=False)
+    chosen = choose_runs(output, runs or (), unfinished=unfinished)
+    if not yes and chosen:
+        say_aside("\n".join(describe_runs(chosen)))
+        if not sys.stdin.isatty():
+            refuse_unasked(len(chosen))
+        typer.confirm("Remove them?", abort=True, err=True)
+    speak([Shown("\n".join(remove_runs(output, chosen)), removed=[each.run for each in chosen])])
 
 
 def _say_run(run_id: str, result: RunResult, stopping: Stopping | None) -> None:
