@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis.levels import DRAWS
-from hmnet.console.speaking import Aside
+from hmnet.console.speaking import Aside, Shown, wrote
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import prepare_study
@@ -53,8 +53,8 @@ def run_compare_systems(
     specs = [job.spec for job in plan_comparison(prepared, systems)]
     done = [output.runs.result(spec) for spec in specs if output.runs.is_done(spec)]
     yield from describe_versions(done)
-    yield describe_systems(table, prepared, systems, output.runs)
-    yield f"wrote {output.compare}"
+    yield Shown(describe_systems(table, prepared, systems, output.runs), scores=table)
+    yield wrote(output.compare)
 
 
 @dataclass(frozen=True)
@@ -95,5 +95,5 @@ def run_sweep_of_hierarchies(
         yield from describe_jobs(prepared, sweep.jobs, output.runs, workers)
         return
     table, path = run_hierarchy_sweep(output, prepared, sweep, workers)
-    yield describe_hierarchy_sweep(table)
-    yield f"wrote {path}"
+    yield Shown(describe_hierarchy_sweep(table), scores=table)
+    yield wrote(path)

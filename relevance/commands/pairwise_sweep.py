@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analysis.gains.bootstrap import bootstrap_gains
 from analysis.scores.predictions import collect_sweep
+from hmnet.console.speaking import Shown, wrote
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import PreparedStudy
@@ -68,8 +69,9 @@ def run_pairwise(
     if options.refine is not None:
         yield from _refine(output, study, workers, options, options.refine)
     measurement = yield from measure_round(output, study, workers, options)
-    yield format_matrix(measurement.matrix)
-    yield f"wrote {output.pairwise}"
+    matrix = measurement.matrix
+    yield Shown(format_matrix(matrix), measure=matrix.measure, matrix=matrix.table)
+    yield wrote(output.pairwise)
 
 
 def measure_round(

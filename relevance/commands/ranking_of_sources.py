@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hmnet.console.speaking import wrote
+from hmnet.console.speaking import Shown, wrote
 from hmnet.folder.freshness import Sources, deriving, note_runs, note_study
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
@@ -59,7 +59,9 @@ def run_target(
     ranking = rank_sources(prepared, plan, output.runs)
     with deriving(_find_sources(output, chosen, plan, options)):
         ranking.write(output)
-    yield from describe_ranking(ranking)
+    *lines, decision = describe_ranking(ranking)
+    yield Shown("\n".join(lines), target=target, sources=ranking.table)
+    yield Shown(decision, decision=decision)
     yield wrote(output.one_target(target))
     raise_failures(summary)
 

@@ -19,11 +19,12 @@ app = make_part()
 def status(out: OutOption = None) -> None:
     """Say what the output folder holds and how far its runs are; works while a sweep runs."""
     from hmnet.folder.outputs import open_output
-    from hmnet.folder.status import describe_status
+    from hmnet.folder.status import describe_status, find_states
     from relevance.measures import list_stages
 
     output = open_output(out, create=False)
-    speak(describe_status(output, list_stages(output)))
+    text = "\n".join(describe_status(output, list_stages(output)))
+    speak([Shown(text, folder=output.folder, runs=find_states(output.runs.folder))])
 
 
 @app.command(epilog="Example: relevance verify --redo")
