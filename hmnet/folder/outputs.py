@@ -115,6 +115,11 @@ class Output:
         return self.folder / "pairwise-targets.parquet"
 
     @property
+    def word_baseline(self) -> Path:
+        """What words alone score on each task (`relevance.pairwise.word_baseline`)."""
+        return self.folder / "word-baseline.parquet"
+
+    @property
     def additive(self) -> Path:
         """Additive baseline: `pairwise` predicted from each source's effect on other targets."""
         return self.folder / "pairwise-additive.parquet"

@@ -34,6 +34,7 @@ from relevance.pairwise.second_round import (
 )
 from relevance.pairwise.sweep import plan_sweep, train_sweep, write_measurement
 from relevance.pairwise.sweep_text import format_matrix
+from relevance.pairwise.word_baseline import describe_singles, read_baseline
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def measure_round(
     measurement = measure_sweep(prepared, plan, output.runs, options.measure)
     problems = list(write_measurement(output, study, measurement, plan, summary))
     yield from describe_measurement(measurement)
+    yield from describe_singles(read_baseline(output, prepared), plan, output.runs)
     raise_failures(summary, *problems)
     return measurement
 
