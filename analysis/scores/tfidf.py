@@ -10,6 +10,8 @@ Legend: N examples, M pieces of all of them, F features of a segment.
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,11 +57,10 @@ def _predict(data: TaskData, most_rows: int) -> dict[str, npt.NDArray[np.generic
     train = data.train
     if len(np.unique(train.labels)) == 1:
         return {n: np.repeat(train.labels[:1], len(data.splits[n])) for n in data.task.dev_splits}
-    picks = np.unique(np.linspace(0, len(train) - 1, min(most_rows, len(train))).round()).astype(
-        int
-    )
+    size = min(most_rows, len(train))
+    picks = np.unique(np.linspace(0, len(train) - 1, size).round()).astype(int)
     counts = [segment[picks] for segment in count_segments(train)]
-    weights = TfidfTransformer(sublinear_tf=True).fit(sum(counts))
+    weights = TfidfTransformer(sublinear_tf=True).fit(functools.reduce(operator.add, counts))
     kind = Ridge if data.task.kind == "regression" else RidgeClassifier
     model = kind(solver="sparse_cg", tol=1e-3).fit(_join(counts, weights), train.labels[picks])
     return {

@@ -7,7 +7,7 @@
 - On CPUs there is one single-threaded worker per core. On GPUs a worker takes a device slot when
   it starts its first job and keeps it.
 - With a Dask scheduler (`hmnet.jobs.dask`) its workers take the place of processes of this machine.
-- The costliest jobs go first, so that the last ones to end are short; some may be asked for earlier.
+- The costliest jobs go first, so that the last ones to end are short, after those asked for first.
 - A run that another command is doing is left to the end, and then waited for.
 - A job that fails leaves `failure.json` and does not stop the others; one whose worker died is
   tried again, and fails alone.

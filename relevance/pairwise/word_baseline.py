@@ -46,8 +46,8 @@ class WordBaseline:
             return ""
         return (
             f"{task} alone, seed {seed}: {score:.3f}, no more than TF-IDF with a linear model "
-            f"({self.scores[task]:.3f}); it has not learned what its words say: give it more epochs "
-            "or a higher learning rate before its gains mean anything"
+            f"({self.scores[task]:.3f}); it has not learned what its words say: more epochs, or a "
+            "higher learning rate, before its gains mean anything"
         )
 
 
@@ -77,8 +77,9 @@ def _read_known(output: Output) -> dict[tuple[str, str], float]:
     """Return task and fingerprint of its rows to a score that is kept; none of a faulty file."""
     try:
         table, _ = read_table(output.word_baseline, WORD_BASELINE.schema)
-        return {(row.task, row.rows): float(row.score) for row in table.itertuples()}
-    except (InputError, AttributeError):
+        names = zip(table["task"], table["rows"], strict=True)
+        return dict(zip(names, table["score"].astype(float), strict=True))
+    except (InputError, KeyError, ValueError):
         return {}
 
 
@@ -88,7 +89,7 @@ def _measure(data: TaskData) -> float:
 
 
 def describe_singles(baseline: WordBaseline, plan: PairwisePlan, store: RunStore) -> Iterator[str]:
-    """Yield which tasks' single runs do not beat words alone, by the mean of those that are done."""
+    """Yield which tasks' single runs, by the mean of those done, do not beat words alone."""
     scores: dict[str, list[float]] = {}
     for (task, _), job in plan.singles.items():
         if store.is_done(job.spec):

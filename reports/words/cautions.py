@@ -99,8 +99,8 @@ def _about_words(inputs: ReportInputs) -> Iterator[Markup]:
     below = [str(task) for task, single in singles if single <= inputs.words.get(task, -np.inf)]
     if below:
         yield sentence(
-            "Trained alone, {} {} not beat TF-IDF with a linear model: it was trained too little for "
-            "its gains to mean much.",
+            "Trained alone, {} {} not beat TF-IDF with a linear model: too little was learned "
+            "for such gains to mean much.",
             join_tasks(below),
             "does" if len(below) == 1 else "do",
         )

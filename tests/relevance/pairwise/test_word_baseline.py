@@ -1,4 +1,4 @@
-"""A single run that words alone beat is told of, from a table that is measured once for its rows."""
+"""A single run that words alone beat is told of; what words score is measured once for rows."""
 
 from __future__ import annotations
 
