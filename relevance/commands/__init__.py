@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         run_pairwise,
     )
     from relevance.commands.ranking_of_sources import TargetOptions, run_target
-    from relevance.commands.start_study import StartOptions, run_init
+    from relevance.commands.start_study import run_init
     from relevance.commands.taking_of_measures import (
         choose_measures,
         describe_measures,
@@ -53,7 +53,6 @@ else:
 __all__ = [
     "HierarchyOptions",
     "PairwiseOptions",
-    "StartOptions",
     "TargetOptions",
     "choose_measures",
     "describe_measures",
