@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         run_compare_systems,
         run_sweep_of_hierarchies,
     )
+    from relevance.commands.description_of_tasks import run_tasks
     from relevance.commands.export_scores import run_export
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.import_results import run_import
@@ -70,5 +71,6 @@ __all__ = [
     "run_pairwise",
     "run_sweep_of_hierarchies",
     "run_target",
+    "run_tasks",
     "run_vocab",
 ]

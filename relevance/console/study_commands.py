@@ -14,7 +14,7 @@ from hmnet.console.options import (
     StudyOptions,
     unfold,
 )
-from hmnet.console.speaking import Shown, speak, wrote
+from hmnet.console.speaking import speak
 
 app = make_part()
 
@@ -84,8 +84,6 @@ def tasks(
 ) -> None:
     """Describe each task's data: rows, labels, token lengths, metrics (Table 4); tasks.parquet."""
     output, plan = study.open(rows)
-    from hmnet.folder.task_table import describe_tasks, write_tasks
-    from hmnet.jobs.prepared import prepare_study
+    from relevance.commands.description_of_tasks import run_tasks
 
-    table = write_tasks(output, prepare_study(plan, output.data))
-    speak([Shown(describe_tasks(table), tasks=table), wrote(output.tasks)])
+    speak(run_tasks(output, plan))

@@ -120,7 +120,7 @@ def _check(
         task=data.task,
         rows={split: fact.rows for split, fact in facts.items()},
         labels={split: fact.label_counts for split, fact in facts.items()},
-        constant=_score_constant(data),
+        constant=score_constant(data),
         tokens={
             split: (fact.median_tokens, fact.p95_tokens, fact.truncated / fact.rows)
             for split, fact in facts.items()
@@ -133,7 +133,8 @@ def _check(
     )
 
 
-def _score_constant(data: TaskData) -> float:
+def score_constant(data: TaskData) -> float:
+    """Return the dev score of the best constant answer."""
     parts = {split: data.splits[split] for split in data.task.dev_splits}
     labels = np.concatenate([part.labels for part in parts.values()])
     return measure_majority(
@@ -168,7 +169,7 @@ def describe_check(check: CheckedTask) -> Iterator[str]:
     yield f"{check.task.name}: {check.task.kind}, {check.task.metric}; rows: {rows}"
     for split, counts in check.labels.items():
         if counts:
-            yield f"  labels of {split}: {_show_counts(counts)}"
+            yield f"  labels of {split}: {show_counts(counts)}"
     yield f"  a constant answer scores {check.constant:.3f}"
     for split, (median, p95, cut) in check.tokens.items():
         yield f"  tokens of {split}: median {median:.0f}, 95 % below {p95:.0f}, {cut:.1%} cut"
@@ -182,7 +183,8 @@ def describe_check(check: CheckedTask) -> Iterator[str]:
     yield f"  example: {check.example}"
 
 
-def _show_counts(counts: Mapping[str, int]) -> str:
+def show_counts(counts: Mapping[str, int]) -> str:
+    """Return how many rows have each label, the most frequent ones first."""
     total = max(sum(counts.values()), 1)
     shown = sorted(counts.items(), key=lambda item: -item[1])
     parts = [f"{shorten(name)} {n:,} ({n / total:.0%})" for name, n in shown[:_MOST_LABELS]]
