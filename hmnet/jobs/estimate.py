@@ -59,8 +59,9 @@ def _describe(found: Sequence[float], workers: Workers) -> str:
     mean = sum(found) / len(found)
     least, most = min(found) * (1 - ERROR_FRAC), max(found) * (1 + ERROR_FRAC)
     where = ", timed on the CPU of this machine, not on the cluster" if workers.scheduler else ""
+    devices = ", ".join(dict.fromkeys(workers.devices))
     return (
-        f"about {format_seconds(mean)} on {workers.count} workers ({', '.join(dict.fromkeys(workers.devices))})"
+        f"about {format_seconds(mean)} on {workers.count} workers ({devices})"
         f"{where}; {format_seconds(least)} to {format_seconds(most)}"
     )
 

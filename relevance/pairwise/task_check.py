@@ -25,6 +25,7 @@ from hmnet.errors import InputError, RelevanceError, shorten
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.study.study import Study
 from hmnet.study.tasks import Task
+from relevance.pairwise.few_steps import FEW_STEPS, count_own_steps
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 MOST_PIECES = 40
 """Pieces of an example that are shown."""
 _MOST_LABELS = 8
-_FEW_STEPS = 100
-"""Steps of a task's own run below which longer training is advised."""
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -115,7 +114,6 @@ def _check(
     own = hashes[name]["train"]
     dev = np.concatenate([hashes[name][split] for split in data.task.dev_splits])
     leaked = {other: int(np.isin(dev, found["train"]).sum()) for other, found in hashes.items()}
-    batches = -(-len(data.train) // study.training.batch_size)
     return CheckedTask(
         task=data.task,
         rows={split: fact.rows for split, fact in facts.items()},
@@ -128,7 +126,7 @@ def _check(
         repeated=len(own) - len(np.unique(own)),
         leaked={other: count for other, count in leaked.items() if count},
         detectable=find_detectable_gain(expect_seed_sd(n_dev, len(data.train)), seeds, seeds),
-        steps=batches * study.training.epochs,
+        steps=count_own_steps(len(data.train), study.training),
         example=show_example(data, tokenizer),
     )
 
@@ -178,7 +176,7 @@ def describe_check(check: CheckedTask) -> Iterator[str]:
         f"  smallest gain found with {POWER:.0%} power: about {100 * check.detectable:.1f} points "
         "(expected noise of seeds)"
     )
-    advice = ": few; give it more epochs" if check.steps < _FEW_STEPS else ""
+    advice = ": few; give it more epochs" if check.steps < FEW_STEPS else ""
     yield f"  steps alone: {check.steps:,}{advice}"
     yield f"  example: {check.example}"
 
