@@ -16,6 +16,7 @@ from hmnet.data.tokens import SplitData
 from hmnet.models.paths import PathModel
 from hmnet.models.shared_prefix import LayerPasses, share_prefix
 from hmnet.packing.batch import pack
+from hmnet.study.metrics import score
 from hmnet.training.divergence import DivergedError
 
 Logits = npt.NDArray[np.float32]
@@ -50,7 +51,7 @@ def evaluate(
     """
     device = device or torch.device("cpu")
     frames = []
-    for split in data.task.dev_splits:
+    for split in data.judged_splits:
         logits = predict(model, data.task.name, data.splits[split], precision, device)
         frames.append(_to_frame(split, data.splits[split], logits))
     return pd.concat(frames, ignore_index=True)
@@ -61,6 +62,17 @@ def predict(
 ) -> Logits:
     """Return the outputs for every example of a split, float32 [N, C], in its order."""
     return predict_tasks(model, [task], split, precision, device)[0][task]
+
+
+def score_split(
+    model: PathModel, data: TaskData, split: str, *, precision: str, device: torch.device
+) -> float:
+    """Return a task's primary metric on one of its splits."""
+    definition, rows = data.task, data.splits[split]
+    outputs = predict(model, definition.name, rows, precision, device)
+    answers = outputs[:, 0] if definition.kind == "regression" else outputs.argmax(1)
+    metric = definition.metric
+    return score((metric,), rows.labels, answers, rows.questions)[metric]
 
 
 @torch.inference_mode()
