@@ -34,6 +34,7 @@ from hmnet.storage.documents import to_plain
 from hmnet.storage.files import append_line, write_bytes
 from hmnet.storage.limits import MAX_LOSSES_BYTES
 from hmnet.storage.regular_files import read_regular_text
+from hmnet.study.answers import gather_answers
 from hmnet.study.metrics import score
 from hmnet.study.stages import SharingStage, write_stages
 from hmnet.study.tasks import Task
@@ -283,15 +284,12 @@ def _score_held_out(
 
 def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return dev split to metric to value, from per-example predictions."""
-    return {
-        str(split): score(
-            task.all_metrics,
-            rows["label"].to_numpy(),
-            rows["prediction"].to_numpy(),
-            rows["question"].to_numpy(),
-        )
-        for split, rows in frame.groupby("split", sort=False)
-    }
+    found = {}
+    for split, rows in frame.groupby("split", sort=False):
+        answers = gather_answers(task, rows)
+        each = (answers.labels, answers.predictions, answers.questions)
+        found[str(split)] = score(task.all_metrics, *each)
+    return found
 
 
 def compute_primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
