@@ -44,6 +44,8 @@ NOT_SAMPLED = {
     "manifest/1",
     "stopping/1",
     "one-target/1",
+    "word-baseline/1",
+    "printed/1",  # of --json, in no file
 }
 DOCUMENTS: dict[str, Any] = {
     SPEC_SCHEMA: RunSpec,

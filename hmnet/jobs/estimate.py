@@ -47,13 +47,13 @@ def list_jobs(
     busy = find_load()
     _LOG.warning("timing a few steps on %d workers, about a minute ...", workers.count)
     found = estimate_each(prepared, missing, workers)
-    yield _describe(found, workers)
     if busy > BUSY_FRAC:
         cores = count_cores()
         yield (
             f"the machine is busy: {busy * cores:.1f} processes on {cores} cores when this was "
             "timed; on an idle one it takes less"
         )
+    yield _describe(found, workers)
 
 
 def _describe(found: Sequence[float], workers: Workers) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hmnet.starting.file_columns import Column, look_at
     from hmnet.starting.file_groups import FileGroup, find_files
     from hmnet.starting.guesses import TaskGuess, guess_tasks
-    from hmnet.starting.study_of_folder import (
+    from hmnet.starting.folder_study import (
         BegunStudy,
         StartOptions,
         begin_study,

@@ -31,7 +31,7 @@ def test_a_range_is_given_and_a_busy_machine_is_named(
     said = list_jobs(PREPARED, [Job(SPEC, {})], STORE, Workers.choose(workers=2))
     assert next(said) == "0 already done, 1 to do"  # before anything is timed
     assert next(said) == "2.0 M training tokens"
-    time, *rest = said
+    *rest, time = said
     # the mean of both workers; the faster less a quarter, the slower and a quarter
     assert time == "about 1 min 40 s on 2 workers (cpu); 1 min 0 s to 2 min 30 s"
     assert bool(rest) == is_busy
