@@ -326,6 +326,37 @@ def cluster(
 
 
 @app.command()
+@unfold
+def advise(
+    *,
+    matrix: Annotated[
+        str | None,
+        typer.Option(help="Gains: pairwise, or a file of a matrix, of scores or of predictions."),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="A multi-task run that kept its model, for where tasks part. [default: a run of "
+            "one epoch, trained for this]"
+        ),
+    ] = None,
+    parts: Annotated[
+        bool, typer.Option("--parts/--no-parts", help="Measure where groups part.")
+    ] = True,
+    dry_run: DryRunOption = False,
+    workers: WorkerOptions,
+    rows: RowOptions,
+    study: StudyOptions,
+) -> None:
+    """Say what to share: which tasks together, which alone, and how deep; write groups.json."""
+    output, plan = study.open(rows)
+    chosen = workers.choose(None)
+    from relevance.commands.advice_on_sharing import AdviceOptions, run_advise
+
+    _print(run_advise(output, plan, chosen, AdviceOptions(matrix, run, parts), dry_run=dry_run))
+
+
+@app.command()
 def compare(
     first: Annotated[
         str,

@@ -44,6 +44,7 @@ NOT_SAMPLED = {
     "manifest/1",
     "stopping/1",
     "held-out/1",
+    "layer-agreement/1",
     "one-target/1",
 }
 DOCUMENTS: dict[str, Any] = {
