@@ -178,8 +178,7 @@ def check_target(path: Path) -> None:
     """Refuse a file of no known format, before anything is run."""
     if path.suffix.lower() not in TARGETS:
         raise InputError(
-            f"Parameter `output` should be a {', '.join(s[1:] for s in TARGETS)} file. "
-            f"Found `{path}`."
+            f"Parameter `to` should be a {', '.join(s[1:] for s in TARGETS)} file. Found `{path}`."
         )
 
 
@@ -261,7 +260,7 @@ def _find_columns(task: Task, columns: Sequence[str]) -> tuple[str, ...] | None:
 
 
 def _name_outputs(task: Task, logits: Logits) -> Iterator[Prediction]:
-    if task.kind == "regression":
+    if task.facts.answer == "value":
         yield from ({"value": float(value)} for value in logits[:, 0])
         return
     for row in softmax(logits.astype(np.float64), axis=1):

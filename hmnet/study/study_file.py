@@ -27,7 +27,7 @@ from hmnet.storage.regular_files import read_regular
 from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
 from hmnet.study.stages import SharingSettings, SharingStage
 from hmnet.study.system_settings import ComparisonSettings, SystemSettings, find_repeated
-from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
+from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_metric, find_tasks
 
 Setting: TypeAlias = (
     "str | int | float | date | time | Path | Sequence[Setting] | Mapping[str, Setting] | None"
@@ -258,7 +258,7 @@ def _check(content: Table, origin: _Origin) -> StudyFile:
 
 
 def _complete_tasks(content: Table, origin: _Origin) -> tuple[Table, list[str]]:
-    """Give each task table its name and, for a regression, a metric that fits."""
+    """Give each task table its name and a metric that fits its kind."""
     tables = content.get("task")
     if not isinstance(tables, dict):
         return dict(content), []
@@ -275,7 +275,9 @@ def _complete_tasks(content: Table, origin: _Origin) -> tuple[Table, list[str]]:
 def _complete_task(name: str, table: Setting) -> Setting:
     if not isinstance(table, dict):
         return table
-    fitting = {"metric": "correlation"} if table.get("kind") == "regression" else {}
+    labels = table.get("labels")
+    found = find_metric(str(table.get("kind")), labels if isinstance(labels, list) else ())
+    fitting = {"metric": found} if found else {}
     listed = {key: [table[key]] for key in _LISTS if isinstance(table.get(key), str)}
     return {**fitting, **table, **listed, "name": name}
 

@@ -19,7 +19,7 @@ from hmnet.data.task_data import HELD_OUT, TaskData, check_arrays, read_record
 from hmnet.data.task_data import load as load_data
 from hmnet.errors import InputError
 from hmnet.models.build import build_paths, load_encoder_of
-from hmnet.models.parting import match_parameters, take_values
+from hmnet.models.parting import match_encoder, match_parameters, take_values
 from hmnet.models.paths import PathModel, find_output
 from hmnet.models.saved import load_model, write_model
 from hmnet.runs.held_out_scores import write_held_out
@@ -34,6 +34,7 @@ from hmnet.storage.documents import to_plain
 from hmnet.storage.files import append_line, write_bytes
 from hmnet.storage.limits import MAX_LOSSES_BYTES
 from hmnet.storage.regular_files import read_regular_text
+from hmnet.study.answers import gather_answers
 from hmnet.study.hierarchy import Hierarchy
 from hmnet.study.metrics import score
 from hmnet.study.stages import write_stages
@@ -180,6 +181,8 @@ def plan_course(spec: RunSpec, begin: Callable[[], PathModel]) -> Course:
 def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
     """Build a run's model as its training begins, with the weights of the run that it begins with.
 
+    From a run of another task it takes all but the output layer.
+
     Args:
         scales: of the regressions that are trained on standardised targets.
 
@@ -190,7 +193,11 @@ def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
     model = build_paths(load_encoder_of(spec), spec, spec.list_hierarchies()[0])
     if spec.start_from is not None:
         folder = job.parents[spec.start_from]
-        trained = load_model(folder / "model", read_spec(folder / "spec.json"))
+        parent = read_spec(folder / "spec.json")
+        trained = load_model(folder / "model", parent)
+        if not set(spec.names) & set(parent.names):
+            take_values(match_encoder(model, trained))
+            return model
         take_values(match_parameters(model, trained))
         for task, scale in scales.items():
             scale.take_out_of(find_output(model.path(task)))
@@ -286,15 +293,12 @@ def _score_held_out(
 
 def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return dev split to metric to value, from per-example predictions."""
-    return {
-        str(split): score(
-            task.all_metrics,
-            rows["label"].to_numpy(),
-            rows["prediction"].to_numpy(),
-            rows["question"].to_numpy(),
-        )
-        for split, rows in frame.groupby("split", sort=False)
-    }
+    found = {}
+    for split, rows in frame.groupby("split", sort=False):
+        answers = gather_answers(task, rows)
+        each = (answers.labels, answers.predictions, answers.questions)
+        found[str(split)] = score(task.all_metrics, *each)
+    return found
 
 
 def compute_primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:

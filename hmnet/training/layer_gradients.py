@@ -23,7 +23,7 @@ from hmnet.errors import InputError
 from hmnet.models.paths import PathModel
 from hmnet.packing.batch import pack
 from hmnet.seeding import derive_seed
-from hmnet.training.optimiser import compute_loss
+from hmnet.training.losses import compute_loss
 
 Sketches = npt.NDArray[np.float32]
 
@@ -107,7 +107,8 @@ def _take_gradients(
     """Return the gradient of a batch's loss in each layer, [D] on the CPU."""
     device = next(model.parameters()).device
     batch = pack(data.train, index).to(device)
-    loss = compute_loss(model(data.task.name, batch).float(), batch.labels)
+    outputs = model(data.task.name, batch).float()
+    loss = compute_loss(outputs, batch.labels, data.task.kind)
     flat = [parameter for layer in layers for parameter in layer]
     taken = iter(torch.autograd.grad(loss, flat, allow_unused=True))
     return [

@@ -16,10 +16,9 @@ from hmnet.data.task_data import HELD_OUT, TaskData
 from hmnet.errors import raise_problems
 from hmnet.models.parting import separate
 from hmnet.models.paths import PathModel
-from hmnet.study.metrics import score
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.averaging import list_epoch_ends
-from hmnet.training.evaluation import predict
+from hmnet.training.evaluation import predict, score_outputs
 from hmnet.training.steps import Step
 from hmnet.training.targets import AS_THEY_ARE, TargetScale
 
@@ -79,11 +78,9 @@ class BestEpochs:
     ) -> float:
         definition, split = self._data[task].task, self._data[task].splits[HELD_OUT]
         outputs = predict(model, task, split, self._precision, device)
-        is_regression = definition.kind == "regression"
-        values = outputs[:, 0] * scale.deviation + scale.mean
-        answers = values if is_regression else outputs.argmax(1)
-        metric = definition.metric
-        return score((metric,), split.labels, answers, split.questions)[metric]
+        if definition.facts.answer == "value":
+            outputs = outputs * scale.deviation + scale.mean
+        return score_outputs(definition, split, outputs)
 
     def settle(self, model: PathModel) -> None:
         """Give each task the path of its best epoch, in place."""

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.partitions.decision import Decision
+from hmnet.console.speaking import Aside, Shown, wrote
 from hmnet.errors import InputError
 from hmnet.folder.freshness import Sources, deriving, note_files
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.jobs.workers import Workers
+from hmnet.storage.documents import to_plain
 from hmnet.study.study import Study
-from relevance.commands.lines import Aside, describe_jobs
+from relevance.commands.lines import describe_jobs
 from relevance.groups.advice import describe_advice
 from relevance.groups.doubt import DoubtedGroups, group_matrix, name_source
 from relevance.groups.hierarchy_advice import (
@@ -82,9 +84,11 @@ def run_advise(
     files = [*([path] if path else []), *([output.layer_agreement] if parts else [])]
     with deriving(Sources("relevance advise", files=note_files(output, *files))):
         written = dataclasses.replace(found, groups=advice.groups).write(output)
-    shown = [*written, *([output.layer_agreement] if parts else [])]
-    yield f"wrote {', '.join(str(each) for each in shown)}"
-    yield "next: " + _tell_next(advice, output)
+    groups = advice.groups
+    layers = {"hierarchy": str(groups.hierarchy), "depths": to_plain(groups)["depths"]}
+    way_on = f"next: {_tell_next(advice, output)}"
+    yield Shown(way_on, groups=groups.groups, origin=groups.origin, **layers)
+    yield wrote(*written, *([output.layer_agreement] if parts else []))
 
 
 def _needs_parts(decision: Decision, options: AdviceOptions) -> bool:

@@ -25,7 +25,7 @@ from hmnet.storage.tables import read_table
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from hmnet.study.study import load_study
 from hmnet.training.layer_gradients import Probe, _draw_rows, sketch_gradients
-from hmnet.training.optimiser import compute_loss
+from hmnet.training.losses import compute_loss
 from relevance.cli import app
 from relevance.commands.advice_on_sharing import _check_matrix
 from relevance.groups.advice import advise, to_groups
@@ -115,7 +115,7 @@ def test_long_sketches_have_the_dot_products_of_the_gradients(made: Any) -> None
     plain = {}
     for task in ("alpha", "beta"):
         batch = pack(data[task].train, _draw_rows(data[task], probe)[2])
-        loss = compute_loss(model(task, batch), batch.labels)
+        loss = compute_loss(model(task, batch), batch.labels, data[task].task.kind)
         model.zero_grad()
         loss.backward()
         taken = [torch.zeros_like(p) if p.grad is None else p.grad for p in layer.parameters()]
