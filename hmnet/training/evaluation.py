@@ -17,7 +17,7 @@ from hmnet.data.tokens import SplitData
 from hmnet.models.paths import PathModel
 from hmnet.models.shared_prefix import LayerPasses, share_prefix
 from hmnet.packing.batch import pack
-from hmnet.study.answers import Array, choose_answers
+from hmnet.study.answers import Array, arrange_answers, choose_answers
 from hmnet.study.metrics import score
 from hmnet.study.tasks import Task
 from hmnet.training.divergence import DivergedError
@@ -75,11 +75,15 @@ def score_split(
     model: PathModel, data: TaskData, split: str, *, precision: str, device: torch.device
 ) -> float:
     """Return a task's primary metric on one of its splits."""
-    definition, rows = data.task, data.splits[split]
-    outputs = predict(model, definition.name, rows, precision, device)
-    answers = outputs[:, 0] if definition.kind == "regression" else outputs.argmax(1)
-    metric = definition.metric
-    return score((metric,), rows.labels, answers, rows.questions)[metric]
+    outputs = predict(model, data.task.name, data.splits[split], precision, device)
+    return score_outputs(data.task, data.splits[split], outputs)
+
+
+def score_outputs(task: Task, split: SplitData, outputs: Logits) -> float:
+    """Return a task's primary metric, from the outputs for every example of a split, [N, C]."""
+    answers = choose_answers(task, outputs)
+    found = arrange_answers(task, split.labels, answers, split.questions, split.word_offsets)
+    return score((task.metric,), found.labels, found.predictions, found.questions)[task.metric]
 
 
 @torch.inference_mode()

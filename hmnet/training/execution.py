@@ -35,8 +35,9 @@ from hmnet.storage.files import append_line, write_bytes
 from hmnet.storage.limits import MAX_LOSSES_BYTES
 from hmnet.storage.regular_files import read_regular_text
 from hmnet.study.answers import gather_answers
+from hmnet.study.hierarchy import Hierarchy
 from hmnet.study.metrics import score
-from hmnet.study.stages import SharingStage, write_stages
+from hmnet.study.stages import write_stages
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.course import Course, ModelStage
@@ -173,10 +174,13 @@ def plan_course(spec: RunSpec, begin: Callable[[], PathModel]) -> Course:
         begin: builds that of the first one.
     """
 
-    def build(stage: SharingStage) -> PathModel:
-        return build_paths(load_encoder_of(spec), spec, stage.hierarchy)
+    def build(hierarchy: Hierarchy) -> PathModel:
+        return build_paths(load_encoder_of(spec), spec, hierarchy)
 
-    stages = [ModelStage(each.share, partial(build, each), each.lower_rate) for each in spec.stages]
+    stages = [
+        ModelStage(stage.share, partial(build, hierarchy), stage.lower_rate)
+        for stage, hierarchy in zip(spec.stages, spec.list_hierarchies(), strict=bool(spec.stages))
+    ]
     first = [replace(stage, build=begin) for stage in stages[:1]]
     return Course([*first, *stages[1:]])
 
@@ -193,8 +197,7 @@ def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
         InputError: if that run kept no model, or tasks shared less in it.
     """
     spec = job.spec
-    first = spec.stages[0].hierarchy if spec.stages else None
-    model = build_paths(load_encoder_of(spec), spec, first)
+    model = build_paths(load_encoder_of(spec), spec, spec.list_hierarchies()[0])
     if spec.start_from is not None:
         folder = job.parents[spec.start_from]
         parent = read_spec(folder / "spec.json")
@@ -213,7 +216,7 @@ def _open_logger(
 ) -> AbstractContextManager[Logger]:
     settings = {
         "tasks": ", ".join(spec.names),
-        "hierarchy": str(spec.hierarchy),
+        "hierarchy": str(spec.varied),
         "stages": write_stages(spec.stages),
         "system": spec.system,
         "seed": spec.seed,

@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from relevance.commands.advice_on_sharing import AdviceOptions, run_advise
     from relevance.commands.check_study import run_check
     from relevance.commands.comparison_of_attention import run_attention
     from relevance.commands.comparison_of_matrices import run_compare_matrices
@@ -52,6 +53,7 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "AdviceOptions",
     "HierarchyOptions",
     "PairwiseOptions",
     "TargetOptions",
@@ -59,6 +61,7 @@ __all__ = [
     "describe_measures",
     "estimate_pairwise",
     "plan_pairwise_study",
+    "run_advise",
     "run_attention",
     "run_check",
     "run_cluster",
