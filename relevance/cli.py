@@ -342,6 +342,23 @@ def compare(
     _print(run_compare_matrices(out, first, second, k, targets))
 
 
+@app.command(epilog="Example: relevance agreement --matrix my-guess.csv")
+def agreement(
+    gains: Annotated[
+        str | None,
+        typer.Option(help="Gains to judge by: a file, or paper:table3. [default: pairwise]"),
+    ] = None,
+    matrix: Annotated[
+        list[str] | None, typer.Option(help="A further matrix to judge; repeatable.")
+    ] = None,
+    out: OutOption = None,
+) -> None:
+    """Say what each cheap measure is worth beside measured gains, and what it costs."""
+    from relevance.commands.agreement_of_measures import run_agreement
+
+    _print(run_agreement(out, gains, matrix or ()))
+
+
 @app.command("import", epilog="Example: relevance import scores.csv --out imported")
 @unfold
 def import_(

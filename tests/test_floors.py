@@ -32,7 +32,7 @@ ROOMS = {
         "console",
         "planted",
     ),
-    "analysis": ("scores", "gains", "partitions"),
+    "analysis": ("scores", "gains", "partitions", "guesses"),
     "relevance": (
         "matrices",
         "vocabulary",
@@ -42,6 +42,7 @@ ROOMS = {
         "groups",
         "systems",
         "attention",
+        "agreement",
         "commands",
     ),
     "reports": ("style", "inputs", "tables", "figures", "words", "page"),

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from relevance.commands.agreement_of_measures import run_agreement
     from relevance.commands.check_study import run_check
     from relevance.commands.comparison_of_attention import run_attention
     from relevance.commands.comparison_of_matrices import run_compare_matrices
@@ -59,6 +60,7 @@ __all__ = [
     "describe_measures",
     "estimate_pairwise",
     "plan_pairwise_study",
+    "run_agreement",
     "run_attention",
     "run_check",
     "run_cluster",

@@ -43,6 +43,7 @@ class Measure:
         is_standard: whether every study is expected to have it: it is asked for where it is
             missing, a default of `--matrix`, and grouped by `hmnet compare`.
         holds_gains: whether cells are gains around 0, and not likenesses where 1 is most.
+        holds_truth: whether others are judged by it.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Measure:
     label: str = ""
     is_standard: bool = False
     holds_gains: bool = False
+    holds_truth: bool = False
 
     @property
     def made_by(self) -> str:
