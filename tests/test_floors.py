@@ -32,7 +32,7 @@ ROOMS = {
         "console",
         "planted",
     ),
-    "analysis": ("scores", "gains", "partitions", "guesses"),
+    "analysis": ("scores", "gains", "partitions", "guesses", "transfer"),
     "relevance": (
         "matrices",
         "vocabulary",
