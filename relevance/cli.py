@@ -182,14 +182,16 @@ def measure(
         list[str], typer.Argument(metavar="NAME...", help="Measures (`relevance measures`).")
     ],
     *,
+    workers: WorkerOptions,
     rows: RowOptions,
     study: StudyOptions,
 ) -> None:
-    """Take cheap measures of relevance; write <name>.parquet for each."""
+    """Take cheap measures, of rows or of single runs; write <name>.parquet for each."""
     output, plan = study.open(rows)
+    chosen = workers.choose()
     from relevance.commands.taking_of_measures import run_measures
 
-    _print(run_measures(output, plan, names))
+    _print(run_measures(output, plan, names, chosen))
 
 
 @app.command()

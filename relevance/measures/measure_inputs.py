@@ -11,6 +11,8 @@ from hmnet.study.study import Study
 
 if TYPE_CHECKING:
     from hmnet.jobs.prepared import PreparedStudy
+    from hmnet.jobs.workers import Workers
+    from relevance.measures.single_runs import SingleRuns
     from relevance.vocabulary.token_counts import TokenCounts
 
 
@@ -21,10 +23,12 @@ class MeasureInputs:
     Attributes:
         study: the tasks, the encoder and the settings.
         output: where tokenised rows and runs lie.
+        workers: what does runs that are missing; None for this machine as it is.
     """
 
     study: Study
     output: Output
+    workers: Workers | None = None
 
     @functools.cached_property
     def prepared(self) -> PreparedStudy:
@@ -39,3 +43,17 @@ class MeasureInputs:
         from relevance.vocabulary.study_vocabulary import count_study_tokens
 
         return count_study_tokens(self.study)
+
+    @functools.cached_property
+    def singles(self) -> SingleRuns:
+        """Each task's own trained model; those that are missing are trained."""
+        from dataclasses import replace
+
+        from hmnet.jobs.machine_precision import settle_precision
+        from hmnet.jobs.workers import Workers
+        from relevance.measures.single_runs import train_singles
+
+        workers = self.workers or Workers.choose()
+        study = settle_precision(self.output.folder, self.study, workers.devices, workers.scheduler)
+        prepared = replace(self.prepared, study=study)
+        return train_singles(prepared, self.output.runs, workers, self.output.progress)

@@ -20,6 +20,17 @@ FILES = (
     "text_embedding",
     "training_rows",
     "label_words",
+    "h_score",
+    "h_score_last",
+    "log_evidence_of_layers",
+    "log_evidence_of_last_layer",
+    "label_expectation",
+    "conditional_entropy",
+    "task_vectors",
+    "fisher",
+    "representations",
+    "attention_likeness",
+    "learning_curves",
 )
 """Modules of this room, each with a `MEASURE`: the paper's three, then others, in this order."""
 
