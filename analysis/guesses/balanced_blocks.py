@@ -5,8 +5,7 @@ True
 >>> meetings = count_meetings(draw_blocks(9, size=3, count=12, seed=0), 9)
 
 Blocks are added one by one: each begins with the two tasks that met least, and takes the tasks that
-met its own least, those in the fewest blocks first; then tasks are exchanged between blocks as long
-as meetings become more equal.
+met its own least, those in the fewest blocks first. The most balanced of several designs is taken.
 
 Legend: T tasks.
 """
@@ -41,7 +40,9 @@ def draw_blocks(
         InputError: for a size outside 2 to T, or a count that is not positive.
     """
     check_blocks(tasks, size, count)
-    found = [_draw(tasks, size, count, np.random.default_rng([seed, i]), given) for i in range(STARTS)]
+    found = [
+        _draw(tasks, size, count, np.random.default_rng([seed, i]), given) for i in range(STARTS)
+    ]
     best = min(found, key=lambda blocks: _find_imbalance([*given, *blocks], tasks))
     return sorted(best)
 

@@ -7,8 +7,9 @@ single pairs, G_st, are taken to average in larger runs (which `test_additivity`
     G_st = m + a_s + b_t + c_st + sum over measures k of w_k x_k(s, t)
 
 a, b, c and w are normal with variances that make the observations likeliest: effects of sources and
-targets, pairs, and a ridge on cheap measures, each standardised within its targets. All of a
-target's observations share the error of its single runs. What the observations say of any weighted
+targets, pairs, and a ridge on cheap measures, each standardised within its targets; a vague prior
+of the variances' logs keeps those of few observations from vanishing. All of a target's
+observations share the error of its single runs. What the observations say of any weighted
 sum of gains is then normal, and measured and unmeasured cells are treated alike.
 
 Intervals of unmeasured cells are widened or narrowed to hold what they should where that can be
@@ -36,9 +37,11 @@ from analysis.levels import INTERVAL_LEVEL
 PARTS = ("source", "target", "pair", "measures", "lack of fit")
 _LEAST = 1e-10
 _FLAT = 10.0
-"""Prior variance of the level m, in variances of the observations: the data alone say what it is."""
+"""Prior variance of the level m, in variances of observations: the data alone say what it is."""
+_USUAL, _VAGUE = 0.1, 1.5
+"""A part's variance before anything is seen: share of the observations', and the SD of its log."""
 LEAST_LEFT_OUT = 12
-"""With fewer observations left out in turn, their quantile says little, and the normal one is taken."""
+"""With fewer observations left out in turn, the normal quantile is taken."""
 
 
 @dataclass(frozen=True)
@@ -150,25 +153,35 @@ class GainModel:
         np.fill_diagonal(self.mean, 0.0)
 
     def _maximise(self, *, is_additive: bool) -> tuple[float, Floats]:
-        scale = float(self._off.var()) + _LEAST
         is_free = np.array([kernel.any() for kernel in self._kernels])
         is_free[-1] &= not is_additive
-        kernels = self._kernels[is_free]
-        bounds = [(math.log(1e-6 * scale), math.log(20 * scale))] * len(kernels)
+        kernels, is_part = self._kernels[is_free], np.arange(len(PARTS))[is_free] < len(PARTS) - 1
+        # of a part alone, the variance that makes observations vary as they do
+        whole = (float(self._off.var()) + _LEAST) / np.einsum("kii->k", kernels) * len(self._off)
+        centre = np.where(is_part, np.log(_USUAL * whole), np.nan)
+        bounds = list(zip(np.log(1e-6 * whole), np.log(20 * whole), strict=True))
         best: tuple[float, Floats] = (-math.inf, np.zeros(len(kernels)))
         for share in (0.3, 0.02):
-            start = np.full(len(kernels), math.log(share * scale))
             found = optimize.minimize(
-                self._descend, start, (kernels,), "L-BFGS-B", jac=True, bounds=bounds
+                self._descend,
+                np.log(share * whole),
+                (kernels, centre),
+                "L-BFGS-B",
+                True,
+                bounds=bounds,
             )
             if -found.fun > best[0]:
                 best = -float(found.fun), np.exp(found.x)
         variances = np.zeros(len(self._kernels))
-        variances[is_free] = np.where(best[1] <= 1.01e-6 * scale, 0.0, best[1])
+        variances[is_free] = np.where(best[1] <= 1.01e-6 * whole, 0.0, best[1])
         return best[0], variances
 
-    def _descend(self, logs: Floats, kernels: Floats) -> tuple[float, Floats]:
-        """Return minus the log likelihood, and its gradient by the logs of variances."""
+    def _descend(self, logs: Floats, kernels: Floats, centre: Floats) -> tuple[float, Floats]:
+        """Return minus the log posterior of variances, and its gradient by their logs.
+
+        Args:
+            centre: where the prior of each log lies; NaN for a flat one.
+        """
         variances = np.exp(logs)
         whole = self._fixed + np.tensordot(variances, kernels, 1)
         lower = linalg.cholesky(whole, lower=True)
@@ -177,7 +190,8 @@ class GainModel:
         value = float(np.log(np.diag(lower)).sum()) + float(self._off @ solved) / 2
         slope = inverse - np.outer(solved, solved)
         gradient: Floats = variances * np.einsum("ij,kij->k", slope, kernels) / 2
-        return value, gradient
+        far = np.where(np.isfinite(centre), logs - np.nan_to_num(centre), 0.0) / _VAGUE
+        return value + float(far @ far) / 2, gradient + far / _VAGUE
 
     def _spread(self, weights: Floats) -> Floats:
         """Return the prior covariance of all cells with sums of observations, [M, T, T].
@@ -236,7 +250,7 @@ class GainModel:
 
     def sample(self, count: int, rng: np.random.Generator) -> Floats:
         """Return draws of the true gains, [B, T, T] (Matheron's rule)."""
-        size, (source, target, pair, measures, lack) = self.size, self.variances
+        size, (source, target, pair, measures, _) = self.size, self.variances
         made: Floats = (
             math.sqrt(self._flat) * rng.standard_normal((count, 1, 1))
             + math.sqrt(source) * rng.standard_normal((count, size, 1))
