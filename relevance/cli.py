@@ -28,6 +28,8 @@ from hmnet.console.options import (
 from hmnet.console.terminal import run_app
 
 if TYPE_CHECKING:
+    from relevance.designs.block_plan import DesignOptions
+    from relevance.designs.screening import ScreenOptions
     from relevance.imported.imported_results import ImportOptions
 
 TargetsOption = Annotated[
@@ -104,7 +106,43 @@ class SweepOptions:
     refine: Annotated[
         bool, typer.Option("--refine", help="Add seeds where they may change a decision.")
     ] = False
-    budget: Annotated[int, typer.Option(help="Most runs that --refine adds.")] = 40
+    design: Annotated[
+        str | None,
+        typer.Option(help="pairs or blocks: a balanced part of the runs; writes design.parquet."),
+    ] = None
+    block_size: Annotated[int, typer.Option(help="Tasks of a run of --design blocks.")] = 4
+    screen: Annotated[
+        bool,
+        typer.Option("--screen", help="Pairs that may change the decision; writes screen.parquet."),
+    ] = False
+    budget: Annotated[
+        int, typer.Option(help="Most runs that --refine adds, or runs of a --design or --screen.")
+    ] = 40
+
+    def choose_part(self) -> DesignOptions | ScreenOptions:
+        """Return which part of the runs is done."""
+        from relevance.designs.block_plan import DesignOptions
+        from relevance.designs.screening import ScreenOptions
+
+        if self.design is None:
+            return ScreenOptions(self.budget)
+        return DesignOptions(cast(Any, self.design), self.block_size, self.budget)
+
+    def check(self) -> None:
+        """Raise an `InputError` for options that exclude each other."""
+        from hmnet.errors import InputError
+
+        named = {"refine": self.refine, "design": self.design, "screen": self.screen}
+        given = [name for name, value in named.items() if value]
+        if len(given) > 1:
+            raise InputError(
+                f"Parameter `{given[1]}` should be given without `{given[0]}`. Found both."
+            )
+        if self.keep_models and (self.design or self.screen):
+            raise InputError(
+                "Parameter `keep_models` should be given for a full sweep. Found a part of it; "
+                "`relevance measure` keeps the models of single runs itself."
+            )
 
 
 @dataclass(frozen=True)
@@ -243,6 +281,13 @@ def pairwise(
     from relevance.commands.pairwise_sweep import PairwiseOptions, estimate_pairwise, run_pairwise
     from relevance.pairwise.measurement import MeasureOptions
 
+    sweep.check()
+    if sweep.design is not None or sweep.screen:
+        from relevance.commands.designed_sweep import run_part
+
+        part = sweep.choose_part()
+        _print(run_part(output, plan, chosen, part, singles, dry_run=dry_run))
+        return
     measure = MeasureOptions(sweep.drop_collapsed)
     budget = sweep.budget if sweep.refine else None
     options = PairwiseOptions(singles, sweep.keep_models, budget, measure)

@@ -38,6 +38,7 @@ ROOMS = {
         "vocabulary",
         "measures",
         "pairwise",
+        "designs",
         "imported",
         "groups",
         "systems",

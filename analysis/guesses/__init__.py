@@ -15,6 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analysis.guesses.balanced_blocks import count_meetings, draw_blocks
+    from analysis.guesses.gain_model import Additivity, GainModel, Observation
     from analysis.guesses.worth import (
         correlate_sources,
         expect_regret,
@@ -29,7 +31,12 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "Additivity",
+    "GainModel",
+    "Observation",
     "correlate_sources",
+    "count_meetings",
+    "draw_blocks",
     "expect_regret",
     "fill_unknown",
     "gain_in_groups",

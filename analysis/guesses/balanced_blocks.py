@@ -87,11 +87,12 @@ def _draw(
 
 def _add_block(meetings: Counts, size: int, rng: np.random.Generator, used: set[Block]) -> Block:
     """Return the block whose tasks met least; one that is used only if all that are tried are."""
-    block: Block = ()
+    block = _grow_block(meetings, size, rng)
     for _ in range(20):
-        block = _grow_block(meetings, size, rng)
         if block not in used:
             break
+        shaken = np.triu(rng.integers(0, 2, meetings.shape), k=1)
+        block = _grow_block(meetings + shaken + shaken.T, size, rng)
     return block
 
 

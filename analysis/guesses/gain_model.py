@@ -124,6 +124,11 @@ class GainModel:
         found: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = (self._weights > 0).any(axis=0)
         return found
 
+    def count_runs(self) -> Floats:
+        """Return how many runs had both a source and a target, [T, T]."""
+        count: Floats = (self._weights > 0).sum(axis=0).astype(np.float64)
+        return count
+
     @functools.cached_property
     def _kernels(self) -> Floats:
         """Covariance of the observations from each part with variance 1, [5, N, N]."""
@@ -304,12 +309,16 @@ class GainModel:
 
         Its noise is that of the observations of the same target, or of all.
         """
-        overall = float(self._noise.mean())
-        own = np.full(self.size, overall)
-        for target in np.unique(self._target):
-            own[target] = float(self._noise[self._target == target].mean())
-        margin = self.find_quantile(level) * np.sqrt(self.deviation**2 + own)
+        margin = self.find_quantile(level) * np.sqrt(self.deviation**2 + self.noise)
         return self.mean - margin, self.mean + margin
+
+    @functools.cached_property
+    def noise(self) -> Floats:
+        """Variance of what a run measures of each target, [T]; of an unseen one the mean."""
+        found = np.full(self.size, float(self._noise.mean()))
+        for target in np.unique(self._target):
+            found[target] = float(self._noise[self._target == target].mean())
+        return found
 
     def test_additivity(self) -> Additivity:
         """Return how far runs of three tasks and more are off what their pairs' gains average to.

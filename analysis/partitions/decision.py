@@ -14,18 +14,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import stats
 
 from analysis.arrays import Floats, Labels
-from analysis.gains.posterior import GainPosterior
 from analysis.levels import INTERVAL_LEVEL
 from analysis.partitions.exact import solve_sets, trace_partition, value_sets
 from analysis.partitions.per_draw import measure_gain
 
 MOST_EXACT = 14
 """Most tasks whose partitions are all looked at; of more, the best that moves of one task find."""
+
+
+class Posterior(Protocol):
+    """What is known of the true gains (`analysis.gains.posterior`, `analysis.guesses`).
+
+    Attributes:
+        mean: the gains to be expected, [T, T], the diagonal 0.
+    """
+
+    mean: Floats
+
+    def expect(self, weights: Floats) -> tuple[float, float]:
+        """Return mean and standard deviation of a weighted sum of gains, [T, T]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +86,7 @@ class Decision:
 
 
 def decide(
-    posterior: GainPosterior,
+    posterior: Posterior,
     candidates: Mapping[str, Labels] | None = None,
     *,
     searches: bool = True,
@@ -105,7 +118,7 @@ def decide(
     )
 
 
-def expect(posterior: GainPosterior, labels: Labels) -> Expectation:
+def expect(posterior: Posterior, labels: Labels) -> Expectation:
     """Return what a partition, [T], is expected to gain."""
     mean, deviation = posterior.expect(weigh(labels))
     margin = float(stats.norm.ppf(0.5 + INTERVAL_LEVEL / 2)) * deviation
@@ -119,7 +132,7 @@ def weigh(labels: Labels) -> Floats:
     return inside / np.maximum(inside.sum(axis=0), 1) / size
 
 
-def _compare(posterior: GainPosterior, chosen: Labels, other: Labels) -> tuple[float, float]:
+def _compare(posterior: Posterior, chosen: Labels, other: Labels) -> tuple[float, float]:
     """Return the odds that `chosen` gains at least as much, and what is missed on average."""
     mean, deviation = posterior.expect(weigh(chosen) - weigh(other))
     if deviation == 0:

@@ -15,13 +15,11 @@ from hmnet.study.study import Study
 from relevance.agreement.judging import Guess, Kind
 from relevance.matrices.gain_table import declares_gains
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.measures.measure import Measure
+from relevance.measures.measure import COST, Measure
 from relevance.measures.measure_inputs import MeasureInputs
 from relevance.measures.registry import MEASURES
 from relevance.pairwise.sweep_record_format import SCORES
 
-COST = "cost_frac"
-"""What a matrix' provenance says of its cost, as a share of the sweep."""
 KINDS: dict[str, Kind] = {"size": "baseline", "design": "design", "screen": "screen"}
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         run_compare_systems,
         run_sweep_of_hierarchies,
     )
+    from relevance.commands.designed_sweep import run_part
     from relevance.commands.export_scores import run_export
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.import_results import run_import
@@ -71,6 +72,7 @@ __all__ = [
     "run_init",
     "run_measures",
     "run_pairwise",
+    "run_part",
     "run_sweep_of_hierarchies",
     "run_target",
     "run_vocab",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from relevance.matrices.matrix import RelevanceMatrix
     from relevance.measures.measure_inputs import MeasureInputs
 
+COST = "cost_frac"
+"""What a matrix' provenance says of its cost, as a share of the sweep."""
 Needs: TypeAlias = Literal["study", "data", "single runs", "pair runs"]
 """What must be there: the study file alone, the tasks' rows, each task's own runs, every pair's."""
 Direction: TypeAlias = Literal["directed", "symmetric"]

@@ -31,6 +31,8 @@ FILES = (
     "representations",
     "attention_likeness",
     "learning_curves",
+    "designed_gains",
+    "screened_gains",
 )
 """Modules of this room, each with a `MEASURE`: the paper's three, then others, in this order."""
 

@@ -39,7 +39,7 @@ from relevance.measures.layer_columns import list_layers
 from relevance.measures.learning_curves import compare_slopes, find_slope
 from relevance.measures.log_evidence_of_last_layer import score_log_evidence_of_last_layer
 from relevance.measures.log_evidence_of_layers import score_log_evidence_of_layers
-from relevance.measures.measure import ANY_KIND
+from relevance.measures.measure import ANY_KIND, Measure
 from relevance.measures.measure_inputs import MeasureInputs
 from relevance.measures.registry import FILES, MEASURES, list_further, list_stages
 from relevance.measures.representations import compare_models
@@ -73,6 +73,11 @@ OF_SINGLES = (
     *("task-vectors", "fisher", "attention-likeness", "learning-curves"),
 )
 TASKS = ("tone", "match", "grade")
+
+
+def list_takeable() -> list[Measure]:
+    """Return the measures that `relevance measure` takes."""
+    return [measure for measure in list_further() if measure.compute is not None]
 
 
 def make_counts(*rows: list[int]) -> TokenCounts:
@@ -297,7 +302,7 @@ def test_what_is_said_to_be_symmetric_is_and_the_rest_is_not() -> None:
         make_labelled(a="yes no", b="no maybe", c="good bad")
     )
     found |= {name: make_of_singles(name, rng) for name in OF_SINGLES}
-    missing = {measure.name for measure in list_further()} - {*found, "manual"}
+    missing = {measure.name for measure in list_takeable()} - {*found, "manual"}
     assert not missing, f"add a matrix of a, b and c to `found`: {', '.join(sorted(missing))}"
     for name, matrix in found.items():
         values = read(matrix)
@@ -411,7 +416,7 @@ def test_a_measure_that_is_not_defined_for_a_kind_names_the_tasks(tmp_path: Path
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, str]:
     folder = tmp_path_factory.mktemp("measured")
-    names = [measure.name for measure in list_further()]
+    names = [measure.name for measure in list_takeable()]
     command = ["measure", *names, "--study", str(write_study(folder)), "--out", str(folder / "out")]
     with runs_in_this_process():
         found = CliRunner().invoke(app, command, catch_exceptions=False)
@@ -420,7 +425,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, str]:
 
 def test_every_further_measure_is_taken_of_a_study(measured: tuple[Output, str]) -> None:
     output, said = measured
-    for measure in list_further():
+    for measure in list_takeable():
         matrix = RelevanceMatrix.read(output.matrix(measure.name))
         assert matrix.measure == measure.measure
         assert matrix.tasks == TASKS
@@ -431,7 +436,7 @@ def test_every_further_measure_is_taken_of_a_study(measured: tuple[Output, str])
 
 def test_a_measured_matrix_is_found_by_its_name(measured: tuple[Output, str]) -> None:
     output, _ = measured
-    for measure in list_further():
+    for measure in list_takeable():
         assert find_matrix(output, None, measure.name).measure == measure.measure
     with pytest.raises(InputError, match=r"token-coverage, .*Run `relevance vocab` first"):
         find_matrix(output, None, "vocab")
@@ -462,7 +467,7 @@ def test_the_report_shows_each_measure_that_was_taken(measured: tuple[Output, st
     inputs = read_inputs(measured[0].folder)
     assert not inputs.problems
     page = render_report(inputs)
-    names = [measure.name for measure in list_further()]
+    names = [measure.name for measure in list_takeable()]
     for name in names:
         assert page.count(f'<section id="measure-{name}">') == 1
     assert set(names) <= set(dict(list_drawings(inputs)))
