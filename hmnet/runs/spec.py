@@ -147,7 +147,7 @@ class RunSpec:
             content["stages"] = []
         if self.shares_all:
             content["duplicate"] = "layer"
-        if all(task.kind != "regression" for task in self.tasks):
+        if all(task.facts.answer != "value" for task in self.tasks):
             content["training"]["targets"] = "raw"
         if self.system == "skillnet":
             content["skills"] = {task.name: find_skills(task) for task in self.tasks}

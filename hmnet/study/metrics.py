@@ -14,17 +14,25 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hmnet.study.tag_codes import match_entities
+from hmnet.study.task_kinds import KindName
+
 Array = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: `compute(labels [N], predictions [N], questions [N])` gives a float."""
+    """A metric: `compute(labels [N], predictions [N], questions [N])` gives a float.
 
-    kind: Literal["classification", "regression"]
+    Of words, N of them, the arrays are those of `hmnet.study.answers`; `needs_bio` says that it is
+    of entities, which plain tags have none of.
+    """
+
+    kind: KindName
     compute: Callable[[Array, Array, Array], float]
     binary: bool = False
     needs_question: bool = False
+    needs_bio: bool = False
 
 
 def _accuracy(labels: Array, predictions: Array, questions: Array) -> float:
@@ -136,6 +144,16 @@ def _mean_correlation(labels: Array, predictions: Array, questions: Array) -> fl
     return both / 2
 
 
+def _entity_f1(labels: Array, predictions: Array, questions: Array) -> float:
+    """F1 of all entities of a corpus: an entity is right if its words and its type are.
+
+    0 where there is no entity on either side. These are seqeval's rules, and conlleval's.
+    """
+    found = match_entities(*(each.astype(np.int64) for each in (labels, predictions, questions)))
+    true, named, right = (int(np.count_nonzero(each)) for each in found)
+    return 2 * right / (true + named) if true + named else 0.0
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("classification", _accuracy),
     "f1": Metric("classification", _f1_positive, binary=True),
@@ -150,6 +168,8 @@ METRICS: dict[str, Metric] = {
     "pearson": Metric("regression", _pearson),
     "spearman": Metric("regression", _spearman),
     "correlation": Metric("regression", _mean_correlation),
+    "entity_f1": Metric("tags", _entity_f1, needs_bio=True),
+    "token_accuracy": Metric("tags", _accuracy),
 }
 """Metric name to metric. `f1_answers` is MultiRC's F1_a: F1 over all answers of all questions.
 

@@ -26,8 +26,8 @@ from hmnet.storage.limits import LimitError
 from hmnet.storage.regular_files import read_regular
 from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
 from hmnet.study.stages import SharingSettings, SharingStage
-from hmnet.study.system_settings import SystemSettings, find_repeated
-from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_tasks
+from hmnet.study.system_settings import ComparisonSettings, SystemSettings, find_repeated
+from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_metric, find_tasks
 
 Setting: TypeAlias = (
     "str | int | float | date | time | Path | Sequence[Setting] | Mapping[str, Setting] | None"
@@ -66,6 +66,7 @@ class StudyFile:
     rows: DataSettings = DataSettings()
     sharing: SharingSettings = SharingSettings()
     system: tuple[SystemSettings, ...] = ()
+    comparison: ComparisonSettings = ComparisonSettings()
     task: Mapping[str, Task] = Field(default_factory=dict)
 
     @property
@@ -257,7 +258,7 @@ def _check(content: Table, origin: _Origin) -> StudyFile:
 
 
 def _complete_tasks(content: Table, origin: _Origin) -> tuple[Table, list[str]]:
-    """Give each task table its name and, for a regression, a metric that fits."""
+    """Give each task table its name and a metric that fits its kind."""
     tables = content.get("task")
     if not isinstance(tables, dict):
         return dict(content), []
@@ -274,7 +275,9 @@ def _complete_tasks(content: Table, origin: _Origin) -> tuple[Table, list[str]]:
 def _complete_task(name: str, table: Setting) -> Setting:
     if not isinstance(table, dict):
         return table
-    fitting = {"metric": "correlation"} if table.get("kind") == "regression" else {}
+    labels = table.get("labels")
+    found = find_metric(str(table.get("kind")), labels if isinstance(labels, list) else ())
+    fitting = {"metric": found} if found else {}
     listed = {key: [table[key]] for key in _LISTS if isinstance(table.get(key), str)}
     return {**fitting, **table, **listed, "name": name}
 
@@ -329,11 +332,26 @@ def _check_sources(file: StudyFile, origin: _Origin) -> Iterator[str]:
 
 def _check_stopping(file: StudyFile, origin: _Origin) -> Iterator[str]:
     stopping = [file.training.stopping, *(system.stopping for system in file.system)]
-    if "task" in stopping and file.rows.holdout is None:
+    if "task" in stopping and not file.rows.has_choosing_rows:
         yield (
             f"{origin.of('training', 'stopping')}: Parameter `rows.holdout` should be given where "
-            "`stopping` is `task`. Found none."
+            f"`stopping` is `task`{_EXCEPT_JUDGING}. Found {_tell_holdout(file.rows)}."
         )
+    asked = {f"system.{system.name}": system.epochs for system in file.system}
+    for name, epochs in {"comparison": file.comparison.epochs, **asked}.items():
+        if len(epochs) > 1 and not file.rows.has_choosing_rows:
+            yield (
+                f"{origin.of('comparison', 'epochs')}: Parameter `rows.holdout` should be given "
+                f"where `{name}.epochs` has several numbers to choose from{_EXCEPT_JUDGING}. "
+                f"Found {_tell_holdout(file.rows)}."
+            )
+
+
+_EXCEPT_JUDGING = ", with another `holdout_use` than judging"
+
+
+def _tell_holdout(rows: DataSettings) -> str:
+    return "none" if rows.holdout is None else f"`{rows.holdout_use}`"
 
 
 def _describe(error: ValidationError, origin: _Origin) -> list[str]:
@@ -362,6 +380,7 @@ def _list_keys(location: Sequence[str]) -> list[str]:
         "rows": DataSettings,
         "sharing": SharingSettings if len(location) == 1 else SharingStage,
         "system": SharingStage if "stages" in location else SystemSettings,
+        "comparison": ComparisonSettings,
     }
     if not location:
         kind: type = StudyFile

@@ -16,6 +16,7 @@ from hmnet.data.task_data import HELD_OUT, TaskData
 from hmnet.errors import raise_problems
 from hmnet.models.parting import separate
 from hmnet.models.paths import PathModel
+from hmnet.study.answers import arrange_answers, choose_answers
 from hmnet.study.metrics import score
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.averaging import list_epoch_ends
@@ -79,11 +80,14 @@ class BestEpochs:
     ) -> float:
         definition, split = self._data[task].task, self._data[task].splits[HELD_OUT]
         outputs = predict(model, task, split, self._precision, device)
-        is_regression = definition.kind == "regression"
-        values = outputs[:, 0] * scale.deviation + scale.mean
-        answers = values if is_regression else outputs.argmax(1)
+        if definition.facts.answer == "value":
+            outputs = outputs * scale.deviation + scale.mean
+        predictions = choose_answers(definition, outputs)
         metric = definition.metric
-        return score((metric,), split.labels, answers, split.questions)[metric]
+        found = arrange_answers(
+            definition, split.labels, predictions, split.questions, split.word_offsets
+        )
+        return score((metric,), found.labels, found.predictions, found.questions)[metric]
 
     def settle(self, model: PathModel) -> None:
         """Give each task the path of its best epoch, in place."""
