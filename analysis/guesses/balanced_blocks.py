@@ -103,7 +103,7 @@ def _grow_block(meetings: Counts, size: int, rng: np.random.Generator) -> Block:
     # meetings decide, then how often both are used, then chance
     score = meetings + (often[:, None] + often + noise + noise.T) / (4 * often.max() + 9)
     score[np.eye(tasks, dtype=bool)] = np.inf
-    block = list(np.unravel_index(int(score.argmin()), score.shape))
+    block = list(divmod(int(score.argmin()), tasks))
     while len(block) < size:
         together = meetings[block].sum(axis=0) + (often + rng.random(tasks)) / (2 * often.max() + 9)
         together[block] = np.inf

@@ -32,6 +32,7 @@ import numpy as np
 from scipy import linalg, optimize, stats
 
 from analysis.arrays import Floats
+from analysis.gains.additive import Cells
 from analysis.levels import INTERVAL_LEVEL
 
 PARTS = ("source", "target", "pair", "measures", "lack of fit")
@@ -119,10 +120,9 @@ class GainModel:
         return weights
 
     @functools.cached_property
-    def is_measured(self) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    def is_measured(self) -> Cells:
         """Cells that an observation names, [T, T]."""
-        found: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = (self._weights > 0).any(axis=0)
-        return found
+        return self.count_runs() > 0
 
     def count_runs(self) -> Floats:
         """Return how many runs had both a source and a target, [T, T]."""

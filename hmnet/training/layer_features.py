@@ -54,7 +54,7 @@ class LayerFeatures:
 
 
 def take_rows(split: SplitData, index: Ints) -> SplitData:
-    """Return some rows of a split, in the order of `index`."""
+    """Return some rows of a split, in the order of `index`; labels of words are left out, as 0."""
     lengths = split.lengths[index]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     inside = np.arange(int(lengths.sum())) - np.repeat(offsets[:-1], lengths)
@@ -62,7 +62,7 @@ def take_rows(split: SplitData, index: Ints) -> SplitData:
         tokens=split.tokens[np.repeat(split.offsets[index], lengths) + inside],
         offsets=offsets,
         first=split.first[index],
-        labels=split.labels[index],
+        labels=split.labels[index] if split.word_offsets is None else np.zeros_like(index),
         rows=split.rows[index],
         questions=split.questions[index],
     )

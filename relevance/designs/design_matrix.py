@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.arrays import Floats, Labels
+from analysis.gains.additive import Cells
 from analysis.guesses.gain_model import Additivity, GainModel
 from analysis.levels import SIGNIFICANCE
 from analysis.partitions.decision import Decision, decide, improve, weigh
@@ -89,10 +90,10 @@ def make_matrix(
     )
 
 
-def _find_known(model: GainModel) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def _find_known(model: GainModel) -> Cells:
     is_source, is_target = model.is_measured.any(axis=1), model.is_measured.any(axis=0)
-    found: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = is_source[:, None] & is_target
-    return found
+    known: Cells = is_source[:, None] & is_target
+    return known
 
 
 def describe_verdict(verdict: Verdict, tasks: Sequence[str]) -> Iterator[str]:

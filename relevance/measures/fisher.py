@@ -18,7 +18,7 @@ from analysis.arrays import Floats
 from analysis.transfer.likeness import compare_information
 from hmnet.errors import raise_problems
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.measures.measure import Measure
+from relevance.measures.measure import ROW_KINDS, Measure
 from relevance.measures.single_runs import KEPT_MODEL
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def _find_information(runs: SingleRuns, task: str) -> Floats:
     rows = runs.find_rows(task)
     index = rows[:: max(len(rows) // MOST_ROWS, 1)][:MOST_ROWS]
     scale = TargetScale.of(train.labels) if runs.is_regression(task) else AS_THEY_ARE
-    return find_information(runs.load(task), task, take_rows(train, index), scale)
+    return find_information(
+        runs.load(task), runs.prepared.study.tasks[task], take_rows(train, index), scale
+    )
 
 
 MEASURE = Measure(
@@ -76,4 +78,5 @@ MEASURE = Measure(
     cost=f"{KEPT_MODEL}; a backward pass for each of at most {MOST_ROWS} rows a task",
     source="Achille et al. 2019 (Task2Vec); Vu et al. 2020 (TaskEmb)",
     compute=_measure,
+    kinds=ROW_KINDS,
 )

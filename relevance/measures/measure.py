@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from hmnet.errors import raise_problems
-from hmnet.study.task_kinds import KindName
+from hmnet.study.task_kinds import TASK_KINDS, KindName
 
 if TYPE_CHECKING:
     from relevance.matrices.matrix import RelevanceMatrix
@@ -20,6 +20,8 @@ Needs: TypeAlias = Literal["study", "data", "single runs", "pair runs"]
 Direction: TypeAlias = Literal["directed", "symmetric"]
 Comparability: TypeAlias = Literal["within a target", "across targets"]
 ANY_KIND: tuple[KindName, ...] = get_args(KindName)
+ROW_KINDS = tuple(name for name in ANY_KIND if TASK_KINDS[name].per == "row")
+"""Kinds with one label a row."""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class SingleRuns:
 
     def is_regression(self, task: str) -> bool:
         """Tell whether a task's labels are values."""
-        return self.prepared.study.tasks[task].kind == "regression"
+        return self.prepared.study.tasks[task].facts.answer == "value"
 
     def read(self, source: str, target: str) -> LayerFeatures:
         """Return what the source's model makes of the target's probed rows."""

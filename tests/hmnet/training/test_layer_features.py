@@ -66,7 +66,7 @@ def test_information_is_the_mean_squared_gradient_of_single_rows(
 ) -> None:
     model, split = make_model(tmp_path, classes), make_split(0, SIZE, classes)
     scale = TargetScale.of(split.labels) if classes == 1 else TargetScale()
-    found = find_information(model, "a", split, scale)
+    found = find_information(model, make_task("a", classes), split, scale)
     assert (found >= 0).all()
     assert found.any()
     # the first layer's first weight matrix, by one backward pass a row
