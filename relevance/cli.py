@@ -398,12 +398,15 @@ def agreement(
     matrix: Annotated[
         list[str] | None, typer.Option(help="A further matrix to judge; repeatable.")
     ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Judge each layer and head of measures as well.")
+    ] = False,
     out: OutOption = None,
 ) -> None:
     """Say what each cheap measure is worth beside measured gains, and what it costs."""
     from relevance.commands.agreement_of_measures import run_agreement
 
-    _print(run_agreement(out, gains, matrix or ()))
+    _print(run_agreement(out, gains, matrix or (), layers=layers))
 
 
 @app.command("import", epilog="Example: relevance import scores.csv --out imported")

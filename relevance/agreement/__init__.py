@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         GuessesAtHand,
         describe_missing,
         find_guesses,
+        split_layers,
         to_guess,
     )
     from relevance.agreement.judging import Guess, judge_guesses
@@ -39,5 +40,6 @@ __all__ = [
     "find_guesses",
     "format_agreement",
     "judge_guesses",
+    "split_layers",
     "to_guess",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from hmnet.study.study import Study
 from relevance.agreement.judging import Guess, Kind
 from relevance.matrices.gain_table import declares_gains
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.measures.layer_columns import list_layers
 from relevance.measures.measure import COST, Measure
 from relevance.measures.measure_inputs import MeasureInputs
 from relevance.measures.registry import MEASURES
@@ -83,18 +84,30 @@ def _find_cost(measure: Measure, matrix: RelevanceMatrix, single_runs: float) ->
     stated = matrix.provenance.get(COST)
     if isinstance(stated, int | float):
         return float(stated)
-    if measure.needs == "single runs":
+    if measure.needs in ("single runs", "multi-task run"):
         return single_runs
     return 0.0 if measure.needs in ("study", "data") else math.nan
 
 
 def _find_costs(output: Output, tasks: tuple[str, ...]) -> float:
-    """Return what one seed of all single runs costs, as a share of a sweep's passes over tasks."""
+    """Return what one seed of all single runs costs, as a share of a sweep's passes over tasks.
+
+    One run of all tasks costs the same.
+    """
     try:
         passes = len(read_table(output.scores, SCORES.schema)[0])
     except InputError:
         passes = len(tasks) ** 2  # T single runs, and T (T - 1) / 2 pairs of two tasks each
     return len(tasks) / max(passes, len(tasks))
+
+
+def split_layers(guesses: Iterable[Guess]) -> Iterator[Guess]:
+    """Yield a guess for each layer, and each head, that a measure's matrix holds."""
+    for guess in guesses:
+        for heads in (False, True):
+            for layer, values in list_layers(guess.matrix, heads=heads):
+                matrix = RelevanceMatrix.from_array(values, guess.matrix.tasks, guess.name)
+                yield Guess(f"{guess.name}, {layer}", "layer", matrix, guess.cost_frac)
 
 
 def describe_missing(missing: tuple[Measure, ...]) -> Iterator[str]:

@@ -56,7 +56,7 @@ TOPS = (1, 3)
 RESAMPLED = 10
 """Resamples of the targets for each matrix that the true gains may be."""
 LEAST_RESAMPLES = 1000
-Kind = Literal["baseline", "measure", "design", "screen", "sweep"]
+Kind = Literal["baseline", "measure", "layer", "design", "screen", "sweep"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class Guess:
     @property
     def is_blind(self) -> bool:
         """Whether it was made without having seen a run of a pair."""
-        return self.kind == "measure" or self.name == "size"
+        return self.kind in ("measure", "layer") or self.name == "size"
 
 
 def judge_guesses(yardstick: Yardstick, guesses: Iterable[Guess]) -> pd.DataFrame:

@@ -11,26 +11,35 @@ from hmnet.storage.tables import write_table
 from hmnet.study.study import Study, load_study
 from relevance.agreement.agreement_format import AGREEMENT
 from relevance.agreement.agreement_text import describe_agreement
-from relevance.agreement.guesses_at_hand import describe_missing, find_guesses, to_guess
+from relevance.agreement.guesses_at_hand import (
+    describe_missing,
+    find_guesses,
+    split_layers,
+    to_guess,
+)
 from relevance.agreement.judging import Guess, judge_guesses
 from relevance.agreement.yardstick import Yardstick
 from relevance.commands.lines import Aside
 from relevance.imported.named_matrix import open_matrix
 
 
-def run_agreement(out: Path | None, gains: str | None, further: Sequence[str]) -> Iterator[str]:
+def run_agreement(
+    out: Path | None, gains: str | None, further: Sequence[str], *, layers: bool = False
+) -> Iterator[str]:
     """Judge every measure of a folder, and further matrices, by gains; write agreement.parquet.
 
     Args:
         gains: the matrix that is believed; None for the folder's own sweep.
         further: files of matrices of the user's.
+        layers: judge each layer, and each head, of the measures that have some as well.
     """
     output = Output(find_output_folder(out))
     named = open_matrix(output, None, gains or "pairwise")
     yardstick = Yardstick.of(named.matrix, named.draws)
     found = find_guesses(output, _find_study(output), named.matrix.tasks)
     own = [_read_own(output, name) for name in further]
-    table = judge_guesses(yardstick, [*found.guesses, *own])
+    parts = split_layers(found.guesses) if layers else ()
+    table = judge_guesses(yardstick, [*found.guesses, *own, *parts])
     open_output(out)
     made_from = [output.matrix("pairwise"), *found.files] if gains is None else found.files
     provenance = {"gains": named.matrix.identity, "reliability": yardstick.reliability}

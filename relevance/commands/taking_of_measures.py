@@ -80,6 +80,7 @@ _NEEDS = {
     "study": "the study file",
     "data": "the tasks' rows",
     "single runs": "each task's own runs",
+    "multi-task run": "one run of all tasks",
     "pair runs": "runs of every task and every pair",
 }
 

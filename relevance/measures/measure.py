@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 COST = "cost_frac"
 """What a matrix' provenance says of its cost, as a share of the sweep."""
-Needs: TypeAlias = Literal["study", "data", "single runs", "pair runs"]
-"""What must be there: the study file alone, the tasks' rows, each task's own runs, every pair's."""
+Needs: TypeAlias = Literal["study", "data", "single runs", "multi-task run", "pair runs"]
+"""What must be there: the study file alone, the tasks' rows, each task's own runs, one run of all
+tasks, every pair's."""
 Direction: TypeAlias = Literal["directed", "symmetric"]
 Comparability: TypeAlias = Literal["within a target", "across targets"]
 ANY_KIND: tuple[KindName, ...] = get_args(KindName)

@@ -12,6 +12,7 @@ from hmnet.study.study import Study
 if TYPE_CHECKING:
     from hmnet.jobs.prepared import PreparedStudy
     from hmnet.jobs.workers import Workers
+    from hmnet.training.lookahead import Influences
     from relevance.measures.single_runs import SingleRuns
     from relevance.vocabulary.token_counts import TokenCounts
 
@@ -47,13 +48,30 @@ class MeasureInputs:
     @functools.cached_property
     def singles(self) -> SingleRuns:
         """Each task's own trained model; those that are missing are trained."""
+        from relevance.measures.single_runs import train_singles
+
+        return train_singles(self._settled, self.output.runs, self._chosen, self.output.progress)
+
+    @functools.cached_property
+    def influences(self) -> Influences:
+        """What each task's steps do to the others' losses, in a multi-task training done now."""
+        from relevance.measures.watched_run import train_watched
+
+        return train_watched(self._settled)
+
+    @functools.cached_property
+    def _chosen(self) -> Workers:
+        from hmnet.jobs.workers import Workers
+
+        return self.workers or Workers.choose()
+
+    @functools.cached_property
+    def _settled(self) -> PreparedStudy:
+        """The study with the precision of this machine."""
         from dataclasses import replace
 
         from hmnet.jobs.machine_precision import settle_precision
-        from hmnet.jobs.workers import Workers
-        from relevance.measures.single_runs import train_singles
 
-        workers = self.workers or Workers.choose()
-        study = settle_precision(self.output.folder, self.study, workers.devices, workers.scheduler)
-        prepared = replace(self.prepared, study=study)
-        return train_singles(prepared, self.output.runs, workers, self.output.progress)
+        devices, scheduler = self._chosen.devices, self._chosen.scheduler
+        study = settle_precision(self.output.folder, self.study, devices, scheduler)
+        return replace(self.prepared, study=study)

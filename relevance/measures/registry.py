@@ -31,6 +31,9 @@ FILES = (
     "representations",
     "attention_likeness",
     "learning_curves",
+    "lookahead_affinity",
+    "first_order_affinity",
+    "gradient_cosine",
     "designed_gains",
     "screened_gains",
 )

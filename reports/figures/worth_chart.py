@@ -30,10 +30,13 @@ _MARKERS = {"baseline": "s", "sweep": "D", "design": "^", "screen": "v"}
 def draw_worth(frame: pd.DataFrame, width_in: float = TWO_COLUMNS_IN) -> Figure:
     """Draw correlation and regret of each measure with their intervals, the cheapest on top.
 
+    Layers of measures are left out.
+
     Args:
         frame: the columns of `relevance.agreement.agreement_format.AGREEMENT`.
     """
-    rows = frame.sort_values(["cost_frac", "spearman"], ascending=[True, False], kind="stable")
+    rows = frame[frame["kind"] != "layer"]
+    rows = rows.sort_values(["cost_frac", "spearman"], ascending=[True, False], kind="stable")
     shape = (1, 2) if width_in >= LEAST_WIDE_IN else (2, 1)
     with styled():
         figure = new_figure(width_in, shape[0] * (0.2 * len(rows) + 0.5))

@@ -25,10 +25,11 @@ class WorthRow:
 
 
 def list_worth(table: pd.DataFrame | None) -> list[WorthRow]:
-    """Return a row per guess, the cheapest first."""
+    """Return a row per guess, the cheapest first; layers of measures are left out."""
     if table is None:
         return []
-    rows = table.sort_values(["cost_frac", "spearman"], ascending=[True, False], kind="stable")
+    rows = table[table["kind"] != "layer"]
+    rows = rows.sort_values(["cost_frac", "spearman"], ascending=[True, False], kind="stable")
     return [_to_row(row) for _, row in rows.iterrows()]
 
 

@@ -15,7 +15,7 @@ from hmnet.folder.outputs import Output, open_output
 from hmnet.storage.tables import read_table
 from relevance.agreement.agreement_format import AGREEMENT
 from relevance.agreement.agreement_text import describe_agreement
-from relevance.agreement.guesses_at_hand import to_guess
+from relevance.agreement.guesses_at_hand import split_layers, to_guess
 from relevance.agreement.judging import judge_guesses
 from relevance.agreement.yardstick import Yardstick
 from relevance.cli import app
@@ -123,6 +123,20 @@ def test_a_guess_that_lacks_tasks_and_cells_says_so() -> None:
     few = to_matrix(make_truth()).select(TASKS[:5])
     found = judge_guesses(Yardstick.of(matrix, draws), [to_guess("few", few)]).set_index("name")
     assert found.loc["few", "known_frac"] == pytest.approx(20 / 56)
+
+
+def test_each_layer_and_head_of_a_measure_is_judged_alone() -> None:
+    truth = make_truth()
+    columns = {"layer_1": truth, "layer_2": -truth, "layer_2_head_1": truth}
+    matrix = RelevanceMatrix.from_array(0 * truth, TASKS, "attention-likeness", **columns)
+    parts = list(split_layers([to_guess("attention-likeness", matrix)]))
+    table = judge_guesses(Yardstick.of(to_matrix(truth, "pairwise"), None), parts)
+    rho = table[table["kind"] == "layer"].set_index("name")["spearman"].round(6)
+    assert rho.to_dict() == {
+        "attention-likeness, layer 1": 1,
+        "attention-likeness, layer 2": -1,
+        "attention-likeness, layer 2 head 1": 1,
+    }
 
 
 def test_the_order_of_tasks_does_not_matter() -> None:

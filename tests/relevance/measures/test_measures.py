@@ -21,6 +21,7 @@ from hmnet.folder.outputs import Output
 from hmnet.study.study import load_study
 from hmnet.study.tasks import Task
 from hmnet.training.layer_features import LayerFeatures
+from hmnet.training.lookahead import Influences
 from relevance.cli import app
 from relevance.commands.taking_of_measures import choose_measures, describe_measures
 from relevance.matrices.gain_table import holds_gains
@@ -29,7 +30,9 @@ from relevance.measures.attention_likeness import arrange_heads
 from relevance.measures.conditional_entropy import score_nce
 from relevance.measures.equal_vocabulary import compute_presence, measure_equal_vocabulary
 from relevance.measures.find import find_matrix
+from relevance.measures.first_order_affinity import arrange_first_order
 from relevance.measures.fisher import compare_units
+from relevance.measures.gradient_cosine import arrange_cosines
 from relevance.measures.h_score import score_h_score
 from relevance.measures.h_score_last import score_h_score_last
 from relevance.measures.jensen_shannon import measure_jensen_shannon
@@ -39,6 +42,7 @@ from relevance.measures.layer_columns import list_layers
 from relevance.measures.learning_curves import compare_slopes, find_slope
 from relevance.measures.log_evidence_of_last_layer import score_log_evidence_of_last_layer
 from relevance.measures.log_evidence_of_layers import score_log_evidence_of_layers
+from relevance.measures.lookahead_affinity import arrange_lookahead
 from relevance.measures.measure import ANY_KIND, Measure
 from relevance.measures.measure_inputs import MeasureInputs
 from relevance.measures.registry import FILES, MEASURES, list_further, list_stages
@@ -63,6 +67,11 @@ OF_FEATURES = {
     "nce": score_nce,
     "linear-cka": compare_models,
 }
+OF_STEPS = {
+    "lookahead": arrange_lookahead,
+    "first-order": arrange_first_order,
+    "gradient-cosine": arrange_cosines,
+}
 OF_TOKENS = {
     "token-coverage": measure_coverage,
     "equal-vocabulary": measure_equal_vocabulary,
@@ -70,6 +79,7 @@ OF_TOKENS = {
 }
 OF_SINGLES = (
     *("h-score", "h-score-last", "logme", "logme-last", "leep", "nce", "linear-cka"),
+    *("lookahead", "first-order", "gradient-cosine"),
     *("task-vectors", "fisher", "attention-likeness", "learning-curves"),
 )
 TASKS = ("tone", "match", "grade")
@@ -127,7 +137,17 @@ def make_of_singles(name: str, rng: np.random.Generator) -> RelevanceMatrix:
         return arrange_heads(("a", "b", "c"), {pair: rng.random((2, 4)) for pair in pairs})
     if name == "learning-curves":
         return compare_slopes({task: np.sort(rng.random(20))[::-1].tolist() for task in "abc"})
+    if name in OF_STEPS:
+        return OF_STEPS[name](make_influences(rng))
     return OF_FEATURES[name](MadeRuns(rng))
+
+
+def make_influences(rng: np.random.Generator) -> Influences:
+    cosine = rng.random((2, 3, 3))
+    whole = (cosine + cosine.transpose(0, 2, 1)) / 2
+    whole[:, range(3), range(3)] = 1
+    ahead, first = rng.random((2, 3, 3)), rng.random((2, 3, 3))
+    return Influences(("a", "b", "c"), ahead, first, whole, np.ones(3, np.int64))
 
 
 def make_labelled(**labels: str) -> list[Task]:
