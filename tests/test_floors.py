@@ -45,6 +45,7 @@ ROOMS = {
         "attention",
         "agreement",
         "commands",
+        "console",
     ),
     "reports": ("style", "inputs", "tables", "figures", "words", "page"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hmnet.console.speaking import Aside, Shown, wrote
 from hmnet.folder.freshness import Sources, deriving, note_files
 from hmnet.folder.outputs import Output, find_output_folder, open_output
 from hmnet.storage.tables import write_table
@@ -19,7 +20,6 @@ from relevance.agreement.guesses_at_hand import (
 )
 from relevance.agreement.judging import Guess, judge_guesses
 from relevance.agreement.yardstick import Yardstick
-from relevance.commands.lines import Aside
 from relevance.imported.named_matrix import open_matrix
 
 
@@ -46,9 +46,9 @@ def run_agreement(
     with deriving(Sources("relevance agreement", files=note_files(output, *made_from))):
         write_table(output.agreement, table, AGREEMENT.schema, provenance)
     yield from map(Aside, named.notes)
-    yield from describe_agreement(table, yardstick)
+    yield Shown("\n".join(describe_agreement(table, yardstick)), agreement=table)
     yield from describe_missing(found.missing)
-    yield f"wrote {output.agreement}"
+    yield wrote(output.agreement)
 
 
 def _find_study(output: Output) -> Study | None:

@@ -9,6 +9,7 @@ from typing import Literal
 from analysis.arrays import Floats
 from analysis.guesses.balanced_blocks import draw_blocks
 from analysis.guesses.gain_model import PARTS, GainModel
+from hmnet.console.speaking import Shown, wrote
 from hmnet.folder.freshness import Sources, deriving, note_runs, note_study
 from hmnet.folder.outputs import Output
 from hmnet.jobs.cost import estimate_work
@@ -31,6 +32,7 @@ from relevance.designs.cheap_measures import find_measures, stack_measures
 from relevance.designs.design_matrix import (
     describe_additivity,
     describe_verdict,
+    group_names,
     judge_model,
     make_matrix,
 )
@@ -190,6 +192,9 @@ def _write(
     sources = Sources(f"relevance pairwise --{name}", note_study(output, study), runs=runs)
     with deriving(sources):
         matrix.write(output.matrix(name))
-    yield format_matrix(matrix)
-    yield from describe_verdict(judge_model(model), plan.tasks)
-    yield f"wrote {output.matrix(name)} ({100 * plan.cost_frac:.0f} % of the full sweep)"
+    yield Shown(format_matrix(matrix), matrix=matrix.table)
+    verdict = judge_model(model)
+    groups = group_names(verdict.decision.chosen.labels, plan.tasks)
+    told = "\n".join(describe_verdict(verdict, plan.tasks))
+    yield Shown(told, groups=groups, missed=verdict.missed, cost_frac=plan.cost_frac)
+    yield wrote(output.matrix(name))

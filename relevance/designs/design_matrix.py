@@ -13,6 +13,7 @@ from analysis.gains.additive import Cells
 from analysis.guesses.gain_model import Additivity, GainModel
 from analysis.levels import SIGNIFICANCE
 from analysis.partitions.decision import Decision, decide, improve, weigh
+from hmnet.study.hierarchy import name_groups
 from relevance.matrices.gain_table import GAINS
 from relevance.matrices.matrix import RelevanceMatrix
 
@@ -96,6 +97,13 @@ def _find_known(model: GainModel) -> Cells:
     return known
 
 
+def group_names(labels: Labels, tasks: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return groups of task names, from the largest on."""
+    numbers = np.unique(labels).tolist()
+    groups = [[t for t, own in zip(tasks, labels, strict=True) if own == n] for n in numbers]
+    return dict(name_groups(groups))
+
+
 def describe_verdict(verdict: Verdict, tasks: Sequence[str]) -> Iterator[str]:
     """Yield the groups, what they should gain, and what a full sweep could still change."""
     chosen = verdict.decision.chosen
@@ -108,11 +116,8 @@ def describe_verdict(verdict: Verdict, tasks: Sequence[str]) -> Iterator[str]:
             if name in _NAMES
         )
     )
-    for number in np.unique(chosen.labels).tolist():
-        members = [
-            task for task, label in zip(tasks, chosen.labels, strict=True) if label == number
-        ]
-        yield f"{number + 1}: {', '.join(members)}"
+    for name, members in group_names(chosen.labels, tasks).items():
+        yield f"{name}: {', '.join(members)}"
     yield (
         f"a full sweep would find other groups with a probability of {verdict.changed:.0%}; they "
         f"would gain {100 * verdict.missed:.2f} points more on average"
