@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from relevance.agreement.agreement_text import describe_agreement, format_agreement
     from relevance.agreement.guesses_at_hand import (
         GuessesAtHand,
-        describe_missing,
+        describe_untaken,
         find_guesses,
         split_layers,
         to_guess,
@@ -36,7 +36,7 @@ __all__ = [
     "GuessesAtHand",
     "Yardstick",
     "describe_agreement",
-    "describe_missing",
+    "describe_untaken",
     "find_guesses",
     "format_agreement",
     "judge_guesses",

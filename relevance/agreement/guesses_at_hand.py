@@ -110,7 +110,7 @@ def split_layers(guesses: Iterable[Guess]) -> Iterator[Guess]:
                 yield Guess(f"{guess.name}, {layer}", "layer", matrix, guess.cost_frac)
 
 
-def describe_missing(missing: tuple[Measure, ...]) -> Iterator[str]:
+def describe_untaken(missing: tuple[Measure, ...]) -> Iterator[str]:
     """Yield what was not judged, and the command that would have it judged."""
     names = [measure.name for measure in missing if not measure.command]
     if names:

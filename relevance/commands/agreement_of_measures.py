@@ -13,7 +13,7 @@ from hmnet.study.study import Study, load_study
 from relevance.agreement.agreement_format import AGREEMENT
 from relevance.agreement.agreement_text import describe_agreement
 from relevance.agreement.guesses_at_hand import (
-    describe_missing,
+    describe_untaken,
     find_guesses,
     split_layers,
     to_guess,
@@ -47,7 +47,7 @@ def run_agreement(
         write_table(output.agreement, table, AGREEMENT.schema, provenance)
     yield from map(Aside, named.notes)
     yield Shown("\n".join(describe_agreement(table, yardstick)), agreement=table)
-    yield from describe_missing(found.missing)
+    yield from describe_untaken(found.missing)
     yield wrote(output.agreement)
 
 

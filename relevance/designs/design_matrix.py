@@ -92,8 +92,8 @@ def make_matrix(
 
 
 def _find_known(model: GainModel) -> Cells:
-    is_source, is_target = model.is_measured.any(axis=1), model.is_measured.any(axis=0)
-    known: Cells = is_source[:, None] & is_target
+    runs = model.count_runs()
+    known: Cells = np.outer(runs.sum(axis=1), runs.sum(axis=0)) > 0
     return known
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from analysis.transfer.class_scatter import score_classes
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.measures.measure import ROW_KINDS, Measure
@@ -26,7 +28,7 @@ def score_h_score_last(runs: SingleRuns) -> RelevanceMatrix:
     """Return r, shape [T, T]; the diagonal is a model on its own task's rows."""
 
     def score(source: str, target: str) -> float:
-        features = runs.read(source, target).states[:, -1]
+        features = runs.read(source, target).states[:, -1].astype(np.float64)
         return score_classes(features, runs.find_classes(target))
 
     return score_cells(runs, MEASURE.name, score)

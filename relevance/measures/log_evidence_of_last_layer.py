@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from analysis.transfer.log_evidence import find_class_evidence, find_value_evidence
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.measures.measure import ROW_KINDS, Measure
@@ -25,7 +27,7 @@ def score_log_evidence_of_last_layer(runs: SingleRuns) -> RelevanceMatrix:
     """Return r, shape [T, T]; the diagonal is a model on its own task's rows."""
 
     def score(source: str, target: str) -> float:
-        features = runs.read(source, target).states[:, -1]
+        features = runs.read(source, target).states[:, -1].astype(np.float64)
         if runs.is_regression(target):
             return find_value_evidence(features, runs.find_labels(target))
         return find_class_evidence(features, runs.find_classes(target))

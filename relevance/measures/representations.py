@@ -36,11 +36,11 @@ def compare_models(runs: SingleRuns) -> RelevanceMatrix:
 
 def _compare_with(runs: SingleRuns, target: str) -> Floats:
     """Return the likeness of every source's layers with the target's, [L, T]."""
-    own = runs.read(target, target).states
+    own = runs.read(target, target).states.astype(np.float64)
     found = [
         [
             compare_representations(states[:, layer], own[:, layer])
-            for states in (runs.read(source, target).states,)
+            for states in (runs.read(source, target).states.astype(np.float64),)
             for layer in range(own.shape[1])
         ]
         for source in runs.tasks

@@ -45,7 +45,7 @@ def compare_vectors(vectors: Mapping[str, Sequence[Floats]]) -> RelevanceMatrix:
     products = np.stack([_multiply(each) for each in layers])  # [L, T, T]
     columns = {name_layer(i): _normalise(product) for i, product in enumerate(products)}
     return RelevanceMatrix.from_array(
-        _normalise(products.sum(axis=0)), list(vectors), MEASURE.name, **columns
+        _normalise(products.sum(axis=0)), list(vectors), MEASURE.name, {}, **columns
     )
 
 
