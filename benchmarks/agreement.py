@@ -42,7 +42,8 @@ from relevance.designs.screening import STABLE, ScreenOptions, choose_pairs
 
 KINDS = ("families", "sources", "unstructured")
 SUITES = 5
-SINGLES = 3
+SEEDS, SINGLES = 3, 2
+"""Seeds of the full sweep, and of the single runs of a design or screen, whose pairs have one."""
 KNOWN = (0.5, 0.2, 0.0, 0.0)
 """Share of the variance between a target's sources that each made measure knows."""
 
@@ -54,14 +55,14 @@ class Suite:
     Attributes:
         truth: true gains, [T, T].
         spread: how far runs of each target scatter, [T].
-        single: what the mean of the single runs is off by, [T].
+        singles: what single runs are off by, [T, `SEEDS`].
         pairs: what a pair's run of the target is off by, [T, T].
         measures: cheap ones, [F, T, T].
     """
 
     truth: Floats
     spread: Floats
-    single: Floats
+    singles: Floats
     pairs: Floats
     measures: Floats
 
@@ -83,7 +84,8 @@ class Suite:
         noise = (
             self.pairs[others[0], task] if len(others) == 1 else rng.normal() * self.spread[task]
         )
-        value = self.truth[list(others), task].mean() + noise - self.single[task]
+        value = self.truth[list(others), task].mean() + noise
+        value -= self.singles[task, :SINGLES].mean()
         return Observation(task, others, float(value), float(self.spread[task] ** 2), run)
 
 
@@ -95,7 +97,7 @@ def make_suite(kind: str, tasks: int, rng: np.random.Generator) -> Suite:
     return Suite(
         truth,
         spread,
-        rng.normal(size=tasks) * spread / math.sqrt(SINGLES),
+        rng.normal(size=(tasks, SEEDS)) * spread[:, None],
         rng.normal(size=(tasks, tasks)) * spread,
         np.stack([_make_measure(truth, known, rng) for known in KNOWN]),
     )
@@ -158,18 +160,17 @@ def judge_fit(
     return Worth(found.cost_frac, found.spearman, found.regret, found.share, covered)
 
 
-def count_passes(tasks: int, runs: int, size: int, seeds: int = SINGLES) -> float:
+def count_passes(tasks: int, runs: int, size: int) -> float:
     """Return the cost of single runs and of runs of some size, as a share of a full sweep."""
-    singles = tasks * SINGLES
-    return (singles + runs * size) / (singles + tasks * (tasks - 1) * seeds)
+    return (tasks * SINGLES + runs * size) / (tasks**2 * SEEDS)
 
 
 def try_suite(suite: Suite, rng: np.random.Generator, share: float) -> dict[str, Worth]:
     """Let each way spend at most a share of the full sweep's cost; judge it by the truth."""
     tasks = len(suite.truth)
-    passes = share * (tasks * SINGLES + tasks * (tasks - 1) * SINGLES) - tasks * SINGLES
+    passes = share * tasks**2 * SEEDS - tasks * SINGLES
     pairs = min(max(int(passes) // 2, tasks), tasks * (tasks - 1) // 2)
-    sweep = suite.truth + suite.pairs / math.sqrt(SINGLES) - suite.single
+    sweep = suite.truth + suite.pairs / math.sqrt(SEEDS) - suite.singles.mean(axis=1)
     ways = {
         "random order": judge_guess(np.zeros_like(sweep), suite.truth, 0, holds_gains=False),
         "measure that knows half": judge_guess(
@@ -224,7 +225,11 @@ def try_stored_runs(folder: Path, draws: int = 100) -> dict[str, Worth]:
     noise = found.draws().var(axis=0)
     shared = np.nanmin(np.where(np.eye(size, dtype=bool), np.nan, noise), axis=0) / 2
     suite = Suite(
-        gains, np.sqrt(shared), np.zeros(size), np.zeros((size, size)), np.zeros((0, size, size))
+        gains,
+        np.sqrt(shared),
+        np.zeros((size, SEEDS)),
+        np.zeros((size, size)),
+        np.zeros((0, size, size)),
     )
     ways = {"random order": judge_guess(np.zeros_like(gains), gains, 0, holds_gains=False)}
     for share in (0.33, 0.5, 0.75):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from analysis.transfer.class_scatter import score_classes
+    from analysis.transfer.discriminator import discriminate
     from analysis.transfer.label_likelihood import cut_values, find_leep, find_nce, soften
     from analysis.transfer.likeness import (
         compare_information,
@@ -32,6 +33,7 @@ __all__ = [
     "compare_information",
     "compare_representations",
     "cut_values",
+    "discriminate",
     "find_class_evidence",
     "find_cosine",
     "find_leep",

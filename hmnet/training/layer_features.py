@@ -36,6 +36,7 @@ from hmnet.storage.files import write_bytes
 from hmnet.training.embedding import average_tokens
 from hmnet.training.evaluation import cut_by_tokens
 
+Array = npt.NDArray[np.float32]
 FEATURE_TOKENS = 4096
 """Tokens of a batch."""
 
@@ -49,8 +50,8 @@ class LayerFeatures:
         logits: of the run's own task, float32 [N, C].
     """
 
-    states: npt.NDArray[np.float32]
-    logits: npt.NDArray[np.float32]
+    states: Array
+    logits: Array
 
 
 def take_rows(split: SplitData, index: Ints) -> SplitData:
@@ -68,9 +69,26 @@ def take_rows(split: SplitData, index: Ints) -> SplitData:
     )
 
 
-@torch.inference_mode()
 def compute_features(model: PathModel, task: str, split: SplitData) -> LayerFeatures:
-    """Return what a model's path of `task` makes of every row of a split, in fp32."""
+    """Return what a model's path of `task` makes of every row of a split, in fp32.
+
+    The task has one label a row.
+    """
+    logits, states = _run(model, task, split)
+    return LayerFeatures(states, logits)
+
+
+def compute_states(model: PathModel, task: str, split: SplitData) -> Array:
+    """Return the mean token state after each layer of every row of a split, float32 [N, L, W].
+
+    What its head gives is not looked at, so that the task may be of any kind.
+    """
+    return _run(model, task, split)[1]
+
+
+@torch.inference_mode()
+def _run(model: PathModel, task: str, split: SplitData) -> tuple[Array, Array]:
+    """Return what a path's head gives for every row, and the states; of words in no order."""
     path = model.path(task).eval()
     order, states, logits = [], [], []
     with _watched_layers(path) as kept:
@@ -84,7 +102,8 @@ def compute_features(model: PathModel, task: str, split: SplitData) -> LayerFeat
             order.append(batch.index)
     back = np.argsort(np.concatenate(order))
     whole = np.concatenate(states)[back].astype(np.float32)
-    return LayerFeatures(whole, np.concatenate(logits)[back])
+    given = np.concatenate(logits)
+    return given[back] if len(given) == len(back) else given, whole
 
 
 @contextmanager

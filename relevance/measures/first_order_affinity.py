@@ -32,7 +32,7 @@ def arrange_first_order(found: Influences) -> RelevanceMatrix:
 
 
 def _measure(inputs: MeasureInputs) -> RelevanceMatrix:
-    return arrange_first_order(inputs.influences).select(tuple(inputs.study.tasks))
+    return arrange_first_order(inputs.watched.influences).select(tuple(inputs.study.tasks))
 
 
 MEASURE = Measure(

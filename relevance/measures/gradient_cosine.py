@@ -32,7 +32,7 @@ def arrange_cosines(found: Influences) -> RelevanceMatrix:
 
 
 def _measure(inputs: MeasureInputs) -> RelevanceMatrix:
-    return arrange_cosines(inputs.influences).select(tuple(inputs.study.tasks))
+    return arrange_cosines(inputs.watched.influences).select(tuple(inputs.study.tasks))
 
 
 MEASURE = Measure(

@@ -31,7 +31,7 @@ def arrange_lookahead(found: Influences) -> RelevanceMatrix:
 
 
 def _measure(inputs: MeasureInputs) -> RelevanceMatrix:
-    return arrange_lookahead(inputs.influences).select(tuple(inputs.study.tasks))
+    return arrange_lookahead(inputs.watched.influences).select(tuple(inputs.study.tasks))
 
 
 MEASURE = Measure(

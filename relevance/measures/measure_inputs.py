@@ -12,8 +12,8 @@ from hmnet.study.study import Study
 if TYPE_CHECKING:
     from hmnet.jobs.prepared import PreparedStudy
     from hmnet.jobs.workers import Workers
-    from hmnet.training.lookahead import Influences
     from relevance.measures.single_runs import SingleRuns
+    from relevance.measures.watched_run import WatchedRun
     from relevance.vocabulary.token_counts import TokenCounts
 
 
@@ -53,8 +53,8 @@ class MeasureInputs:
         return train_singles(self._settled, self.output.runs, self._chosen, self.output.progress)
 
     @functools.cached_property
-    def influences(self) -> Influences:
-        """What each task's steps do to the others' losses, in a multi-task training done now."""
+    def watched(self) -> WatchedRun:
+        """One multi-task training of all tasks, done now and watched."""
         from relevance.measures.watched_run import train_watched
 
         return train_watched(self._settled)

@@ -34,6 +34,7 @@ FILES = (
     "lookahead_affinity",
     "first_order_affinity",
     "gradient_cosine",
+    "discriminated_rows",
     "designed_gains",
     "screened_gains",
 )

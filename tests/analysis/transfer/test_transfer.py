@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis.transfer.class_scatter import score_classes
+from analysis.transfer.discriminator import discriminate
 from analysis.transfer.label_likelihood import cut_values, find_leep, find_nce, soften
 from analysis.transfer.likeness import (
     compare_information,
@@ -133,6 +134,16 @@ def test_values_are_cut_into_classes_of_equal_size() -> None:
     counts = np.bincount(cut_values(draw(100, 1)[:, 0]))
     assert counts.tolist() == [20] * 5
     assert len(set(cut_values(np.array([1.0, 1, 1, 2])).tolist())) == 2  # ties stay together
+
+
+def test_rows_are_taken_for_those_of_a_task_that_they_look_like() -> None:
+    one, other = draw(30, 3), draw(30, 3, 1)
+    found = discriminate([one, other, draw(30, 3, 2) + 50])
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert found[2, 2] > 0.95  # nothing looks like the third
+    assert found[0, 1] > 0.3 > 0.05 > found[0, 2]
+    with pytest.raises(InputError, match="at least 5 rows of each task"):
+        discriminate([one, other[:4]])
 
 
 @pytest.mark.parametrize(

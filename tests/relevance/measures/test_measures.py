@@ -28,6 +28,7 @@ from relevance.matrices.gain_table import holds_gains
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.measures.attention_likeness import arrange_heads
 from relevance.measures.conditional_entropy import score_nce
+from relevance.measures.discriminated_rows import confuse_tasks
 from relevance.measures.equal_vocabulary import compute_presence, measure_equal_vocabulary
 from relevance.measures.find import find_matrix
 from relevance.measures.first_order_affinity import arrange_first_order
@@ -79,7 +80,7 @@ OF_TOKENS = {
 }
 OF_SINGLES = (
     *("h-score", "h-score-last", "logme", "logme-last", "leep", "nce", "linear-cka"),
-    *("lookahead", "first-order", "gradient-cosine"),
+    *("lookahead", "first-order", "gradient-cosine", "discriminator"),
     *("task-vectors", "fisher", "attention-likeness", "learning-curves"),
 )
 TASKS = ("tone", "match", "grade")
@@ -137,6 +138,8 @@ def make_of_singles(name: str, rng: np.random.Generator) -> RelevanceMatrix:
         return arrange_heads(("a", "b", "c"), {pair: rng.random((2, 4)) for pair in pairs})
     if name == "learning-curves":
         return compare_slopes({task: np.sort(rng.random(20))[::-1].tolist() for task in "abc"})
+    if name == "discriminator":
+        return confuse_tasks({task: rng.normal(size=(12, 3)) for task in "abc"})
     if name in OF_STEPS:
         return OF_STEPS[name](make_influences(rng))
     return OF_FEATURES[name](MadeRuns(rng))
