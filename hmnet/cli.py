@@ -125,7 +125,7 @@ def train(
     """Train HMNet on the study's tasks with groups of tasks."""
     output, plan = study.open(rows)
     chosen = parse_integers(gpus, "gpus")
-    from hmnet.commands.stored_run import describe_run, read_stopping_of
+    from hmnet.commands.stored_run import describe_run, read_run, read_stopping_of
     from hmnet.commands.train import Design, train_hierarchy
 
     design = Design(
@@ -135,7 +135,8 @@ def train(
         output, plan, design, gpus=chosen, threads=threads, loggers=split_names(log) or ()
     )
     if int(os.environ.get("RANK", "0")) == 0:  # of the processes that torchrun starts
-        typer.echo(describe_run(run_id, result, read_stopping_of(output, run_id)))
+        spec = read_run(output, run_id)[0]
+        typer.echo(describe_run(spec, result, read_stopping_of(output, run_id)))
 
 
 @app.command()
@@ -193,8 +194,8 @@ def evaluate(run: RunArgument, out: OutOption = None) -> None:
     from hmnet.folder.outputs import open_output
 
     output = open_output(out, create=False)
-    run_id, result = read_run(output, run)
-    typer.echo(describe_run(run_id, result, read_stopping_of(output, run)))
+    spec, result = read_run(output, run)
+    typer.echo(describe_run(spec, result, read_stopping_of(output, run)))
 
 
 @app.command()

@@ -20,12 +20,14 @@ ROUNDING = 1e-9
 def measure_majority(predictions: Predictions) -> float:
     """Return the best score of a constant answer: the majority class for accuracy, 0 correlation.
 
-    For F1 it is the better of both classes (that of naming the positive class everywhere).
+    For F1 it is the better of both classes (that of naming the positive class everywhere), for
+    errors the better of median and mean (the least MAE, and the least RMSE); for metrics of odds,
+    any constant.
     """
-    if not is_classification(predictions):
-        return 0.0
-    classes = np.unique(predictions.labels)
-    constant = np.repeat(classes[:, None], len(predictions.labels), axis=1)
+    labels = predictions.labels
+    middles = [np.median(labels), np.mean(labels, dtype=np.float64)]
+    answers = np.unique(labels) if is_classification(predictions) else np.array(middles)
+    constant = np.repeat(answers[:, None], len(labels), axis=1)
     return float(score_runs(predictions, constant).max())
 
 
@@ -52,3 +54,8 @@ def find_undefined(predictions: Mapping[str, Predictions]) -> list[str]:
 def is_classification(predictions: Predictions) -> bool:
     """Tell whether a task's metric is one of classes."""
     return METRICS[predictions.metric].kind == "classification"
+
+
+def names_classes(predictions: Predictions) -> bool:
+    """Tell whether a task's predictions are classes, not values or odds."""
+    return is_classification(predictions) and not METRICS[predictions.metric].reads_odds

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.levels import SIGNIFICANCE
-from analysis.scores.baselines import is_classification
+from analysis.scores.baselines import is_classification, names_classes
 from analysis.scores.predictions import Array, Predictions
 
 CHANCE_FRAC = 0.97
@@ -74,7 +74,7 @@ def find_collapsed(
 
 
 def _judge(predictions: Predictions, values: Array) -> list[str]:
-    word = ONE_CLASS if is_classification(predictions) else "constant predictions"
+    word = ONE_CLASS if names_classes(predictions) else "constant predictions"
     return [word] if is_constant(values, predictions.labels) else []
 
 
@@ -84,7 +84,7 @@ def beats_constant(predictions: Predictions, values: Array) -> bool:
     The hits (of values: the products of deviations) are compared with those of the same predictions
     dealt out at random, whose mean and variance are known; one-sided at `SIGNIFICANCE`.
     """
-    if is_classification(predictions):
+    if names_classes(predictions):
         surplus, variance = _count_surplus_hits(predictions.labels, values)
     else:
         deviations = [np.asarray(x, float) - np.mean(x) for x in (predictions.labels, values)]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hmnet.errors import raise_problems
-from hmnet.study.metrics import METRICS
+from hmnet.study.metrics import METRICS, find_odds
 from hmnet.study.tasks import Task
 
 Array = npt.NDArray[Any]
@@ -32,7 +32,7 @@ class Arm:
 
     Attributes:
         seeds: the runs' seeds, each once, S of them.
-        values: predicted class codes or values, shape [S, N].
+        values: predicted class codes or values, shape [S, N]; log odds where the metric reads them.
     """
 
     seeds: tuple[int, ...]
@@ -138,7 +138,7 @@ def collect_predictions(
         for seed, frame in runs.items()
         if not _same_rows(rows, frame)
     )
-    stacked = {name: _stack(runs) for name, runs in arms.items()}
+    stacked = {name: _stack(runs, task.metric) for name, runs in arms.items()}
     return Predictions(
         task=task.name,
         metric=task.metric,
@@ -161,6 +161,13 @@ def _name_run(partner: str, seed: int) -> str:
     return f"the run with `{partner}`, seed {seed}" if partner else f"the single run, seed {seed}"
 
 
-def _stack(runs: Mapping[int, pd.DataFrame]) -> Arm:
-    values = np.stack([frame["prediction"].to_numpy() for frame in runs.values()])
+def _stack(runs: Mapping[int, pd.DataFrame], metric: str) -> Arm:
+    values = np.stack([_take_answers(frame, metric) for frame in runs.values()])
     return Arm(tuple(runs), values)
+
+
+def _take_answers(frame: pd.DataFrame, metric: str) -> Array:
+    """Return what a metric reads of stored predictions, [N]: the answers, or the log odds."""
+    if METRICS[metric].reads_odds:
+        return find_odds(np.stack(frame["logits"].tolist()))
+    return frame["prediction"].to_numpy()

@@ -304,6 +304,62 @@ def _prepare_correlation(labels: Array, values: Array, units: Array) -> Scorer:
     return score
 
 
+def _prepare_auroc(labels: Array, values: Array, units: Array) -> Scorer:
+    """Pairs of both classes that are in order, ties counting half, over all such pairs."""
+    is_positive, orders = labels == 1, [_sort(row) for row in values]
+
+    def score(weights: Weights) -> Floats:
+        drawn = weights.T.astype(np.float64)
+        positive, negative = drawn * is_positive[:, None], drawn * ~is_positive[:, None]
+        pairs = positive.sum(axis=0) * negative.sum(axis=0)
+        columns = []
+        for order in orders:
+            above, below = _sum_ties(positive, order), _sum_ties(negative, order)
+            won = (above * (np.cumsum(below, axis=0) - below / 2)).sum(axis=0)
+            columns.append(np.divide(won, pairs, out=np.full_like(pairs, 0.5), where=pairs > 0))
+        return np.stack(columns, axis=1)
+
+    return score
+
+
+def _prepare_average_precision(labels: Array, values: Array, units: Array) -> Scorer:
+    """Precision from each value upwards, weighted by the positives that have the value."""
+    is_positive, orders = labels == 1, [_sort(-row) for row in values]
+
+    def score(weights: Weights) -> Floats:
+        drawn = weights.T.astype(np.float64)
+        positive = drawn * is_positive[:, None]
+        count = positive.sum(axis=0)
+        columns = []
+        for order in orders:
+            hits, named = _sum_ties(positive, order), np.cumsum(_sum_ties(drawn, order), axis=0)
+            found = np.cumsum(hits, axis=0)
+            precision = np.divide(found, named, out=np.zeros_like(found), where=named > 0)
+            total = (precision * hits).sum(axis=0)
+            columns.append(np.divide(total, count, out=np.zeros_like(total), where=count > 0))
+        return np.stack(columns, axis=1)
+
+    return score
+
+
+def _prepare_mae(labels: Array, values: Array, units: Array) -> Scorer:
+    off = np.abs(values.astype(np.float64) - labels).T
+
+    def score(weights: Weights) -> Floats:
+        return weights.astype(np.float64) @ off / _total(weights)
+
+    return score
+
+
+def _prepare_rmse(labels: Array, values: Array, units: Array) -> Scorer:
+    squares = ((values.astype(np.float64) - labels) ** 2).T
+
+    def score(weights: Weights) -> Floats:
+        return np.sqrt(weights.astype(np.float64) @ squares / _total(weights))
+
+    return score
+
+
 def _columns(flags: Array) -> npt.NDArray[np.float32]:
     """Return flags [R, N] as columns [N, R] for a product with weights."""
     return np.ascontiguousarray(flags.T, dtype=np.float32)
@@ -331,6 +387,10 @@ SCORERS: Mapping[str, Callable[[Array, Array, Array], Scorer]] = {
     "pearson": _prepare_pearson,
     "spearman": _prepare_spearman,
     "correlation": _prepare_correlation,
+    "auroc": _prepare_auroc,
+    "average_precision": _prepare_average_precision,
+    "mae": _prepare_mae,
+    "rmse": _prepare_rmse,
 }
 """The fast forms: metric name, as in `hmnet.study.metrics.METRICS`, to a function of labels [N],
 predictions [R, N] and units [N]. None is needed; see `make_scorer`."""

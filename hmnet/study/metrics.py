@@ -1,13 +1,18 @@
 """Dev-set metrics (paper, Tables 1 and 4), computed from stored per-example predictions.
 
-1 is perfect for all; correlations and kappa lie between -1 and 1, the others between 0 and 1. A
-metric of a corpus is computed from the whole split at once, never as a mean over batches.
+1 is perfect for all but errors; correlations and kappa lie between -1 and 1, the others between 0
+and 1. An error (MAE, RMSE) is in the unit of its task's labels, and lower is better: 0 is perfect,
+and there is no worst. A metric of a corpus is computed from the whole split at once, never as a
+mean over batches.
+
+Everything that compares goes by the f of equations 3 and 4, of which more is better: the metric
+itself, or an error's negative (`orient`). Only what shows an error turns it back.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -19,12 +24,24 @@ Array = npt.NDArray[np.generic]
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: `compute(labels [N], predictions [N], questions [N])` gives a float."""
+    """A metric: `compute(labels [N], predictions [N], questions [N])` gives a float.
+
+    Attributes:
+        kind: of the tasks that it is for.
+        compute: the metric of one split.
+        binary: whether it is for two labels alone.
+        needs_question: whether it reads the questions.
+        reads_odds: whether its predictions are not the classes but the log odds of the one with
+            code 1 (`find_odds`), or any other number that grows with its probability.
+        lower_is_better: whether it is an error.
+    """
 
     kind: Literal["classification", "regression"]
     compute: Callable[[Array, Array, Array], float]
     binary: bool = False
     needs_question: bool = False
+    reads_odds: bool = False
+    lower_is_better: bool = False
 
 
 def _accuracy(labels: Array, predictions: Array, questions: Array) -> float:
@@ -99,6 +116,23 @@ def _exact_match(labels: Array, predictions: Array, questions: Array) -> float:
     return float(np.mean(wrong == 0))
 
 
+def _auroc(labels: Array, odds: Array, questions: Array) -> float:
+    """Area under the ROC curve of the class with code 1; 1/2 where a single class occurs."""
+    from sklearn.metrics import roc_auc_score
+
+    if len(np.unique(labels)) < 2:  # no pair to put in order
+        return 0.5
+    return float(roc_auc_score(labels == 1, odds))
+
+
+def _average_precision(labels: Array, odds: Array, questions: Array) -> float:
+    """Mean precision at each recall of the class with code 1; 0 where it does not occur."""
+    from sklearn.metrics import average_precision_score
+
+    is_positive = labels == 1
+    return float(average_precision_score(is_positive, odds)) if is_positive.any() else 0.0
+
+
 class _Correlation(Protocol):
     """What scipy's correlations return."""
 
@@ -136,6 +170,22 @@ def _mean_correlation(labels: Array, predictions: Array, questions: Array) -> fl
     return both / 2
 
 
+def _mean_absolute_error(labels: Array, predictions: Array, questions: Array) -> float:
+    from sklearn.metrics import mean_absolute_error
+
+    return float(mean_absolute_error(*_as_doubles(labels, predictions)))
+
+
+def _root_mean_squared_error(labels: Array, predictions: Array, questions: Array) -> float:
+    from sklearn.metrics import root_mean_squared_error
+
+    return float(root_mean_squared_error(*_as_doubles(labels, predictions)))
+
+
+def _as_doubles(*arrays: Array) -> list[npt.NDArray[np.float64]]:
+    return [np.asarray(each, dtype=np.float64) for each in arrays]
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("classification", _accuracy),
     "f1": Metric("classification", _f1_positive, binary=True),
@@ -147,9 +197,13 @@ METRICS: dict[str, Metric] = {
     "f1_micro": Metric("classification", _f1_micro),
     "quadratic_kappa": Metric("classification", _quadratic_kappa),
     "exact_match": Metric("classification", _exact_match, needs_question=True),
+    "auroc": Metric("classification", _auroc, binary=True, reads_odds=True),
+    "average_precision": Metric("classification", _average_precision, binary=True, reads_odds=True),
     "pearson": Metric("regression", _pearson),
     "spearman": Metric("regression", _spearman),
     "correlation": Metric("regression", _mean_correlation),
+    "mae": Metric("regression", _mean_absolute_error, lower_is_better=True),
+    "rmse": Metric("regression", _root_mean_squared_error, lower_is_better=True),
 }
 """Metric name to metric. `f1_answers` is MultiRC's F1_a: F1 over all answers of all questions.
 
@@ -158,14 +212,61 @@ each draw, or faster by a second form in `analysis.scores.scorers.SCORERS`."""
 
 
 def score(
-    metrics: tuple[str, ...], labels: Array, predictions: Array, questions: Array
+    metrics: tuple[str, ...],
+    labels: Array,
+    predictions: Array,
+    questions: Array,
+    odds: Array | None = None,
 ) -> dict[str, float]:
-    """Return each named metric of one dev split.
+    """Return each named metric of one dev split, errors as they are.
 
     Args:
         metrics: names in `METRICS`.
         labels: true class codes or values, shape [N].
         predictions: predicted class codes or values, shape [N].
         questions: the question that each row belongs to, shape [N] (only `exact_match` reads it).
+        odds: log odds of the class with code 1, shape [N], for metrics that read them.
     """
-    return {name: METRICS[name].compute(labels, predictions, questions) for name in metrics}
+    answers = {False: predictions, True: odds}
+    found = {}
+    for name in metrics:
+        metric = METRICS[name]
+        read = answers[metric.reads_odds]
+        found[name] = metric.compute(labels, predictions if read is None else read, questions)
+    return found
+
+
+def find_odds(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the log odds of the class with code 1, [N], from the logits of two classes, [N, 2].
+
+    >>> find_odds([[0.0, 2.0], [1.0, 1.0]])
+    array([2., 0.])
+    """
+    both = np.asarray(logits, dtype=np.float64)
+    odds: npt.NDArray[np.float64] = both[:, 1] - both[:, 0]
+    return odds
+
+
+def is_error(metric: str) -> bool:
+    """Tell whether lower is better; of a metric that is not known here, more is."""
+    return metric in METRICS and METRICS[metric].lower_is_better
+
+
+def orient(metric: str, value: float) -> float:
+    """Return the f of equation 3, of which more is better: an error's negative, else the value.
+
+    >>> orient("accuracy", 0.8), orient("mae", 0.25)
+    (0.8, -0.25)
+    """
+    return -value if is_error(metric) else value
+
+
+def list_averaged(metrics: Mapping[str, str]) -> list[str]:
+    """Return the tasks that a mean over tasks is of: errors, each in a unit of its own, are not.
+
+    Where all tasks are scored by errors, it is of all of them.
+
+    Args:
+        metrics: task to its metric.
+    """
+    return [task for task, metric in metrics.items() if not is_error(metric)] or list(metrics)

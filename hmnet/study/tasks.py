@@ -14,7 +14,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import raise_problems, suggest
-from hmnet.study.metrics import METRICS
+from hmnet.study.metrics import METRICS, list_averaged
 from hmnet.study.settings import STRICT
 
 T = TypeVar("T")
@@ -141,6 +141,17 @@ class Task:
     def num_outputs(self) -> int:
         """Width of the task's head: one for a regression, else the number of classes."""
         return 1 if self.kind == "regression" else len(self.labels)
+
+
+def average_tasks(scores: Mapping[str, float], tasks: Iterable[Task]) -> float:
+    """Return the mean of tasks' scores (f in equation 3); see `hmnet.study.metrics.list_averaged`.
+
+    Args:
+        scores: task to its score; further ones do not count.
+        tasks: those that have one.
+    """
+    counted = list_averaged({task.name: task.metric for task in tasks})
+    return sum(scores[name] for name in counted) / len(counted)
 
 
 INFERENCE = "natural language inference"

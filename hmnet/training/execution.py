@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -33,7 +34,7 @@ from hmnet.storage.documents import to_plain
 from hmnet.storage.files import append_line, write_bytes
 from hmnet.storage.limits import MAX_LOSSES_BYTES
 from hmnet.storage.regular_files import read_regular_text
-from hmnet.study.metrics import score
+from hmnet.study.metrics import METRICS, find_odds, orient, score
 from hmnet.study.stages import SharingStage, write_stages
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
@@ -268,21 +269,27 @@ def _evaluate_all(
 
 
 def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return dev split to metric to value, from per-example predictions."""
+    """Return dev split to metric to value, errors as they are, from per-example predictions."""
+    reads_odds = any(METRICS[name].reads_odds for name in task.all_metrics)
     return {
         str(split): score(
             task.all_metrics,
             rows["label"].to_numpy(),
             rows["prediction"].to_numpy(),
             rows["question"].to_numpy(),
+            find_odds(np.stack(rows["logits"].tolist())) if reads_odds else None,
         )
         for split, rows in frame.groupby("split", sort=False)
     }
 
 
 def compute_primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
-    """Return the mean of the primary metric over the dev splits (f in equation 3)."""
-    return sum(values[task.metric] for values in scores.values()) / len(scores)
+    """Return the mean of the primary metric over the dev splits (f in equation 3).
+
+    Of it more is better: a mean error is its negative (`hmnet.study.metrics.orient`).
+    """
+    mean = sum(values[task.metric] for values in scores.values()) / len(scores)
+    return orient(task.metric, mean)
 
 
 @functools.cache

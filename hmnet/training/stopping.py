@@ -16,7 +16,7 @@ from hmnet.data.task_data import HELD_OUT, TaskData
 from hmnet.errors import raise_problems
 from hmnet.models.parting import separate
 from hmnet.models.paths import PathModel
-from hmnet.study.metrics import score
+from hmnet.study.metrics import METRICS, find_odds, orient, score
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.averaging import list_epoch_ends
 from hmnet.training.evaluation import predict
@@ -39,7 +39,8 @@ class BestEpochs:
         InputError: if a task has no held-out rows.
 
     Attributes:
-        scores: task to its primary metric on its held-out rows after each epoch.
+        scores: task to its primary metric on its held-out rows after each epoch; an error is
+            negative, so that more is better.
         ends: positions of the steps after which paths are scored.
     """
 
@@ -83,7 +84,9 @@ class BestEpochs:
         values = outputs[:, 0] * scale.deviation + scale.mean
         answers = values if is_regression else outputs.argmax(1)
         metric = definition.metric
-        return score((metric,), split.labels, answers, split.questions)[metric]
+        odds = find_odds(outputs) if METRICS[metric].reads_odds else None
+        found = score((metric,), split.labels, answers, split.questions, odds)
+        return orient(metric, found[metric])
 
     def settle(self, model: PathModel) -> None:
         """Give each task the path of its best epoch, in place."""

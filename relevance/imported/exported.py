@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hmnet.errors import InputError, raise_problems
 from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
 from hmnet.storage.tables import read_table
+from hmnet.study.metrics import METRICS, find_odds, is_error
 from relevance.imported.imported_scores import COLUMNS
 from relevance.imported.prediction_table import OPTIONAL, REQUIRED
 from relevance.matrices.matrix import RelevanceMatrix
@@ -84,7 +86,10 @@ def _encode(frame: pd.DataFrame, kind: str) -> bytes:
 
 
 def tabulate_exported(output: Output) -> pd.DataFrame:
-    """Return a row per score, the columns target, partner, seed, score, metric and n_dev."""
+    """Return a row per score, the columns target, partner, seed, score, metric and n_dev.
+
+    Errors stand as they are, positive.
+    """
     scores = read_table(output.scores, SCORES.schema)[0]
     matrix = RelevanceMatrix.read(output.pairwise)
     known: dict[str, float] = {
@@ -97,7 +102,14 @@ def tabulate_exported(output: Output) -> pd.DataFrame:
     table = table.assign(
         metric=table["target"].map(metrics).fillna(""), n_dev=table["target"].map(sizes)
     )
-    return table[list(COLUMNS)]
+    is_lower = table["metric"].map(is_error) | _was_lower(matrix)
+    return table.assign(score=table["score"].where(~is_lower, -table["score"]))[list(COLUMNS)]
+
+
+def _was_lower(matrix: RelevanceMatrix) -> bool:
+    """Tell whether a matrix was imported from scores that were said to be errors."""
+    imported = matrix.provenance.get("imported")
+    return isinstance(imported, Mapping) and bool(imported.get("lower_is_better"))
 
 
 def _read_metrics(
@@ -144,6 +156,8 @@ def tabulate_predictions(output: Output) -> pd.DataFrame:
     for run, task, partner, seed in zip(*columns, strict=True):
         frame = _read_predictions(output, run, task)
         keys = {"target": task, "partner": partner, "seed": int(seed), "metric": metrics[task]}
+        if METRICS[metrics[task]].reads_odds:
+            frame = frame.assign(prediction=find_odds(np.stack(frame["logits"].tolist())))
         parts.append(frame.assign(**keys))
     return pd.concat(parts, ignore_index=True)[[*REQUIRED, *OPTIONAL]]
 

@@ -5,7 +5,8 @@ and question (as in `hmnet.runs.store`), and metric. Every run of a target has t
 the same labels, in any order.
 
 Classes may have any names; two that are told apart by `f1` are in the order of their names, the
-second one positive.
+second one positive. Predictions of a metric that reads odds (`auroc`) are numbers that grow with
+the probability of that one.
 """
 
 from __future__ import annotations
@@ -240,6 +241,8 @@ def _code(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.S
                 )
             both.append(numbers)
         return both[0], both[1]
+    if METRICS[metric].reads_odds:
+        return _code_odds(target, rows, metric)
     codes = _number_classes(list_values(pd.concat([rows["label"], rows["prediction"]])))
     count = max(codes.values()) + 1
     if METRICS[metric].binary and count > 2:
@@ -247,6 +250,20 @@ def _code(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.S
             f"target `{target}` should have two classes for `{metric}`. Found {count}."
         )
     return rows["label"].map(codes), rows["prediction"].map(codes)
+
+
+def _code_odds(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.Series]:
+    """Return labels as codes of two classes, and predictions as numbers, whatever their scale."""
+    odds = rows["prediction"].map(to_number).astype(float)
+    codes = _number_classes(list_values(rows["label"]))
+    if odds.isna().any() or len(codes) > 2:
+        odd = rows.loc[odds.isna(), "prediction"]
+        found = f"prediction `{odd.iloc[0]}`" if len(odd) else f"{len(codes)} classes"
+        raise InputError(
+            f"target `{target}` should have two classes and, for `{metric}`, numbers as "
+            f"predictions that grow with the probability of the second one. Found {found}."
+        )
+    return rows["label"].map(codes), odds
 
 
 def _number_classes(names: Sequence[str]) -> dict[str, int]:

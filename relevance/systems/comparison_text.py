@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.gains.paired import AVERAGE
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
+from hmnet.study.metrics import is_error
 from relevance.systems.budget import describe_budget
 from relevance.systems.collapsed_results import describe_collapsed_results, find_collapsed_results
 from relevance.systems.comparison_format import REFERENCE_SYSTEMS, SINGLE
@@ -28,16 +29,20 @@ def describe_systems(
     order = {task: place for place, task in enumerate([*prepared.study.tasks, AVERAGE])}
     means = table[table["seed"].isna()]
     means = means.sort_values("task", key=lambda column: column.map(order), kind="stable")
+    errors = [name for name, task in prepared.study.tasks.items() if is_error(task.metric)]
     parts = [
         f"scores, % (mean of {len(prepared.study.seeds)} seeds)",
-        _tabulate_scores(means).to_string(),
+        _tabulate_scores(means, errors).to_string(),
+        *_explain_errors(errors),
         *_list_split_scores(tabulate_split_scores(prepared, systems, store)),
     ]
     for start, reference in REFERENCE_SYSTEMS.items():
         shown = means[means[start].notna() & (means["system"] != SINGLE)]
         if len(shown):
             parts += ["", f"difference to {reference}, points [95 % interval]"]
-            parts.append(_tabulate_differences(shown, start).to_string())
+            parts.append(
+                _tabulate_differences(_relate_errors(shown, means, errors), start).to_string()
+            )
             parts += describe_record(shown, start)
     parts += describe_large_tasks(prepared, systems, store)
     parts += ["", describe_cost(prepared, systems, store)]
@@ -58,8 +63,29 @@ def _list_split_scores(scores: pd.DataFrame) -> list[str]:
     return ["", "dev splits by themselves, % (the paper averages rows)", _show(scores).to_string()]
 
 
-def _show(scores: pd.DataFrame) -> pd.DataFrame:
-    return scores.map(lambda value: "" if math.isnan(value) else f"{100 * value:.1f}")
+def _show(scores: pd.DataFrame, errors: Sequence[str] = ()) -> pd.DataFrame:
+    """Return scores in percent, errors in their own unit; a row per task."""
+    text = scores.map(lambda value: "" if math.isnan(value) else f"{100 * value:.1f}")
+    own = scores.map(lambda value: "" if math.isnan(value) else f"{-value:.3g}")
+    return text.where(~text.index.isin(list(errors))[:, None], own)
+
+
+def _explain_errors(errors: Sequence[str]) -> list[str]:
+    if not errors:
+        return []
+    return [
+        f"errors, in their own unit, lower is better: {', '.join(errors)}; they are no part of the "
+        "average, and differences are in percent of the single-task error, + where it is lower"
+    ]
+
+
+def _relate_errors(shown: pd.DataFrame, means: pd.DataFrame, errors: Sequence[str]) -> pd.DataFrame:
+    """Return rows with their differences in shares of the single-task error, where it is one."""
+    single = means[means["system"] == SINGLE].set_index("task")["score"].abs()
+    is_lower = shown["task"].isin(list(errors))
+    base = shown["task"].map(single).where(is_lower, 1.0)
+    columns = [f"{start}{end}" for start in REFERENCE_SYSTEMS for end in ("", "_low", "_high")]
+    return shown.assign(**{name: shown[name] / base for name in columns})
 
 
 def _explain_marks(means: pd.DataFrame) -> str:
@@ -71,11 +97,11 @@ def _explain_marks(means: pd.DataFrame) -> str:
     )
 
 
-def _tabulate_scores(means: pd.DataFrame) -> pd.DataFrame:
+def _tabulate_scores(means: pd.DataFrame, errors: Sequence[str]) -> pd.DataFrame:
     systems = list(dict.fromkeys(means["system"]))
     wide = means.pivot(index="task", columns="system", values="score")
     wide = wide.reindex(index=list(dict.fromkeys(means["task"])), columns=systems)
-    shown = _show(wide)
+    shown = _show(wide, errors)
     counts = means.groupby("system")[["params_activated", "params_overall"]].max()
     for name in ("activated", "overall"):
         column = counts[f"params_{name}"].reindex(systems)

@@ -26,6 +26,7 @@ from hmnet.runs.store import RunStore
 from hmnet.study.hierarchy import Groups, HierarchySpec
 from hmnet.study.settings import TrainingSettings
 from hmnet.study.stages import SharingStage
+from hmnet.study.tasks import average_tasks
 from relevance.systems.comparison_format import MULTI, SINGLE, SKILLNET
 
 Duplicate = Literal["layer", "ffn"]
@@ -157,5 +158,5 @@ def _tabulate_system(
     activated = max(result.parameters["activated"] for result in results)
     overall = sum(result.parameters["overall"] for result in results)
     if len(scores) == len(prepared.study.tasks):
-        scores[AVERAGE] = sum(scores.values()) / len(scores)
+        scores[AVERAGE] = average_tasks(scores, prepared.study.tasks.values())
     return [(system.name, task, seed, score, activated, overall) for task, score in scores.items()]

@@ -18,7 +18,7 @@ from analysis.scores.resampling import (
     score_runs,
 )
 from analysis.scores.scorers import SCORERS
-from hmnet.study.metrics import METRICS, Metric
+from hmnet.study.metrics import METRICS, Metric, orient
 
 SIZE, RUNS, DRAWS = 41, 3, 25
 
@@ -34,6 +34,8 @@ def make_predictions(metric: str, seed: int = 0, *, in_questions: bool = False) 
         labels = rng.integers(0, classes, SIZE)
         wrong = rng.random((RUNS, SIZE)) < 0.4
         values = np.where(wrong, rng.integers(0, classes, (RUNS, SIZE)), labels)
+        if METRICS[metric].reads_odds:
+            values = np.round(values + rng.normal(0, 0.6, (RUNS, SIZE)), 1)
     questions = rng.integers(0, 12, SIZE) if in_questions else None
     return make_target("made", labels, values, {}, metric, questions)
 
@@ -48,7 +50,8 @@ def repeat_rows(predictions: Predictions, weights: Any, run: int) -> float:
     copy = np.concatenate([np.arange(count) for count in counts])
     questions = predictions.questions[index] * 1000 + copy
     compute = METRICS[predictions.metric].compute
-    return compute(predictions.labels[index], predictions.single.values[run, index], questions)
+    found = compute(predictions.labels[index], predictions.single.values[run, index], questions)
+    return orient(predictions.metric, found)
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmnet.study.metrics import METRICS, score
+from hmnet.study.metrics import METRICS, find_odds, is_error, list_averaged, score
 from hmnet.study.tasks import PAPER_TASKS
 
 NONE = np.full(100, -1)
@@ -177,6 +177,39 @@ def test_nearly_constant_predictions_have_one_and_do_not_warn() -> None:
     assert 0 < found <= 1
 
 
+def test_auroc_counts_pairs_of_both_classes_that_are_in_order() -> None:
+    # Positives .8 .4, negatives .4 .1: pairs .8>.4, .8>.1, .4=.4 (half), .4>.1: 3.5 of 4.
+    assert compute("auroc", [1, 0, 1, 0], [0.8, 0.4, 0.4, 0.1]) == pytest.approx(3.5 / 4)
+    assert compute("auroc", [1, 1], [0.2, 0.9]) == 0.5  # no pair
+
+
+def test_average_precision_is_the_mean_precision_at_each_positive() -> None:
+    # In order .9 (positive), .7 (negative), .6 (positive), .2: precision 1/1 and 2/3 at the two
+    # positives. (1 + 2/3) / 2 = 5/6.
+    found = compute("average_precision", [1, 0, 1, 0], [0.9, 0.7, 0.6, 0.2])
+    assert found == pytest.approx(5 / 6)
+    assert compute("average_precision", [0, 0], [0.2, 0.9]) == 0  # none to be found
+
+
+def test_errors_are_in_the_unit_of_the_labels() -> None:
+    # Off by 1, 0 and 2: (1 + 0 + 2) / 3 = 1 and sqrt((1 + 0 + 4) / 3) = sqrt(5 / 3).
+    assert compute("mae", [1, 2, 5], [2, 2, 3]) == pytest.approx(1)
+    assert compute("rmse", [1, 2, 5], [2, 2, 3]) == pytest.approx(math.sqrt(5 / 3))
+
+
+def test_metrics_of_odds_read_the_odds_and_the_others_the_classes() -> None:
+    # Both rows are predicted as class 0, but the positive one with better odds.
+    odds = find_odds([[2.0, 0.0], [1.0, 0.5]])
+    assert odds.tolist() == [-2.0, -0.5]
+    found = score(("accuracy", "auroc"), np.array([0, 1]), np.array([0, 0]), NONE[:2], odds)
+    assert found == {"accuracy": 0.5, "auroc": 1.0}
+
+
+def test_a_mean_over_tasks_leaves_out_errors_unless_all_are() -> None:
+    assert list_averaged({"a": "accuracy", "b": "mae"}) == ["a"]
+    assert list_averaged({"a": "rmse", "b": "mae"}) == ["a", "b"]
+
+
 def test_one_example_has_no_correlation() -> None:
     assert compute("correlation", [1], [1]) == 0.0
 
@@ -201,9 +234,20 @@ def test_every_metric_of_classes_is_1_where_all_is_right_unless_undefined(
     names = tuple(name for name, m in METRICS.items() if m.kind == "classification")
     has_two = float(len(np.unique(labels)) > 1)
     undefined = {"f1": float(1 in labels), "matthews": has_two, "quadratic_kappa": has_two}
-    undefined["f1_answers"] = undefined["f1"]
+    undefined["f1_answers"] = undefined["average_precision"] = undefined["f1"]
+    undefined["auroc"] = 0.5 + 0.5 * has_two
     found = score(names, labels, labels, questions)
     assert found == pytest.approx({name: undefined.get(name, 1.0) for name in names})
+
+
+@given(rows=ROWS)
+def test_an_error_is_never_negative_and_0_where_all_is_right(
+    rows: list[tuple[int, int, int]],
+) -> None:
+    labels, predictions, questions = np.array(rows).T
+    errors = tuple(name for name in METRICS if is_error(name))
+    assert all(value >= 0 for value in score(errors, labels, predictions, questions).values())
+    assert score(errors, labels, labels, questions) == dict.fromkeys(errors, 0.0)
 
 
 @given(rows=ROWS, seed=st.integers(0, 9))
