@@ -23,6 +23,7 @@ from hmnet.data.task_data import TaskData, load_text_hashes
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError, RelevanceError, shorten
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
+from hmnet.study.metrics import is_error, orient
 from hmnet.study.study import Study
 from hmnet.study.tasks import Task
 
@@ -169,14 +170,15 @@ def describe_check(check: CheckedTask) -> Iterator[str]:
     for split, counts in check.labels.items():
         if counts:
             yield f"  labels of {split}: {_show_counts(counts)}"
-    yield f"  a constant answer scores {check.constant:.3f}"
+    yield f"  a constant answer scores {orient(check.task.metric, check.constant):.3f}"
     for split, (median, p95, cut) in check.tokens.items():
         yield f"  tokens of {split}: median {median:.0f}, 95 % below {p95:.0f}, {cut:.1%} cut"
     yield f"  repeated training rows: {check.repeated:,}; dev rows trained on: {_show_leaks(check)}"
-    yield (
-        f"  smallest gain found with {POWER:.0%} power: about {100 * check.detectable:.1f} points "
-        "(expected noise of seeds)"
-    )
+    if not is_error(check.task.metric):  # whose noise no published runs tell
+        yield (
+            f"  smallest gain found with {POWER:.0%} power: about {100 * check.detectable:.1f} "
+            "points (expected noise of seeds)"
+        )
     advice = ": few; give it more epochs" if check.steps < _FEW_STEPS else ""
     yield f"  steps alone: {check.steps:,}{advice}"
     yield f"  example: {check.example}"
