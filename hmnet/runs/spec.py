@@ -32,6 +32,7 @@ LATER: Mapping[str, str | float | Mapping[str, float] | Sequence[str] | None] = 
     "training.temperature": None,
     "training.cap": None,
     "training.loss_weights": {},
+    "training.class_weights": {},
     "training.targets": "raw",
     "training.averaging": 0.0,
     "training.averaging_steps": None,
@@ -117,6 +118,13 @@ class RunSpec:
         if self.system == "skillnet" and (self.stages or self.start_from):
             yield "Parameter `stages` should be left out of a SkillNet-style run, as `start_from`."
 
+    def _find_class_weights(self) -> dict[str, str | list[float]]:
+        """Return what the run's own classifications are asked to weigh their classes by."""
+        asked = self.training.class_weights
+        names = [task.name for task in self.tasks if task.kind != "regression"]
+        of = dict.fromkeys(names, asked) if isinstance(asked, str) else asked
+        return {n: w if isinstance(w := of[n], str) else list(w) for n in names if n in of}
+
     @property
     def shares_all(self) -> bool:
         """Whether no layer belongs to a group or a task."""
@@ -149,6 +157,7 @@ class RunSpec:
             content["duplicate"] = "layer"
         if all(task.kind != "regression" for task in self.tasks):
             content["training"]["targets"] = "raw"
+        content["training"]["class_weights"] = self._find_class_weights()
         if self.system == "skillnet":
             content["skills"] = {task.name: find_skills(task) for task in self.tasks}
         _drop_what_old_runs_did(content)

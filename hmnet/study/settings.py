@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.seeding import SEED_LIMIT
 
+ClassWeights: TypeAlias = Literal["balanced"] | tuple[Annotated[float, Field(gt=0)], ...]
+"""How much the classes of a task count: all alike, or a number per label, in their order."""
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Configuration of every validated dataclass: unknown fields and NaN are refused."""
 
@@ -75,6 +77,8 @@ class TrainingSettings:
         temperature: 1 is proportional; towards infinity all tasks get the same share.
         cap: most examples of a task in an epoch; later epochs go on with its other examples.
         loss_weights: task to the factor of its loss; 1 where there is none.
+        class_weights: of classifications: `balanced`, so that rare classes count as much as others;
+            or task to that, or to a number per label (`hmnet.training.class_weights`).
         targets: of a regression. `standardised`: trained on as deviations from the mean of the
             training rows, predicted in their unit. `raw` (the paper): trained on as they are, so
             that a task's weight among others follows from its unit.
@@ -101,6 +105,7 @@ class TrainingSettings:
     temperature: Annotated[float, Field(ge=1)] | None = None
     cap: Count | None = None
     loss_weights: Mapping[str, Positive] = Field(default_factory=dict)
+    class_weights: Literal["balanced"] | Mapping[str, ClassWeights] = Field(default_factory=dict)
     targets: Literal["standardised", "raw"] = "standardised"
     averaging: Fraction = 0.0
     averaging_steps: Count | None = None

@@ -250,6 +250,7 @@ def _check(content: Table, origin: _Origin) -> StudyFile:
         [
             *_check_sources(file, origin),
             *_check_stopping(file, origin),
+            *_check_class_weights(file, origin),
             *(f"{origin.of('system')}: {text}" for text in find_repeated(file.system)),
         ]
     )
@@ -334,6 +335,24 @@ def _check_stopping(file: StudyFile, origin: _Origin) -> Iterator[str]:
             f"{origin.of('training', 'stopping')}: Parameter `rows.holdout` should be given where "
             "`stopping` is `task`. Found none."
         )
+
+
+def _check_class_weights(file: StudyFile, origin: _Origin) -> Iterator[str]:
+    asked = file.training.class_weights
+    known = {**PAPER_TASKS, **file.task}
+    for name, weights in asked.items() if not isinstance(asked, str) else ():
+        where = f"{origin.of('training', 'class_weights')}: Parameter `class_weights`"
+        task = known.get(name)
+        if task is None:
+            yield f"{where} should name known tasks. Found `{name}`.{suggest(name, known)}"
+        elif task.kind == "regression":
+            yield f"{where} should name tasks with classes. Found `{name}`, a regression."
+        elif not isinstance(weights, str) and len(weights) != len(task.labels):
+            labels = ", ".join(str(label) for label in task.labels)
+            yield (
+                f"{where} should have a number for each label of `{name}` ({labels}). Found "
+                f"{len(weights)}."
+            )
 
 
 def _describe(error: ValidationError, origin: _Origin) -> list[str]:

@@ -39,6 +39,7 @@ from hmnet.study.settings import TrainingSettings
 from hmnet.training.averaging import TrajectoryMean, plan_snapshots
 from hmnet.training.batch_shapes import plan_shapes
 from hmnet.training.checkpoint import Checkpoint, TrainingState
+from hmnet.training.class_weights import measure_class_weights
 from hmnet.training.course import PLAIN, Course
 from hmnet.training.embedding_gradients import EmbeddingGradients
 from hmnet.training.evaluation import autocast
@@ -156,6 +157,7 @@ class Trainer:
         shapes: the sizes that each step's batch is filled up to there.
         graphs: the steps that are recorded there.
         scales: how the targets of regressions are standardised; losses are told in their unit.
+        class_weights: how much classes count, of tasks that weigh them.
         stage: number of the course's stage that the model is in.
         starts: position of each stage's first step.
         average: the mean of the weights over the last steps, where it is asked for.
@@ -175,6 +177,7 @@ class Trainer:
         self.group = course.group
         self.course = course
         self.scales = measure_scales(data, settings)
+        self.class_weights = measure_class_weights(data, settings, device)
         self.model = model.to(device).train()
         self.data = data
         self.settings = settings
@@ -383,9 +386,11 @@ class Trainer:
                 outputs = self.model(task, batch)
             labels = scale.standardise(batch.labels)
             own = loss = compute_loss(outputs.float(), labels)
+            if task in self.class_weights:
+                loss = compute_loss(outputs.float(), labels, self.class_weights[task])
             if self.teaching.teaches(task):
                 distance = self.teaching.measure(task, outputs.float(), batch.rows, scale)
-                loss = self.teaching.blend(own, distance)
+                loss = self.teaching.blend(loss, distance)
             (loss * share * weight).backward()
             sums[0] += (own * share).detach() * scale.deviation**2
             sums[1] += batch.packing.count_tokens() if share else 0

@@ -104,6 +104,10 @@ DECISIVE: dict[str, Callable[[RunSpec], RunSpec]] = {
             "loss_weights": {"cb": 2.0},
         }.items()
     },
+    "training.class_weights": lambda spec: change_training(spec, class_weights="balanced"),
+    "training.class_weights, given": lambda spec: change_training(
+        spec, class_weights={"cb": (1.0, 2.0, 1.0)}
+    ),
     "training.distillation": lambda spec: teach(spec),
     "training.distillation, weights": lambda spec: teach(spec, start=0.5),
     "teachers": lambda spec: dataclasses.replace(
@@ -129,6 +133,9 @@ DECISIVE: dict[str, Callable[[RunSpec], RunSpec]] = {
     ),
 }
 INDIFFERENT: dict[str, Callable[[RunSpec], RunSpec]] = {
+    "class weights of no task of the run": lambda spec: change_training(
+        spec, class_weights={"mnli": "balanced"}
+    ),
     "model name": lambda spec: change_model(spec, name="/local/copy", revision=None),
     "source": lambda spec: change_task(spec, source=Source(folder="/local/copy")),
     "category": lambda spec: change_task(spec, category="another"),
