@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hmnet.data.columns import check_filled, is_text, take
+from hmnet.data.columns import is_text, take
 from hmnet.data.label_names import (
     UNLABELLED,
     Value,
@@ -52,11 +52,12 @@ def has_labels(rows: Rows, task: Task) -> bool:
 
 
 def read_labels(rows: Rows, task: Task) -> LabelArray:
-    """Return the label column as class codes, or as numbers for regression, [N]."""
+    """Return the label column as class codes, or as numbers for regression, [N].
+
+    Args:
+        rows: those that have a label (`hmnet.data.gaps.drop_gaps`).
+    """
     column = take(rows, task.label, "label")
-    if not rows.has_types:  # an empty field is a missing value
-        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-    check_filled(column, rows, task.label, "label")
     if task.kind == "regression":
         return _read_values(_infer_number(column) if is_text(column.type) else column, rows, task)
     check_class_names(rows.class_names, task)

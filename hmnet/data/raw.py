@@ -27,6 +27,7 @@ from hmnet.data.columns import (
     take_text,
 )
 from hmnet.data.file_formats import SUFFIXES, read_file, split_name
+from hmnet.data.gaps import drop_gaps
 from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved_dataset
 from hmnet.data.label_names import UNLABELLED
 from hmnet.data.labels import LabelArray, describe_numbers, find_labelled, has_labels, read_labels
@@ -97,9 +98,11 @@ def load_text_columns(
     rows, where = _read(task, split, data_dir)
     check_rows(rows, where)
     problems: list[str] = []
+    labelled = collect(problems, drop_gaps, rows, task)
+    (rows,) = labelled or [rows]
     columns = [c for name in task.text for c in collect(problems, take_text, rows, name)]
     has_codes = task.kind != "regression" and has_labels(rows, task)
-    codes = collect(problems, read_labels, rows, task) if has_codes else []
+    codes = collect(problems, read_labels, rows, task) if has_codes and labelled else []
     raise_problems(f"{where}: {problem}" for problem in problems)
     for labels in codes:
         is_labelled = find_labelled(labels, where)
@@ -177,6 +180,18 @@ def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
     return digest(
         canonical_json(["hub", where, source.config, revision, task.splits[split], columns])
     )
+
+
+def name_texts(task: Task, data_dir: Path | None = None) -> tuple[object, ...]:
+    """Return what tasks have in common that read the same texts: files or repository, and columns.
+
+    Raises:
+        InputError: if there is no such file.
+    """
+    files = tuple(find_file(task, split, data_dir) for split in task.splits)
+    source = task.source
+    hub = (source.repository, source.config, source.revision, *task.splits.values())
+    return task.text, files if None not in files else hub
 
 
 def _digest_folder(folder: Path) -> str:
@@ -346,14 +361,15 @@ def _check(rows: Rows, task: Task, where: str) -> RawSplit:
     """Turn columns into a split, with every problem of every column at once."""
     check_rows(rows, where)
     problems: list[str] = []
+    labelled = collect(problems, drop_gaps, rows, task)
+    (rows,) = labelled or [rows]
     texts = [t for name in task.text for t in collect(problems, read_text, rows, name)]
-    found = collect(problems, read_labels, rows, task)
+    found = collect(problems, read_labels, rows, task) if labelled else []
     numbers = collect(problems, read_questions, rows, task.question)
     raise_problems(f"{where}: {problem}" for problem in problems)
     (labels,), (questions,) = found, numbers
     notes = (*rows.notes, *describe_numbers(rows, task), *_count_blank(texts, task))
-    index = np.arange(len(labels), dtype=np.int64)
-    whole = RawSplit(tuple(texts), labels, index, questions, notes)
+    whole = RawSplit(tuple(texts), labels, rows.find_numbers(), questions, notes)
     return _drop_unlabelled(whole, task, where)
 
 
