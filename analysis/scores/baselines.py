@@ -12,6 +12,7 @@ import numpy as np
 from analysis.scores.predictions import Predictions
 from analysis.scores.resampling import score_runs
 from hmnet.study.metrics import METRICS
+from hmnet.study.task_kinds import TASK_KINDS
 
 ROUNDING = 1e-9
 """What rounding may leave between two equal scores."""
@@ -52,8 +53,8 @@ def find_undefined(predictions: Mapping[str, Predictions]) -> list[str]:
 
 
 def is_classification(predictions: Predictions) -> bool:
-    """Tell whether a task's metric is one of classes."""
-    return METRICS[predictions.metric].kind == "classification"
+    """Tell whether a task's metric is one of classes, be it of rows or of words."""
+    return TASK_KINDS[METRICS[predictions.metric].kind].answer == "class"
 
 
 def names_classes(predictions: Predictions) -> bool:

@@ -3,7 +3,8 @@
     predictions = read_predictions(plan, store)     # relevance.pairwise.results
     predictions["rte"].joint["mnli"].values         # [S, N]
 
-Legend: N dev examples of a task, S runs that differ in their seed alone.
+Legend: N dev examples of a task, or all their words where words have labels, S runs that differ in
+their seed alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from hmnet.errors import raise_problems
-from hmnet.study.metrics import METRICS, find_odds
+from hmnet.study.answers import gather_answers
+from hmnet.study.metrics import METRICS
 from hmnet.study.tasks import Task
 
 Array = npt.NDArray[Any]
@@ -53,7 +55,8 @@ class Predictions:
         metric: its primary metric, a name in `hmnet.study.metrics.METRICS`.
         labels: true class codes or values, shape [N].
         splits: the dev split of each example, shape [N]; a score is the mean over splits.
-        questions: the question that each example answers, -1 where there is none, shape [N].
+        questions: the question that each example answers, -1 where there is none, shape [N]; of a
+            word, its example, since those of one example are drawn together.
         single: the single runs.
         joint: partner to the joint runs; an arm without a run is left out.
 
@@ -138,13 +141,14 @@ def collect_predictions(
         for seed, frame in runs.items()
         if not _same_rows(rows, frame)
     )
-    stacked = {name: _stack(runs, task.metric) for name, runs in arms.items()}
+    answers = gather_answers(task, next(iter(single.values())))
+    stacked = {name: _stack(task, runs) for name, runs in arms.items()}
     return Predictions(
         task=task.name,
         metric=task.metric,
-        labels=rows["label"].to_numpy(),
-        splits=rows["split"].to_numpy(dtype=object),
-        questions=rows["question"].to_numpy(),
+        labels=answers.labels,
+        splits=rows["split"].to_numpy(dtype=object)[answers.rows],
+        questions=answers.questions,
         single=stacked.pop(""),
         joint=stacked,
     )
@@ -153,21 +157,20 @@ def collect_predictions(
 def _same_rows(rows: pd.DataFrame, frame: pd.DataFrame) -> bool:
     other = frame.loc[:, list(ROW_COLUMNS)]
     return len(rows) == len(other) and all(
-        np.array_equal(rows[name].to_numpy(), other[name].to_numpy()) for name in ROW_COLUMNS
+        _same_values(rows[name].to_numpy(), other[name].to_numpy()) for name in ROW_COLUMNS
     )
+
+
+def _same_values(one: Array, other: Array) -> bool:
+    if len(one) and isinstance(one[0], np.ndarray):  # a list of labels a row
+        return all(map(np.array_equal, one, other))
+    return np.array_equal(one, other)
 
 
 def _name_run(partner: str, seed: int) -> str:
     return f"the run with `{partner}`, seed {seed}" if partner else f"the single run, seed {seed}"
 
 
-def _stack(runs: Mapping[int, pd.DataFrame], metric: str) -> Arm:
-    values = np.stack([_take_answers(frame, metric) for frame in runs.values()])
+def _stack(task: Task, runs: Mapping[int, pd.DataFrame]) -> Arm:
+    values = np.stack([gather_answers(task, frame).read(task.metric) for frame in runs.values()])
     return Arm(tuple(runs), values)
-
-
-def _take_answers(frame: pd.DataFrame, metric: str) -> Array:
-    """Return what a metric reads of stored predictions, [N]: the answers, or the log odds."""
-    if METRICS[metric].reads_odds:
-        return find_odds(np.stack(frame["logits"].tolist()))
-    return frame["prediction"].to_numpy()

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from analysis.arrays import Floats
 from analysis.scores.predictions import Array
 from hmnet.study.metrics import METRICS
+from hmnet.study.tag_codes import match_entities
 
 Weights: TypeAlias = npt.NDArray[np.float32]
 Scorer: TypeAlias = Callable[[Weights], Floats]
@@ -65,7 +66,11 @@ def _list_drawn(counts: Array, units: Array) -> tuple[Array, Array]:
     rows = np.repeat(np.arange(len(counts)), counts)
     begins = np.repeat(np.cumsum(counts) - counts, counts)
     copies = np.arange(len(rows)) - begins
-    return rows, units[rows] * (int(counts.max()) + 1) + copies
+    questions = units[rows] * (int(counts.max()) + 1) + copies
+    if int(units.max(initial=-1)) + 1 == len(units):
+        return rows, questions
+    order = np.argsort(questions, kind="stable")  # those of one question stand together
+    return rows[order], questions[order]
 
 
 def _prepare_accuracy(labels: Array, values: Array, units: Array) -> Scorer:
@@ -177,6 +182,38 @@ def _prepare_quadratic_kappa(labels: Array, values: Array, units: Array) -> Scor
         return 1 - share
 
     return score
+
+
+def _prepare_entity_f1(labels: Array, values: Array, units: Array) -> Scorer:
+    """Entities are counted once by sentence, which is what is drawn."""
+    found = match_entities(labels, values, units)
+    true, named, right = (_sum_by_unit(each > 0, units) for each in found)
+    first = np.unique(units, return_index=True)[1]
+
+    def score(weights: Weights) -> Floats:
+        drawn = weights[:, first]
+        return _f1(_count(drawn, right), _count(drawn, named) + _count(drawn, true))
+
+    return score
+
+
+def _prepare_token_accuracy(labels: Array, values: Array, units: Array) -> Scorer:
+    hits = _sum_by_unit(values == labels, units)
+    words = _sum_by_unit(np.ones_like(labels), units)
+    first = np.unique(units, return_index=True)[1]
+
+    def score(weights: Weights) -> Floats:
+        drawn = weights[:, first]
+        return _count(drawn, hits) / _count(drawn, words)
+
+    return score
+
+
+def _sum_by_unit(flags: Array, units: Array) -> npt.NDArray[np.float32]:
+    """Return the sums of flags, [N] or [R, N], by their unit, [U, 1] or [U, R]."""
+    each = np.atleast_2d(flags).astype(np.float64)
+    sums = [np.bincount(units, weights=row) for row in each]
+    return np.stack(sums, axis=1).astype(np.float32)
 
 
 def _prepare_exact_match(labels: Array, values: Array, units: Array) -> Scorer:
@@ -391,6 +428,8 @@ SCORERS: Mapping[str, Callable[[Array, Array, Array], Scorer]] = {
     "average_precision": _prepare_average_precision,
     "mae": _prepare_mae,
     "rmse": _prepare_rmse,
+    "entity_f1": _prepare_entity_f1,
+    "token_accuracy": _prepare_token_accuracy,
 }
 """The fast forms: metric name, as in `hmnet.study.metrics.METRICS`, to a function of labels [N],
 predictions [R, N] and units [N]. None is needed; see `make_scorer`."""

@@ -261,7 +261,7 @@ def _find_columns(task: Task, columns: Sequence[str]) -> tuple[str, ...] | None:
 
 
 def _name_outputs(task: Task, logits: Logits) -> Iterator[Prediction]:
-    if task.kind == "regression":
+    if task.facts.answer == "value":
         yield from ({"value": float(value)} for value in logits[:, 0])
         return
     for row in softmax(logits.astype(np.float64), axis=1):

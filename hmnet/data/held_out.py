@@ -60,5 +60,5 @@ def _stratify(index: Index, rows: RawSplit, count: int, rng: np.random.Generator
     """Return `count` of the rows `index`, one from each of as many ranges of the sorted labels."""
     if count == 0:
         return index[:0]
-    order = np.lexsort((rng.random(len(index)), rows.labels[index]))
+    order = np.lexsort((rng.random(len(index)), rows.number_labels()[index]))
     return np.array([rng.choice(part) for part in np.array_split(index[order], count)])

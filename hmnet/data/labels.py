@@ -23,14 +23,14 @@ from hmnet.errors import InputError, shorten
 from hmnet.study.tasks import Task
 
 LabelArray = npt.NDArray[np.int64] | npt.NDArray[np.float32]
-"""Class codes, or the values of a regression, [N]."""
+"""Class codes, or the values of a regression, [N]; of a kind per word, a code a word, [W]."""
 
 _UNKNOWN = -2
 
 
 def describe_numbers(rows: Rows, task: Task) -> tuple[str, ...]:
     """Return a sentence where the numbers of a regression are read with a decimal comma."""
-    if task.kind != "regression" or not has_decimal_commas(take(rows, task.label, "label")):
+    if task.facts.has_labels or not has_decimal_commas(take(rows, task.label, "label")):
         return ()
     return (f"the numbers in column `{task.label}` are read with a decimal comma",)
 
@@ -58,10 +58,31 @@ def read_labels(rows: Rows, task: Task) -> LabelArray:
         rows: those that have a label (`hmnet.data.gaps.drop_gaps`).
     """
     column = take(rows, task.label, "label")
-    if task.kind == "regression":
+    if not task.facts.has_labels:
         return _read_values(_infer_number(column) if is_text(column.type) else column, rows, task)
     check_class_names(rows.class_names, task)
     return _read_codes(column, rows, task)
+
+
+def number_rows(
+    labels: LabelArray, word_offsets: npt.NDArray[np.int64] | None
+) -> npt.NDArray[np.generic]:
+    """Return a number per row that rows of the same labels share, [N].
+
+    With one label a row that is the label itself. Rows of words are numbered in the order of how
+    many of their words have another label than the first one of the task, so that sorting by the
+    number sorts by how much there is to find.
+
+    >>> number_rows(np.array([0, 1, 0, 0, 0, 0]), np.array([0, 2, 4, 6])).tolist()
+    [1, 0, 0]
+    """
+    if word_offsets is None:
+        return labels
+    spans = zip(word_offsets[:-1].tolist(), word_offsets[1:].tolist(), strict=True)
+    rows = [tuple(labels[begin:end].tolist()) for begin, end in spans]
+    order = sorted(set(rows), key=lambda row: (sum(code > 0 for code in row), row))
+    numbers = {row: number for number, row in enumerate(order)}
+    return np.array([numbers[row] for row in rows], dtype=np.int64)
 
 
 def has_decimal_commas(column: pa.ChunkedArray) -> bool:

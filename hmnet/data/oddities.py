@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hmnet.data.label_names import find_alike, says_true_first
+from hmnet.data.labels import LabelArray, number_rows
 from hmnet.data.raw import list_shadowed, load_split
 from hmnet.data.row_sampling import sample_rows
 from hmnet.data.task_data import TaskData, hash_texts, load_text_hashes
@@ -29,15 +30,17 @@ class SplitFacts:
     """What oddities of a split are found in.
 
     Attributes:
-        labels: class codes or values, [N].
+        labels: class codes or values, [N], or a code a word.
         hashes: a number per row that rows of the same texts share, [N].
+        numbers: a number per row that rows of the same labels share, [N].
     """
 
-    labels: npt.NDArray[np.int64] | npt.NDArray[np.float32]
+    labels: LabelArray
     hashes: Hashes
+    numbers: npt.NDArray[np.generic]
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.numbers)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def read_facts(task: Task, settings: DataSettings, data_dir: Path | None = None)
         raw = load_split(task, split, data_dir)
         notes += [f"split `{split}`: {note}" for note in raw.notes]
         kept = sample_rows(raw, task, split, settings)
-        splits[split] = SplitFacts(kept.labels, hash_texts(kept))
+        splits[split] = SplitFacts(kept.labels, hash_texts(kept), kept.number_labels())
     return TaskFacts(task, splits, tuple(notes))
 
 
@@ -102,7 +105,10 @@ def _open_facts(data: TaskData) -> TaskFacts:
         split: none if data.folder is None else load_text_hashes(data.folder, split)
         for split in data.splits
     }
-    splits = {s: SplitFacts(part.labels, hashes[s]) for s, part in data.splits.items()}
+    splits = {
+        split: SplitFacts(part.labels, hashes[split], number_rows(part.labels, part.word_offsets))
+        for split, part in data.splits.items()
+    }
     return TaskFacts(data.task, splits, data.notes)
 
 
@@ -110,10 +116,11 @@ def _open_facts(data: TaskData) -> TaskFacts:
 
 
 def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
-    if data.task.kind == "regression":
+    if not data.task.facts.has_labels:
         yield from _find_constant_values(data)
         return
     counts = {split: _count(part, data.task) for split, part in data.splits.items()}
+    unit = data.task.facts.per
     names = [str(label) for label in data.task.labels]
     binary = [name for name in data.task.all_metrics if METRICS[name].binary]
     if binary and says_true_first(names):
@@ -128,13 +135,13 @@ def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
         if len(missing) == len(names) - 1:
             only = names[int(np.argmax(found))]
             yield (
-                f"split `{split}`: every row has the label `{only}` of the {len(names)} that are "
-                "declared, so its scores tell nothing about a model"
+                f"split `{split}`: every {unit} has the label `{only}` of the {len(names)} that "
+                "are declared, so its scores tell nothing about a model"
             )
         elif missing:
             shown = ", ".join(f"`{n}` {c:,}" for n, c in zip(names, found, strict=True) if c)
-            yield f"split `{split}`: no row has the label {_quote(missing)}; found {shown}"
-    yield from _find_unlearnable(names, counts)
+            yield f"split `{split}`: no {unit} has the label {_quote(missing)}; found {shown}"
+    yield from _find_unlearnable(names, counts, unit)
     if not any(found[0] for found in counts.values()) and not names[0].lstrip("-").isdigit():
         yield (
             f"no split has the label `{names[0]}`, the first: if the column holds codes, these "
@@ -143,14 +150,14 @@ def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
 
 
 def _find_unlearnable(
-    names: Sequence[str], counts: Mapping[str, npt.NDArray[np.int64]]
+    names: Sequence[str], counts: Mapping[str, npt.NDArray[np.int64]], unit: str
 ) -> Iterator[str]:
     for split, found in counts.items():
         for name, here, learned in zip(names, found, counts["train"], strict=True):
             if here and not learned:
                 yield (
-                    f"split `{split}`: {here:,} of {int(found.sum()):,} rows have the label "
-                    f"`{name}`, which no training row has: no model can learn it"
+                    f"split `{split}`: {here:,} of {int(found.sum()):,} {unit}s have the label "
+                    f"`{name}`, which no training {unit} has: no model can learn it"
                 )
 
 
@@ -179,8 +186,8 @@ def _find_contradictions(data: TaskFacts) -> Iterator[str]:
         number = np.unique(part.hashes, return_inverse=True)[1]
         low = np.full(len(part), np.inf)
         high = np.full(len(part), -np.inf)
-        np.minimum.at(low, number, part.labels)
-        np.maximum.at(high, number, part.labels)
+        np.minimum.at(low, number, part.numbers)
+        np.maximum.at(high, number, part.numbers)
         count = int((low < high)[number].sum())
         if count:
             yield (

@@ -30,8 +30,16 @@ from hmnet.data.file_formats import SUFFIXES, read_file, split_name
 from hmnet.data.gaps import drop_gaps
 from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved_dataset
 from hmnet.data.label_names import UNLABELLED
-from hmnet.data.labels import LabelArray, describe_numbers, find_labelled, has_labels, read_labels
+from hmnet.data.labels import (
+    LabelArray,
+    describe_numbers,
+    find_labelled,
+    has_labels,
+    number_rows,
+    read_labels,
+)
 from hmnet.data.rows import Rows
+from hmnet.data.word_spans import Words
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.digests import canonical_json, digest, digest_file
 from hmnet.study.tasks import Task
@@ -46,10 +54,11 @@ class RawSplit:
 
     Attributes:
         texts: a list of N strings per text column, in the task's order.
-        labels: class codes (int64) or values (float32), [N].
+        labels: class codes (int64) or values (float32), [N]; of a kind per word, a code a word.
         rows: row numbers in the source's split, ascending, int64 [N].
         questions: which question each answer belongs to, -1 where there is none, int64 [N].
         notes: a sentence for each oddity of the file and for rows that were left out.
+        words: the words that have the labels; None where each row has one label.
     """
 
     texts: tuple[list[str], ...]
@@ -57,15 +66,22 @@ class RawSplit:
     rows: npt.NDArray[np.int64]
     questions: npt.NDArray[np.int64]
     notes: tuple[str, ...] = ()
+    words: Words | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.rows)
 
     def select(self, index: npt.NDArray[np.int64]) -> RawSplit:
         """Return the examples `index`, [n], with their row numbers and questions."""
         texts = tuple([column[i] for i in index.tolist()] for column in self.texts)
-        kept = (self.labels[index], self.rows[index], self.questions[index])
-        return RawSplit(texts, *kept, self.notes)
+        labels = self.labels[index if self.words is None else self.words.find(index)]
+        words = None if self.words is None else self.words.select(index)
+        kept = (labels, self.rows[index], self.questions[index])
+        return RawSplit(texts, *kept, self.notes, words)
+
+    def number_labels(self) -> npt.NDArray[np.generic]:
+        """Return a number per row that rows of the same labels share, [N]; see `number_rows`."""
+        return number_rows(self.labels, None if self.words is None else self.words.offsets)
 
 
 def load_split(task: Task, split: str, data_dir: Path | None = None) -> RawSplit:
@@ -101,7 +117,7 @@ def load_text_columns(
     labelled = collect(problems, drop_gaps, rows, task)
     (rows,) = labelled or [rows]
     columns = [c for name in task.text for c in collect(problems, take_text, rows, name)]
-    has_codes = task.kind != "regression" and has_labels(rows, task)
+    has_codes = task.facts.has_labels and not task.facts.reads_words and has_labels(rows, task)
     codes = collect(problems, read_labels, rows, task) if has_codes and labelled else []
     raise_problems(f"{where}: {problem}" for problem in problems)
     for labels in codes:
@@ -382,7 +398,7 @@ def _count_blank(texts: Sequence[Sequence[str]], task: Task) -> Iterator[str]:
 
 def _drop_unlabelled(whole: RawSplit, task: Task, where: str) -> RawSplit:
     """Leave out rows with the label -1, as SNLI has on the hub; rows keep their numbers."""
-    if task.kind == "regression":
+    if not task.facts.has_labels or task.facts.reads_words:
         return whole
     is_labelled = find_labelled(whole.labels, where)
     if is_labelled.all():

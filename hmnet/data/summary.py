@@ -8,6 +8,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass as validated
 
 from hmnet.data.tokens import SplitData
+from hmnet.storage.documents import to_plain
 from hmnet.study.settings import STRICT
 from hmnet.study.tasks import Task
 
@@ -21,7 +22,10 @@ class SplitSummary:
         tokens: tokens of all examples, special tokens included, M.
         truncated: examples that lost tokens to the maximal length.
         median_tokens, p95_tokens, max_tokens: quantiles of the examples' lengths.
-        label_counts: label to its number of examples; empty for a regression.
+        label_counts: label to its number of examples, or of words; empty for a regression.
+        words: words that have a label; 0 where examples have one label each.
+        unscored_words: those without a token: beyond the maximal length, or of no piece. A model
+            is not trained on them, and has no answer for them.
     """
 
     rows: int
@@ -31,6 +35,15 @@ class SplitSummary:
     p95_tokens: float
     max_tokens: int
     label_counts: Mapping[str, int]
+    words: int = 0
+    unscored_words: int = 0
+
+
+def to_plain_summary(summary: SplitSummary) -> dict[str, object]:
+    """Return a summary as JSON's types; what only words have stands where there are words."""
+    plain: dict[str, object] = to_plain(summary)
+    of_words = () if summary.words else ("words", "unscored_words")
+    return {name: value for name, value in plain.items() if name not in of_words}
 
 
 def summarise(data: SplitData, task: Task) -> SplitSummary:
@@ -44,11 +57,18 @@ def summarise(data: SplitData, task: Task) -> SplitSummary:
         p95_tokens=float(p95),
         max_tokens=int(data.lengths.max()),
         label_counts=_count_labels(data, task),
+        words=0 if data.places is None else len(data.places),
+        unscored_words=0 if data.places is None else int((data.places < 0).sum()),
     )
 
 
 def _count_labels(data: SplitData, task: Task) -> dict[str, int]:
-    if task.kind == "regression":
+    if not task.facts.has_labels:
         return {}
     counts = np.bincount(data.labels.astype(np.int64), minlength=len(task.labels))
     return {str(label): int(count) for label, count in zip(task.labels, counts, strict=True)}
+
+
+def name_label(task: Task, label: float) -> str:
+    """Return how a message names a label of a task: by its name, or the value itself."""
+    return str(task.labels[int(label)]) if task.facts.has_labels else f"{label:g}"

@@ -13,7 +13,6 @@ Legend: N examples, M tokens of a split in all.
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import shutil
 import tempfile
@@ -31,7 +30,7 @@ from pydantic.dataclasses import dataclass as validated
 from hmnet.data.held_out import hold_out
 from hmnet.data.raw import RawSplit, load_split, source_key
 from hmnet.data.row_sampling import sample_rows
-from hmnet.data.summary import SplitSummary, summarise
+from hmnet.data.summary import SplitSummary, name_label, summarise, to_plain_summary
 from hmnet.data.tokens import KnownTexts, SplitData, identify_tokenizer, tokenise
 from hmnet.errors import InputError, raise_problems
 from hmnet.storage.digests import canonical_json, digest, digest_bytes, digest_file, sign
@@ -54,6 +53,8 @@ TEXTS = "texts"
 HELD_OUT = "train-held-out"
 """Split of training rows that are held out, where a study asks for them."""
 ARRAYS = ("tokens", "offsets", "first", "labels", "rows", "questions")
+WORD_ARRAYS = ("word_offsets", "places")
+"""Further arrays of a split whose words have the labels."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,7 @@ def describe(data: TaskData) -> dict[str, dict[str, object]]:
     """
     summaries = {split: summarise(part, data.task) for split, part in data.splits.items()}
     return {
-        split: {**to_plain(summary), "truncated_frac": summary.truncated / summary.rows}
+        split: {**to_plain_summary(summary), "truncated_frac": summary.truncated / summary.rows}
         for split, summary in summaries.items()
     }
 
@@ -293,8 +294,7 @@ def _fingerprint(splits: Mapping[str, SplitData], tokenizer_id: str, max_length:
     """Identify the arrays themselves, wherever their rows were read from."""
     parts: list[str | bytes] = [tokenizer_id, str(max_length)]
     for split in sorted(splits):
-        for name in ARRAYS:
-            array = getattr(splits[split], name)
+        for name, array in list_arrays(splits[split]):
             parts += [f"{split}.{name}:{array.dtype.str}", array.tobytes()]
     return digest(*parts)
 
@@ -324,13 +324,22 @@ def _load_if_whole(path: Path, task: Task) -> TaskData | None:
         return None
 
 
+def list_arrays(split: SplitData) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield name and content of each array that a split has."""
+    for name in (*ARRAYS, *WORD_ARRAYS):
+        if (array := getattr(split, name)) is not None:
+            yield name, array
+
+
 def _load_split_data(path: Path, split: str, summary: SplitSummary) -> SplitData:
-    arrays = {name: _map_array(path / f"{split}.{name}.npy") for name in ARRAYS}
-    found = (len(arrays["labels"]), len(arrays["tokens"]))
-    if found != (summary.rows, summary.tokens):
+    names = (*ARRAYS, *(WORD_ARRAYS if summary.words else ()))
+    arrays = {name: _map_array(path / f"{split}.{name}.npy") for name in names}
+    found = (len(arrays["rows"]), len(arrays["tokens"]), len(arrays["labels"]))
+    expected = (summary.rows, summary.tokens, summary.words or summary.rows)
+    if found != expected:
         raise InputError(
-            f"{path}: split `{split}` should have {summary.rows} rows and {summary.tokens} "
-            f"tokens. Found {found[0]} and {found[1]}."
+            f"{path}: split `{split}` should have {expected[0]} rows, {expected[1]} tokens and "
+            f"{expected[2]} labels. Found {found[0]}, {found[1]} and {found[2]}."
         )
     return SplitData(**arrays, truncated=summary.truncated)
 
@@ -361,17 +370,23 @@ def _write(
     part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     try:
         for split, data in splits.items():
-            for name in ARRAYS:
-                write_bytes(part / f"{split}.{name}.npy", _to_npy(getattr(data, name)))
+            for name, array in list_arrays(data):
+                write_bytes(part / f"{split}.{name}.npy", _to_npy(array))
             write_bytes(part / f"{split}.{TEXTS}.npy", _to_npy(hashes[split]))
-        signed = dataclasses.replace(record, own=sign(to_plain(record)))
-        write_document(part / "data.json", DATA_SCHEMA, signed)
+        plain = _to_plain_record(record)
+        write_document(part / "data.json", DATA_SCHEMA, {**plain, "own": sign(plain)})
         part.chmod(path.parent.stat().st_mode & 0o777)  # mkdtemp's own is for one user only
         shutil.rmtree(path, ignore_errors=True)  # a damaged one
         part.rename(path)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _to_plain_record(record: TaskDataRecord) -> dict[str, Any]:
+    """Return a record as JSON's types."""
+    plain: dict[str, Any] = to_plain(record)
+    return {**plain, "splits": {s: to_plain_summary(each) for s, each in record.splits.items()}}
 
 
 def _to_npy(array: npt.NDArray[np.generic]) -> bytes:
@@ -395,7 +410,7 @@ def _load_learnable(task: Task, split: str, data_dir: Path | None) -> RawSplit:
     """Read a split; a training split whose rows all have the same label is refused."""
     rows = load_split(task, split, data_dir)
     if split == "train" and (rows.labels == rows.labels[0]).all():
-        only = rows.labels[0] if task.kind == "regression" else task.labels[int(rows.labels[0])]
+        only = name_label(task, rows.labels[0])
         left_out = f" ({'; '.join(rows.notes)})" if rows.notes else ""
         raise InputError(
             f"Task `{task.name}`, split `train`: Parameter `label` should name a column with more "

@@ -3,7 +3,8 @@
 Each distinct text is tokenised once, without special tokens; examples are then put together with
 numpy, by a template that is read off the tokenizer.
 
-Legend: N examples, M tokens of a split in all, S segments (text columns) of an example.
+Legend: N examples, M tokens of a split in all, S segments (text columns) of an example, W words
+of all examples.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pandas as pd
 
 from hmnet.data.labels import LabelArray
 from hmnet.data.raw import RawSplit
+from hmnet.data.word_spans import Words, index_spans
 from hmnet.errors import InputError
 from hmnet.storage.digests import canonical_json, digest
 
@@ -42,10 +44,14 @@ class SplitData:
         tokens: ids of all examples, one after the other, special tokens included, int32 [M].
         offsets: example i is `tokens[offsets[i]:offsets[i + 1]]`, int64 [N + 1].
         first: tokens of each example that have segment id 0 (the others have 1), int32 [N].
-        labels: class codes (int64) or values (float32), [N].
+        labels: class codes (int64) or values (float32), [N]; of a kind per word, [W].
         rows: row numbers in the source's split, int64 [N].
         questions: which question each answer belongs to, -1 where there is none, int64 [N].
         truncated: number of examples that lost tokens to the maximal length.
+        word_offsets: example i has the words `word_offsets[i]:word_offsets[i + 1]`, int64
+            [N + 1]; None where examples have one label each, as the next.
+        places: which of its example's tokens is the first piece of each word, int32 [W]; -1 where
+            that was lost to the maximal length, or the tokenizer makes nothing of the word.
     """
 
     tokens: npt.NDArray[np.int32]
@@ -55,9 +61,24 @@ class SplitData:
     rows: npt.NDArray[np.int64]
     questions: npt.NDArray[np.int64]
     truncated: int = 0
+    word_offsets: npt.NDArray[np.int64] | None = None
+    places: npt.NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.rows)
+
+    def count_answers(self, index: Ints) -> int:
+        """Return how many labels of the examples `index` a model is trained on, and scored by."""
+        if self.word_offsets is None or self.places is None:
+            return len(index)
+        return int((self.places[self.find_words(index)] >= 0).sum())
+
+    def find_words(self, index: Ints) -> Ints:
+        """Return the numbers of the words of the examples `index`, in their order."""
+        if self.word_offsets is None:
+            return np.empty(0, dtype=np.int64)
+        begins = self.word_offsets[index]
+        return index_spans(begins, self.word_offsets[index + 1] - begins)
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -108,8 +129,12 @@ def tokenise(
     codes, texts = pd.factorize(np.array(list(itertools.chain(*columns)), dtype=object))
     with _plain_backend(tokenizer) as backend:
         template = _learn_template(tokenizer, backend, len(columns))
-        encode = _encode if known is None else known.encode
-        flat, sizes = encode(backend, texts.tolist())
+        spans: list[Ints] = []
+        if rows.words is not None:
+            flat, sizes, *spans = _encode_with_spans(backend, texts.tolist())
+        else:
+            encode = _encode if known is None else known.encode
+            flat, sizes = encode(backend, texts.tolist())
     which = codes.reshape(len(columns), -1).T  # [N, S]
     lengths = sizes[which]
     kept = cut_longest(lengths, _budget(template, max_length))
@@ -118,6 +143,13 @@ def tokenise(
         starts = starts + lengths - kept
     tokens, offsets = _assemble(template, flat, starts, kept)
     first = template.first_specials + kept[:, : template.first_segments].sum(axis=1)
+    places = None
+    if rows.words is not None:
+        found = _find_pieces(rows.words, which[:, 0], *spans)
+        pieces = found - np.repeat(starts[:, 0], rows.words.counts)
+        is_within = (pieces >= 0) & (pieces < np.repeat(kept[:, 0], rows.words.counts))
+        is_kept = is_within & (found >= 0)
+        places = np.where(is_kept, pieces + len(template.specials[0]), -1).astype(np.int32)
     return SplitData(
         tokens=tokens,
         offsets=offsets,
@@ -126,7 +158,25 @@ def tokenise(
         rows=rows.rows,
         questions=rows.questions,
         truncated=int((kept < lengths).any(axis=1).sum()),
+        word_offsets=None if rows.words is None else rows.words.offsets,
+        places=places,
     )
+
+
+def _find_pieces(words: Words, which: Ints, begins: Ints, ends: Ints, owners: Ints) -> Ints:
+    """Return which token of all distinct texts' begins each word, [W]; -1 where none does.
+
+    Args:
+        which: the distinct text of each row, [N].
+        begins, ends: the characters of each token in its text, in order, [tokens].
+        owners: the distinct text of each token, ascending, [tokens].
+    """
+    beyond = max(int(ends.max(initial=0)), int(words.ends.max(initial=0))) + 1
+    text = np.repeat(which, words.counts)
+    found = np.searchsorted(owners * beyond + ends, text * beyond + words.starts, side="right")
+    inside = np.minimum(found, len(ends) - 1)
+    is_own = (found < len(ends)) & (owners[inside] == text) & (begins[inside] < words.ends)
+    return np.where(is_own, found, -1)
 
 
 def _budget(template: Template, max_length: int) -> int:
@@ -187,15 +237,8 @@ def _assemble(template: Template, flat: Tokens, starts: Ints, kept: Ints) -> tup
     for low in range(0, rows, _ROWS_PER_GATHER):
         high = min(low + _ROWS_PER_GATHER, rows)
         part = slice(offsets[low], offsets[high])
-        tokens[part] = stock[_span_index(begins[low:high].ravel(), spans[low:high].ravel())]
+        tokens[part] = stock[index_spans(begins[low:high].ravel(), spans[low:high].ravel())]
     return tokens, offsets
-
-
-def _span_index(begins: Ints, sizes: Ints) -> Ints:
-    """Return the positions begin, begin + 1, ... of each span, one span after the other."""
-    ends = np.cumsum(sizes)
-    index: Ints = np.arange(ends[-1]) + np.repeat(begins - (ends - sizes), sizes)
-    return index
 
 
 # The tokenizer
@@ -252,6 +295,23 @@ def _encode(backend: Tokenizer, texts: Sequence[str]) -> tuple[Tokens, Ints]:
         sizes.append(np.fromiter(map(len, ids), np.int64, len(ids)))
         flats.append(np.fromiter(itertools.chain(*ids), np.int32, int(sizes[-1].sum())))
     return np.concatenate(flats), np.concatenate(sizes)
+
+
+def _encode_with_spans(
+    backend: Tokenizer, texts: Sequence[str]
+) -> tuple[Tokens, Ints, Ints, Ints, Ints]:
+    """Return what `_encode` does, and each token's first and last character and its text."""
+    found = []
+    for low in range(0, len(texts), _TEXTS_PER_CALL):
+        batch = texts[low : low + _TEXTS_PER_CALL]
+        found += backend.encode_batch(batch, add_special_tokens=False)
+    sizes = np.fromiter((len(e.ids) for e in found), np.int64, len(found))
+    total = int(sizes.sum())
+    flat = np.fromiter(itertools.chain.from_iterable(e.ids for e in found), np.int32, total)
+    ends = (span for e in found for span in e.offsets)
+    spans = np.fromiter(itertools.chain.from_iterable(ends), np.int64, 2 * total).reshape(-1, 2)
+    owners = np.repeat(np.arange(len(texts)), sizes)
+    return flat, sizes, spans[:, 0], spans[:, 1], owners
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,14 @@ from hmnet.encoders.layers import find_layers, name_in_layers
 from hmnet.encoders.model_files import ModelFiles, list_model_files
 from hmnet.encoders.parts import find_folder
 from hmnet.encoders.quiet import quiet
+from hmnet.encoders.word_heads import make_word_classifier
 from hmnet.errors import InputError, first_line
 from hmnet.packing.attention import ATTENTION
 from hmnet.packing.batch import keep_first_tokens
 from hmnet.packing.dropout import replace_dropout
 from hmnet.packing.first_token import read_every_token, read_first_tokens_only
 from hmnet.packing.forward import packs_exactly, runs_padded
+from hmnet.study.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,21 @@ class Encoder:
     def depth(self) -> int:
         """Number of Transformer layers."""
         return len(self.layers)
+
+    @functools.cached_property
+    def for_words(self) -> Encoder:
+        """The same encoder with a head for each token.
+
+        Raises:
+            InputError: if the architecture has no such model.
+        """
+        model, missing = make_word_classifier(self.model)
+        is_packable = self.is_packable and packs_exactly(model)
+        return replace(self, model=model, missing=missing, is_packable=is_packable)
+
+    def for_task(self, task: Task) -> Encoder:
+        """Return the encoder with the head that the answers of a task's kind come from."""
+        return self.for_words if task.facts.reads_words else self
 
 
 @functools.lru_cache(maxsize=4)

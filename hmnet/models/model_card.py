@@ -139,7 +139,7 @@ class ModelCard:
             budget=self.max_length - _count_special(template),
             side="0" if self.tokenizer.truncation_side == "left" else "",
             segments=segments if self.has_segments else "",
-            outputs=".item()" if self.task.kind == "regression" else ".softmax(-1)",
+            outputs=".item()" if self.task.facts.answer == "value" else ".softmax(-1)",
         )
 
     def _find_separator(self) -> str | None:

@@ -1,8 +1,8 @@
 """The hierarchical encoder: path(task) = shared + cluster[group] + own[task] (section 3.3).
 
-Each task has a stock sequence classifier, a *path*, always of the encoder's full depth at the
-original positions. Layers that tasks share are the same objects in their paths, so any path is an
-ordinary model that `save_pretrained` exports, and methods differ only in what is shared:
+Each task has a stock classifier of sequences, or of tokens, a *path*, always of the encoder's full
+depth at the original positions. Layers that tasks share are the same objects in their paths, so any
+path is an ordinary model that `save_pretrained` exports, and methods differ only in what is shared:
 
     single-task   {0,0,L}, one task         multi-task (MT-DNN)   {L,0,0}
     pair          {L,0,0}, two tasks        HMNet                 {8,2,2} of 12
@@ -24,7 +24,7 @@ from transformers import PreTrainedConfig
 from hmnet.encoders.feed_forward import list_feed_forward
 from hmnet.encoders.load import Encoder
 from hmnet.packing.batch import Batch
-from hmnet.packing.forward import compute_logits
+from hmnet.packing.forward import compute_logits, reads_words
 from hmnet.seeding import derive_seed
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.tasks import Task
@@ -33,7 +33,7 @@ _PREFIX = "task-"  # keeps names such as `train` from clashing with the module's
 
 
 class PathModel(nn.Module):
-    """One path, a sequence classifier, per task; paths share modules and parameters.
+    """One path, a stock classifier, per task; paths share modules and parameters.
 
     Args:
         paths: task name to its path.
@@ -55,8 +55,12 @@ class PathModel(nn.Module):
         return self.paths[_PREFIX + task]
 
     def forward(self, task: str, batch: Batch) -> Tensor:
-        """Return the task's outputs, shape [B, C], rows as in `batch.labels`."""
+        """Return the task's outputs, shape [U, C], rows as in `batch.labels`."""
         return compute_logits(self.path(task), batch, is_packable=self.is_packable)
+
+    def reads_words(self, task: str) -> bool:
+        """Tell whether a task's outputs are those of words, not of sequences."""
+        return reads_words(self.path(task))
 
     def count_parameters(self) -> dict[str, int]:
         """Return `overall` parameters, and those `activated` by one task (the largest path)."""
@@ -102,10 +106,11 @@ class HMNet(PathModel):
         for group in groups:
             cluster = _copy_cluster(encoder, clustered, duplicate)
             for name in group:
-                path = copy.deepcopy(encoder.model, {**shared, **cluster})
-                set_head(path, by_name[name], encoder.missing, seed)
+                own = encoder.for_task(by_name[name])
+                path = copy.deepcopy(own.model, {**shared, **cluster})
+                set_head(path, by_name[name], own.missing, seed)
                 paths[name] = path
-        super().__init__(paths, encoder.is_packable)
+        super().__init__(paths, all(encoder.for_task(task).is_packable for task in tasks))
 
 
 Memo = dict[int, object]
@@ -195,6 +200,5 @@ def _describe_labels(path: nn.Module, task: Task) -> None:
     labels = [str(label) for label in task.labels] or ["score"]
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: code for code, label in enumerate(labels)}
-    is_regression = task.kind == "regression"
-    config.problem_type = "regression" if is_regression else "single_label_classification"
+    config.problem_type = task.facts.problem_type
     path.num_labels = task.num_outputs  # type: ignore[assignment]

@@ -2,7 +2,8 @@
 
 Paths share layers as objects, and a layer that two paths share has the same input in both, since
 everything below it is shared too. So it is enough that a shared module remembers its last input
-and output: asked again with the same input, it answers without computing.
+and output: asked again with the same input, it answers without computing. A last layer, which gives
+first tokens to some heads and every token to others, remembers both.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from hmnet.encoders.layers import find_layers
 from hmnet.models.paths import PathModel, find_embeddings
+from hmnet.packing.batch import get_first_token_packing
 
 Forward: TypeAlias = Callable[..., object]
 
@@ -47,9 +49,11 @@ def share_prefix(model: PathModel, tasks: Sequence[str]) -> Iterator[LayerPasses
     owners = Counter(id(module) for module in (*embeddings, *layers))
     unique = {id(module): module for module in (*embeddings, *layers)}
     is_layer = {id(layer) for layer in layers}
+    is_last = {id(find_layers(path)[-1]) for path in paths}
     for key, module in unique.items():
         counted = passes if key in is_layer else LayerPasses()
-        module.forward = _remember(module.forward, counted, keep=owners[key] > 1)
+        modes = get_first_token_packing if key in is_last else _have_no_mode
+        module.forward = _remember(module.forward, counted, modes, keep=owners[key] > 1)
     try:
         yield passes
     finally:
@@ -57,22 +61,28 @@ def share_prefix(model: PathModel, tasks: Sequence[str]) -> Iterator[LayerPasses
             del module.forward
 
 
-def _remember(forward: Forward, passes: LayerPasses, keep: bool) -> Forward:
-    """Return `forward` with a memory of its last input and output."""
-    given: Tensor | None = None
-    output: object = None
+def _have_no_mode() -> None:
+    """Every head is given the same."""
+
+
+def _remember(
+    forward: Forward, passes: LayerPasses, find_mode: Callable[[], object], keep: bool
+) -> Forward:
+    """Return `forward` with a memory of its last input and output, in each mode."""
+    given: dict[bool, tuple[Tensor, object]] = {}
 
     def run(*args: object, **kwargs: object) -> object:
-        nonlocal given, output
         passes.asked += 1
+        mode = find_mode() is None
         tensors = (each for each in (*args, *kwargs.values()) if isinstance(each, Tensor))
         asked = next(tensors, None)
-        if asked is not None and _is_same(asked, given):
+        before, output = given.get(mode, (None, None))
+        if asked is not None and _is_same(asked, before):
             return output
         passes.computed += 1
         computed = forward(*args, **kwargs)
         if keep and asked is not None:  # RoFormer's positions are asked for by their shape
-            given, output = asked, computed
+            given[mode] = asked, computed
         return computed
 
     return run

@@ -53,7 +53,7 @@ class SkillNet(PathModel):
             task.name: _make_path(encoder, task, seed, dict(shared), block, skills)
             for task in tasks
         }
-        super().__init__(paths, encoder.is_packable)
+        super().__init__(paths, all(encoder.for_task(task).is_packable for task in tasks))
         self.skills = skills  # all of them, whether or not a task activates them
 
 
@@ -75,8 +75,9 @@ def _make_path(
     for layer, blocks in zip(layers, skills, strict=True):
         _activate(layer, block, [blocks[skill] for skill in find_skills(task)])  # type: ignore[index]
     shared[id(encoder.layers)] = layers
-    path = copy.deepcopy(encoder.model, shared)
-    set_head(path, task, encoder.missing, seed)
+    own = encoder.for_task(task)
+    path = copy.deepcopy(own.model, shared)
+    set_head(path, task, own.missing, seed)
     return path
 
 

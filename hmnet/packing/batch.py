@@ -6,7 +6,11 @@
 - After the last layer only each sequence's first token is kept ([B, 1, width]), so poolers and
   heads see an ordinary batch of sequences of one token. `hmnet.packing.first_token` goes further.
 
-Legend: B sequences, M tokens in all, H heads, L tokens of a bucket's sequences, D width of a head.
+- Heads of a kind per word read the first piece of each word: the last layer is then computed for
+  every token (`packed(..., whole=True)`), and each word's output is picked from the row.
+
+Legend: B sequences, M tokens in all, H heads, L tokens of a bucket's sequences, D width of a head,
+U answers: sequences, or words that a model sees.
 """
 
 from __future__ import annotations
@@ -159,9 +163,12 @@ class Batch:
     Attributes:
         tokens, positions, segments: int64 [1, M].
         packing: where each sequence lies.
-        labels: int64 or float32 [B].
+        labels: int64 or float32 [U].
         index: the examples' numbers in their split, in the order of the row, int64 [B].
         chosen: the same, where only the device knows them.
+        words: the words' numbers in their split, in the order of the row, int64 [U]; None where
+            sequences have one label each, as the next.
+        places: where in the row the first piece of each word lies, int64 [U].
     """
 
     tokens: Tensor
@@ -171,10 +178,14 @@ class Batch:
     labels: Tensor
     index: Ints
     chosen: Tensor | None = None
+    words: Tensor | None = None
+    places: Tensor | None = None
 
     @property
-    def rows(self) -> Tensor:
-        """The examples' numbers in their split, on the batch's device, int64 [B]."""
+    def answers(self) -> Tensor:
+        """The numbers in their split of what the labels belong to, on the device, int64 [U]."""
+        if self.words is not None:
+            return self.words
         if self.chosen is not None:
             return self.chosen
         return torch.from_numpy(self.index).to(self.labels.device)
@@ -190,6 +201,8 @@ class Batch:
             packing=Packing(self.packing.lengths, self.packing.starts.to(device)),
             labels=self.labels.to(device, non_blocking=True),
             index=self.index,
+            words=None if self.words is None else self.words.to(device, non_blocking=True),
+            places=None if self.places is None else self.places.to(device, non_blocking=True),
         )
 
 
@@ -208,27 +221,51 @@ def pack(split: SplitData, index: Sequence[int] | Ints) -> Batch:
     positions = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
     where = np.repeat(split.offsets[index], lengths) + positions
     segments = positions >= np.repeat(split.first[index], lengths)
+    words = places = None
+    if split.word_offsets is not None and split.places is not None:
+        words, places = _find_words(split, index, starts)
+    labels = split.labels[index] if words is None else split.labels[words]
     return Batch(
         tokens=torch.from_numpy(split.tokens[where].astype(np.int64))[None],
         positions=torch.from_numpy(positions)[None],
         segments=torch.from_numpy(segments.astype(np.int64))[None],
         packing=Packing(tuple(lengths.tolist()), torch.from_numpy(starts)),
-        labels=torch.from_numpy(np.asarray(split.labels[index])),
+        labels=torch.from_numpy(np.asarray(labels)),
         index=index,
+        words=None if words is None else torch.from_numpy(words),
+        places=None if places is None else torch.from_numpy(places),
     )
 
 
+def _find_words(split: SplitData, index: Ints, starts: Ints) -> tuple[Ints, Ints]:
+    """Return number and place in the row of each word that a model sees, [U]."""
+    offsets, places = split.word_offsets, split.places
+    if offsets is None or places is None:
+        raise TypeError("a split without words")
+    words = split.find_words(index)
+    owner = np.repeat(starts, offsets[index + 1] - offsets[index])
+    own = places[words].astype(np.int64)
+    is_seen = own >= 0
+    return words[is_seen], (owner + own)[is_seen]
+
+
 _ACTIVE: ContextVar[Packing | None] = ContextVar("packing", default=None)
+_WHOLE: ContextVar[bool] = ContextVar("whole", default=False)
 
 
 @contextmanager
-def packed(packing: Packing | None) -> Iterator[None]:
-    """Let attention functions and pooling hooks read `packing` while the context lasts."""
-    token = _ACTIVE.set(packing)
+def packed(packing: Packing | None, *, whole: bool = False) -> Iterator[None]:
+    """Let attention functions and pooling hooks read `packing` while the context lasts.
+
+    Args:
+        whole: the last layer gives every token, in place of each sequence's first.
+    """
+    token, mode = _ACTIVE.set(packing), _WHOLE.set(whole)
     try:
         yield
     finally:
         _ACTIVE.reset(token)
+        _WHOLE.reset(mode)
 
 
 def get_active_packing() -> Packing | None:
@@ -236,9 +273,14 @@ def get_active_packing() -> Packing | None:
     return _ACTIVE.get()
 
 
+def get_first_token_packing() -> Packing | None:
+    """Return the same, where the last layer is asked for first tokens alone."""
+    return None if _WHOLE.get() else _ACTIVE.get()
+
+
 def keep_first_tokens(module: nn.Module, args: object, output: LayerOutput) -> LayerOutput | None:
     """Forward hook of the last layer: keep each sequence's first token, [B, 1, width]."""
-    packing = _ACTIVE.get()
+    packing = get_first_token_packing()
     if packing is None:
         return None
     hidden = output[0] if isinstance(output, tuple) else output

@@ -1,8 +1,9 @@
 """The last layer, computed for each sequence's first token alone.
 
-Heads read the first token ([CLS]) only. So the last layer's output projection and feed-forward
-block are needed for that token alone, and so is its query q. With one query a sequence, keys and
-values need not be computed either, as both are linear maps of the layer's input x: in each head
+Heads of whole sequences read the first token ([CLS]) only. So the last layer's output projection
+and feed-forward block are needed for that token alone, and so is its query q. With one query a
+sequence, keys and values need not be computed either, as both are linear maps of the layer's input
+x: in each head
 
     q . (K x + c) = (K' q) . x + const
     sum_l w_l (V x_l + b) = V (sum_l w_l x_l) + b (sum_l w_l)
@@ -28,7 +29,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from hmnet.packing.attention import hide_padding
-from hmnet.packing.batch import Bucket, LayerOutput, Packing, get_active_packing
+from hmnet.packing.batch import Bucket, LayerOutput, Packing, get_first_token_packing
 
 _MAPS = ("attention.self.query", "attention.self.key", "attention.self.value")
 _PARTS = (*_MAPS, "attention.self.dropout", "attention.output", "intermediate", "output")
@@ -62,7 +63,7 @@ class _FirstTokenLayer(nn.Module):
 
     def forward(self, hidden_states: Tensor, *args: object, **kwargs: object) -> LayerOutput:
         """Run the layer for first tokens inside a packing, else as it always does."""
-        packing = get_active_packing()
+        packing = get_first_token_packing()
         if packing is None:
             return super().forward(hidden_states, *args, **kwargs)
         first = hidden_states[0, packing.starts]

@@ -1,9 +1,14 @@
-"""A batch through a stock sequence classifier: packed where it is exact, else padded."""
+"""A batch through a stock classifier of sequences or tokens: packed where it is exact, else padded.
+
+Legend: B sequences, M tokens in all, L tokens of the longest, U answers: sequences, or the words of
+a classifier of tokens; C outputs.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,8 +25,19 @@ _TOLERANCE = 2e-5
 
 
 def compute_logits(model: nn.Module, batch: Batch, *, is_packable: bool) -> Tensor:
-    """Return the classifier's outputs for a batch, shape [B, C], rows as in `batch.labels`."""
+    """Return the classifier's outputs for a batch, shape [U, C], rows as in `batch.labels`."""
     return _run_packed(model, batch) if is_packable else _run_padded(model, batch)
+
+
+def reads_words(model: nn.Module) -> bool:
+    """Tell whether a stock model classifies tokens, so that words are read from its outputs."""
+    return any(kind.__name__.endswith("ForTokenClassification") for kind in type(model).__mro__)
+
+
+def _pick(outputs: Tensor, places: Tensor | None) -> Tensor:
+    """Return the outputs at some places of all tokens, [U, C]; at all of them for None."""
+    flat = outputs.flatten(0, 1)
+    return flat if places is None else flat.index_select(0, places)
 
 
 def _run_packed(model: nn.Module, batch: Batch) -> Tensor:
@@ -30,8 +46,9 @@ def _run_packed(model: nn.Module, batch: Batch) -> Tensor:
         "position_ids": _fill_up(batch.positions) + find_position_offset(model),
         "token_type_ids": _fill_up(batch.segments),
     }
-    with packed(batch.packing):
-        return model(**_accepted(model, inputs)).logits
+    with packed(batch.packing, whole=reads_words(model)):
+        outputs: Tensor = model(**_accepted(model, inputs)).logits
+    return _pick(outputs, batch.places) if reads_words(model) else outputs
 
 
 def _run_padded(model: nn.Module, batch: Batch) -> Tensor:
@@ -46,7 +63,13 @@ def _run_padded(model: nn.Module, batch: Batch) -> Tensor:
         "token_type_ids": _spread(batch.segments, bucket, 0),
         "attention_mask": inside,
     }
-    return model(**_accepted(model, inputs)).logits
+    outputs: Tensor = model(**_accepted(model, inputs)).logits
+    if not reads_words(model):
+        return outputs
+    places = batch.places
+    if places is not None and bucket.filled is not None:
+        places = bucket.filled[places]
+    return _pick(outputs, places)
 
 
 def _fill_up(row: Tensor) -> Tensor:
@@ -97,12 +120,12 @@ def packs_exactly(model: nn.Module) -> bool:
     attention window, so that no architecture is trusted by its name.
     """
     lengths = [5, 5, 9, *_window_lengths(model)]
-    split = _make_split(lengths, int(model.config.vocab_size))  # type: ignore[union-attr, arg-type]
+    split = _make_split(model, lengths)
     batch = pack(split, range(len(lengths)))
     with torch.no_grad():
         together = _run_packed(model, batch)
         apart = [_run_padded(model, pack(split, [int(i)])) for i in batch.index]
-    if together.shape != (len(lengths), apart[0].shape[-1]):
+    if together.shape != (len(batch.labels), apart[0].shape[-1]):
         return False
     return bool(torch.allclose(together, torch.cat(apart), atol=_TOLERANCE))
 
@@ -110,12 +133,12 @@ def packs_exactly(model: nn.Module) -> bool:
 def runs_padded(model: nn.Module) -> bool:
     """Tell whether a padded pass gives what passes of one sequence give; it may raise anything."""
     lengths = [5, 9, 12]
-    split = _make_split(lengths, int(model.config.vocab_size))  # type: ignore[union-attr, arg-type]
+    split = _make_split(model, lengths)
     batch = pack(split, range(len(lengths)))
     with torch.no_grad():
         together = _run_padded(model, batch)
         apart = [_run_padded(model, pack(split, [int(i)])) for i in batch.index]
-    if together.shape != (len(lengths), apart[0].shape[-1]):
+    if together.shape != (len(batch.labels), apart[0].shape[-1]):
         return False
     return bool(torch.allclose(together, torch.cat(apart), atol=_TOLERANCE))
 
@@ -126,15 +149,25 @@ def _window_lengths(model: nn.Module) -> list[int]:
     return [int(window) + 37] if window else []
 
 
-def _make_split(lengths: Sequence[int], vocab_size: int) -> SplitData:
-    """Made sequences of the given lengths, for a check of the forward pass."""
+def _make_split(model: nn.Module, lengths: Sequence[int]) -> SplitData:
+    """Made sequences of the given lengths, for a check of the forward pass.
+
+    For a classifier of tokens each token is a word.
+    """
+    vocab_size = int(model.config.vocab_size)  # type: ignore[union-attr, arg-type]
     total, count = sum(lengths), len(lengths)
     tokens = np.random.default_rng(0).integers(vocab_size // 2, vocab_size, total)
-    return SplitData(
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    plain = SplitData(
         tokens=tokens.astype(np.int32),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        offsets=offsets,
         first=np.asarray(lengths, dtype=np.int32) // 2,
         labels=np.zeros(count, dtype=np.int64),
         rows=np.arange(count),
         questions=np.full(count, -1),
     )
+    if not reads_words(model):
+        return plain
+    places = np.concatenate([np.arange(length) for length in lengths]).astype(np.int32)
+    labels = np.zeros(total, dtype=np.int64)
+    return replace(plain, labels=labels, word_offsets=offsets, places=places)

@@ -9,6 +9,7 @@ of it can be recorded and replayed. (A CPU reads the mapped files: `hmnet.packin
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -16,6 +17,8 @@ from hmnet.data.tokens import Ints, SplitData
 from hmnet.packing.batch import Batch, Bucket, Packing
 from hmnet.packing.batch_shape import BatchShape
 
+IGNORED = -100
+"""The label of what fills a batch up: torch's cross-entropy leaves it out by default."""
 _UNKNOWN: Ints = np.empty(0, dtype=np.int64)
 
 
@@ -31,6 +34,9 @@ class ResidentSplit:
         self._tokens, self._offsets, self._lengths, self._first, self._labels = (
             torch.tensor(array, device=device) for array in arrays
         )
+        self._words: _ResidentWords | None = None
+        if split.word_offsets is not None and split.places is not None:
+            self._words = _ResidentWords(split.word_offsets, split.places, device)
 
     def pack(self, chosen: Tensor, shape: BatchShape) -> Batch:
         """Return what `hmnet.packing.batch.pack` returns, on the device and filled up to a shape.
@@ -52,15 +58,57 @@ class ResidentSplit:
         positions = (place - starts[owner]).masked_fill(is_filler, 0)
         tokens = self._tokens[self._offsets[chosen][owner] + positions]
         segments = positions >= self._first[chosen][owner]
+        words = places = None
+        labels = self._labels[chosen] if self._words is None else self._labels[:0]
+        if self._words is not None:
+            words, places, is_none = self._words.find(chosen, starts, shape.words)
+            labels = self._labels[words].masked_fill(is_none, IGNORED)
         return Batch(
             tokens=tokens.long()[None],
             positions=positions[None],
             segments=segments.long()[None],
             packing=Packing((), starts, _pad(shape, lengths, starts, owner, positions, is_filler)),
-            labels=self._labels[chosen],
+            labels=labels,
             index=_UNKNOWN,
             chosen=chosen,
+            words=words,
+            places=places,
         )
+
+
+class _ResidentWords:
+    """The words of a split that a model sees, on the device.
+
+    Args:
+        offsets, places: as in `SplitData`.
+    """
+
+    def __init__(self, offsets: Ints, places: npt.NDArray[np.int32], device: torch.device) -> None:
+        seen = np.flatnonzero(places >= 0)
+        begins = np.searchsorted(seen, offsets)
+        self._numbers = torch.tensor(np.append(seen, 0), device=device)
+        self._places = torch.tensor(np.append(places[seen], 0), device=device).long()
+        self._begins = torch.tensor(begins[:-1], device=device)
+        self._counts = torch.tensor(np.diff(begins), device=device)
+
+    def find(self, chosen: Tensor, starts: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return numbers and places in the row of the words of some examples, and what is filler.
+
+        Args:
+            chosen: numbers of the examples, int64 [B].
+            starts: where each lies in the row, int64 [B].
+            size: words, filler included (U).
+        """
+        counts = self._counts[chosen]
+        ends = counts.cumsum(0)
+        place = torch.arange(size, device=chosen.device)
+        owner = torch.searchsorted(ends, place, right=True)
+        is_filler = owner == len(chosen)
+        owner = owner.clamp_max(len(chosen) - 1)
+        at = (self._begins[chosen] - (ends - counts))[owner] + place
+        at = at.masked_fill(is_filler, 0)
+        places = (starts[owner] + self._places[at]).masked_fill(is_filler, 0)
+        return self._numbers[at].masked_fill(is_filler, 0), places, is_filler
 
 
 def _pad(

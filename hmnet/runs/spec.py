@@ -121,7 +121,7 @@ class RunSpec:
     def _find_class_weights(self) -> dict[str, str | list[float]]:
         """Return what the run's own classifications are asked to weigh their classes by."""
         asked = self.training.class_weights
-        names = [task.name for task in self.tasks if task.kind != "regression"]
+        names = [task.name for task in self.tasks if task.facts.has_labels]
         of = dict.fromkeys(names, asked) if isinstance(asked, str) else asked
         return {n: w if isinstance(w := of[n], str) else list(w) for n in names if n in of}
 
@@ -155,7 +155,7 @@ class RunSpec:
             content["stages"] = []
         if self.shares_all:
             content["duplicate"] = "layer"
-        if all(task.kind != "regression" for task in self.tasks):
+        if all(task.facts.answer != "value" for task in self.tasks):
             content["training"]["targets"] = "raw"
         content["training"]["class_weights"] = self._find_class_weights()
         if self.system == "skillnet":

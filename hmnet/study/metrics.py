@@ -19,6 +19,9 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hmnet.study.tag_codes import match_entities
+from hmnet.study.task_kinds import KindName
+
 Array = npt.NDArray[np.generic]
 
 
@@ -26,20 +29,25 @@ Array = npt.NDArray[np.generic]
 class Metric:
     """A metric: `compute(labels [N], predictions [N], questions [N])` gives a float.
 
+    Of words, N of them, the arrays are those of `hmnet.study.answers`.
+
     Attributes:
         kind: of the tasks that it is for.
         compute: the metric of one split.
         binary: whether it is for two labels alone.
         needs_question: whether it reads the questions.
+        needs_bio: whether it is of entities, which plain tags have none of.
         reads_odds: whether its predictions are not the classes but the log odds of the one with
-            code 1 (`find_odds`), or any other number that grows with its probability.
+            code 1 (`hmnet.study.answers.find_odds`), or any other number that grows with its
+            probability.
         lower_is_better: whether it is an error.
     """
 
-    kind: Literal["classification", "regression"]
+    kind: KindName
     compute: Callable[[Array, Array, Array], float]
     binary: bool = False
     needs_question: bool = False
+    needs_bio: bool = False
     reads_odds: bool = False
     lower_is_better: bool = False
 
@@ -186,6 +194,16 @@ def _as_doubles(*arrays: Array) -> list[npt.NDArray[np.float64]]:
     return [np.asarray(each, dtype=np.float64) for each in arrays]
 
 
+def _entity_f1(labels: Array, predictions: Array, questions: Array) -> float:
+    """F1 of all entities of a corpus: an entity is right if its words and its type are.
+
+    0 where there is no entity on either side. These are seqeval's rules, and conlleval's.
+    """
+    found = match_entities(*(each.astype(np.int64) for each in (labels, predictions, questions)))
+    true, named, right = (int(np.count_nonzero(each)) for each in found)
+    return 2 * right / (true + named) if true + named else 0.0
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("classification", _accuracy),
     "f1": Metric("classification", _f1_positive, binary=True),
@@ -204,6 +222,8 @@ METRICS: dict[str, Metric] = {
     "correlation": Metric("regression", _mean_correlation),
     "mae": Metric("regression", _mean_absolute_error, lower_is_better=True),
     "rmse": Metric("regression", _root_mean_squared_error, lower_is_better=True),
+    "entity_f1": Metric("tags", _entity_f1, needs_bio=True),
+    "token_accuracy": Metric("tags", _accuracy),
 }
 """Metric name to metric. `f1_answers` is MultiRC's F1_a: F1 over all answers of all questions.
 
@@ -234,17 +254,6 @@ def score(
         read = answers[metric.reads_odds]
         found[name] = metric.compute(labels, predictions if read is None else read, questions)
     return found
-
-
-def find_odds(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return the log odds of the class with code 1, [N], from the logits of two classes, [N, 2].
-
-    >>> find_odds([[0.0, 2.0], [1.0, 1.0]])
-    array([2., 0.])
-    """
-    both = np.asarray(logits, dtype=np.float64)
-    odds: npt.NDArray[np.float64] = both[:, 1] - both[:, 0]
-    return odds
 
 
 def is_error(metric: str) -> bool:

@@ -27,7 +27,7 @@ from hmnet.storage.regular_files import read_regular
 from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
 from hmnet.study.stages import SharingSettings, SharingStage
 from hmnet.study.system_settings import SystemSettings, find_repeated
-from hmnet.study.tasks import KNOWN_TASKS, PAPER_TASKS, Source, Task, find_tasks
+from hmnet.study.tasks import KNOWN_TASKS, PAPER_TASKS, Source, Task, find_metric, find_tasks
 
 Setting: TypeAlias = (
     "str | int | float | date | time | Path | Sequence[Setting] | Mapping[str, Setting] | None"
@@ -258,7 +258,7 @@ def _check(content: Table, origin: _Origin) -> StudyFile:
 
 
 def _complete_tasks(content: Table, origin: _Origin) -> tuple[Table, list[str]]:
-    """Give each task table its name and, for a regression, a metric that fits."""
+    """Give each task table its name and a metric that fits its kind."""
     tables = content.get("task")
     if not isinstance(tables, dict):
         return dict(content), []
@@ -275,7 +275,9 @@ def _complete_tasks(content: Table, origin: _Origin) -> tuple[Table, list[str]]:
 def _complete_task(name: str, table: Setting) -> Setting:
     if not isinstance(table, dict):
         return table
-    fitting = {"metric": "correlation"} if table.get("kind") == "regression" else {}
+    labels = table.get("labels")
+    found = find_metric(str(table.get("kind")), labels if isinstance(labels, list) else ())
+    fitting = {"metric": found} if found else {}
     listed = {key: [table[key]] for key in _LISTS if isinstance(table.get(key), str)}
     return {**fitting, **table, **listed, "name": name}
 
@@ -345,8 +347,8 @@ def _check_class_weights(file: StudyFile, origin: _Origin) -> Iterator[str]:
         task = known.get(name)
         if task is None:
             yield f"{where} should name known tasks. Found `{name}`.{suggest(name, known)}"
-        elif task.kind == "regression":
-            yield f"{where} should name tasks with classes. Found `{name}`, a regression."
+        elif not task.facts.has_labels:
+            yield f"{where} should name tasks with labels. Found `{name}`, {task.facts.noun}."
         elif not isinstance(weights, str) and len(weights) != len(task.labels):
             labels = ", ".join(str(label) for label in task.labels)
             yield (

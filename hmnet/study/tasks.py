@@ -7,8 +7,8 @@ codes, its metrics, and where its rows come from. To add a task to the package, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -16,6 +16,8 @@ from pydantic.dataclasses import dataclass
 from hmnet.errors import raise_problems, suggest
 from hmnet.study.metrics import METRICS, list_averaged
 from hmnet.study.settings import STRICT
+from hmnet.study.tag_codes import find_tag_problems, is_bio
+from hmnet.study.task_kinds import TASK_KINDS, KindName, TaskKind
 
 T = TypeVar("T")
 
@@ -49,13 +51,14 @@ class Source:
 
 @dataclass(frozen=True, config=STRICT)
 class Task:
-    """One supervised sentence or sentence-pair task.
+    """One supervised task on sentences, pairs of them, or their words.
 
     Attributes:
         name: unique name; also the name of files and folders.
         text: text columns in the order in which they enter the encoder (one to three).
         label: the label column.
-        kind: `classification` (softmax, cross-entropy) or `regression` (one output, squared error).
+        kind: what is predicted (`hmnet.study.task_kinds`): `classification` (softmax,
+            cross-entropy), `regression` (one output, squared error), or `tags` (a class per word).
         labels: class labels in the order of their codes; empty for regression.
         metric: the primary metric, the f of equations 3 and 4.
         metrics: the other metrics that are reported.
@@ -70,7 +73,7 @@ class Task:
     name: str
     text: Annotated[tuple[str, ...], Field(min_length=1, max_length=3)]
     label: str = "label"
-    kind: Literal["classification", "regression"] = "classification"
+    kind: KindName = "classification"
     labels: tuple[str | int, ...] = ()
     metric: str = "accuracy"
     metrics: tuple[str, ...] = ()
@@ -103,12 +106,19 @@ class Task:
 
     def _label_problems(self) -> Iterable[str]:
         found = list(self.labels)
-        if self.kind == "regression" and found:
-            yield f"Parameter `labels` should be empty for a regression. Found `{found}`."
-        if self.kind == "classification" and len(found) < 2:
+        if found and not self.facts.has_labels:
+            yield f"Parameter `labels` should be empty for {self.facts.noun}. Found `{found}`."
+        if self.facts.has_labels and len(found) < 2:
             yield f"Parameter `labels` should list at least two labels. Found `{found}`."
         if len(set(found)) < len(found):
             yield f"Parameter `labels` should not repeat a label. Found `{found}`."
+        if self.facts.reads_words:
+            yield from find_tag_problems([str(label) for label in found])
+        if self.facts.reads_words and len(self.text) > 1:
+            yield (
+                f"Parameter `text` should name one column for {self.facts.noun}. "
+                f"Found `{list(self.text)}`."
+            )
 
     def _metric_problems(self) -> Iterable[str]:
         for name in self.all_metrics:
@@ -117,7 +127,12 @@ class Task:
                 known = suggest(name, METRICS)
                 yield f"Parameter `metric` should be a known metric. Found `{name}`.{known}"
             elif metric.kind != self.kind:
-                yield f"Parameter `metric` should fit a {self.kind}. Found `{name}`."
+                yield f"Parameter `metric` should fit {self.facts.noun}. Found `{name}`."
+            elif metric.needs_bio and not is_bio([str(label) for label in self.labels]):
+                yield (
+                    f"Metric `{name}` should be used with the tags `O`, `B-...` and `I-...`. Found "
+                    f"`{list(self.labels)}`; `token_accuracy` takes any."
+                )
             elif metric.needs_question and not self.question:
                 yield f"Parameter `question` should be given for the metric `{name}`."
             elif metric.binary and len(self.labels) != 2:
@@ -139,8 +154,22 @@ class Task:
 
     @property
     def num_outputs(self) -> int:
-        """Width of the task's head: one for a regression, else the number of classes."""
-        return 1 if self.kind == "regression" else len(self.labels)
+        """Width of the task's head: one for a value, else the number of labels."""
+        return self.facts.count_outputs(len(self.labels))
+
+    @property
+    def facts(self) -> TaskKind:
+        """What there is to know of the task's kind."""
+        return TASK_KINDS[self.kind]
+
+
+def find_metric(kind: str, labels: Sequence[object]) -> str | None:
+    """Return the primary metric of a task that names none; None for a kind that there is not."""
+    if kind not in TASK_KINDS:
+        return None
+    if TASK_KINDS[kind].reads_words and not is_bio([str(label) for label in labels]):
+        return "token_accuracy"
+    return TASK_KINDS[kind].metric
 
 
 def average_tasks(scores: Mapping[str, float], tasks: Iterable[Task]) -> float:

@@ -41,10 +41,17 @@ def plan_shapes(steps: Sequence[Step], splits: Mapping[str, SplitData]) -> list[
         each = [lengths[task][steps[position].index] for position in positions]
         tokens = np.array([batch.sum() for batch in each])
         longest = np.array([batch.max() for batch in each])
+        split = splits[task]
+        words = np.array([_count_words(split, steps[position].index) for position in positions])
         for part in _cut(tokens):
-            shape = round_up(count, int(tokens[part].max()), int(longest[part].max()))
+            most = (int(each[part].max()) for each in (tokens, longest, words))
+            shape = round_up(count, *most)
             shapes.update((positions[number], shape) for number in part)
     return [shapes[position] for position in range(len(steps))]
+
+
+def _count_words(split: SplitData, index: npt.NDArray[np.int64]) -> int:
+    return 0 if split.places is None else max(split.count_answers(index), 1)
 
 
 def _cut(tokens: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:

@@ -32,7 +32,7 @@ def measure_class_weights(
     found = {}
     for name, each in data.items():
         wanted = find_weights(settings, name)
-        if wanted is not None and each.task.kind == "classification":
+        if wanted is not None and each.task.facts.answer == "class":
             counts = np.bincount(
                 each.train.labels.astype(np.int64), minlength=len(each.task.labels)
             )

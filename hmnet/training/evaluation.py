@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from hmnet.data.tokens import SplitData
 from hmnet.models.paths import PathModel
 from hmnet.models.shared_prefix import LayerPasses, share_prefix
 from hmnet.packing.batch import pack
+from hmnet.study.answers import Array, choose_answers
+from hmnet.study.tasks import Task
 from hmnet.training.divergence import DivergedError
 
 Logits = npt.NDArray[np.float32]
@@ -43,7 +46,8 @@ def evaluate(
     """Predict every dev example of a task.
 
     Returns:
-        A row per example with `split`, `row`, `label`, `prediction`, `question` and `logits`.
+        A row per example with `split`, `row`, `label`, `prediction`, `question` and `logits`; where
+        words have labels, these are lists of one entry a word.
 
     Raises:
         DivergedError: if an output is not finite.
@@ -52,14 +56,17 @@ def evaluate(
     frames = []
     for split in data.task.dev_splits:
         logits = predict(model, data.task.name, data.splits[split], precision, device)
-        frames.append(_to_frame(split, data.splits[split], logits))
+        frames.append(_to_frame(data.task, split, data.splits[split], logits))
     return pd.concat(frames, ignore_index=True)
 
 
 def predict(
     model: PathModel, task: str, split: SplitData, precision: str, device: torch.device
 ) -> Logits:
-    """Return the outputs for every example of a split, float32 [N, C], in its order."""
+    """Return the outputs for every example of a split, float32 [N, C], in its order.
+
+    Of a kind per word, for every word, [W, C]; NaN for those that the model does not see.
+    """
     return predict_tasks(model, [task], split, precision, device)[0][task]
 
 
@@ -70,24 +77,47 @@ def predict_tasks(
     """Return each task's outputs for every example; what paths share is computed once.
 
     Returns:
-        Task to float32 [N, C], in the split's order; and how many layers were run.
+        Task to outputs as of `predict`; and how many layers were run.
 
     Raises:
         DivergedError: if an output is not finite.
     """
     model.to(device).eval()
     parts: dict[str, list[Tensor]] = {task: [] for task in tasks}
-    order: list[npt.NDArray[np.int64]] = []
+    numbers: list[Numbers] = []
     # one autocast around all batches: weights are converted once
     with share_prefix(model, tasks) as passes, autocast(precision, device):
         for index in cut_by_tokens(split, _evaluation_tokens(device)):
             batch = pack(split, index).to(device)
-            order.append(batch.index)
+            numbers.append(Numbers(batch.index, None if batch.words is None else batch.words.cpu()))
             for task in tasks:
                 parts[task].append(model(task, batch).float().cpu())
-    back = np.argsort(np.concatenate(order))
-    outputs = {task: torch.cat(part).numpy()[back] for task, part in parts.items()}
-    return {task: _check_outputs(found, task) for task, found in outputs.items()}, passes
+    outputs = {task: _restore(model, task, split, numbers, part) for task, part in parts.items()}
+    return outputs, passes
+
+
+class Numbers(NamedTuple):
+    """What the outputs of a batch belong to: examples, or words, by their numbers in the split."""
+
+    examples: npt.NDArray[np.int64]
+    words: Tensor | None
+
+
+def _restore(
+    model: PathModel,
+    task: str,
+    split: SplitData,
+    numbers: Sequence[Numbers],
+    parts: Sequence[Tensor],
+) -> Logits:
+    """Return the outputs of all batches in the order of the split; see `predict`."""
+    outputs = _check_outputs(torch.cat(list(parts)).numpy(), task)
+    if not model.reads_words(task):
+        return outputs[np.argsort(np.concatenate([each.examples for each in numbers]))]
+    found = np.full((len(split.labels), outputs.shape[1]), np.nan, dtype=np.float32)
+    words = [each.words for each in numbers if each.words is not None]
+    found[torch.cat(words).numpy()] = outputs
+    return found
 
 
 def _evaluation_tokens(device: torch.device) -> int:
@@ -107,15 +137,19 @@ def cut_by_tokens(split: SplitData, most_tokens: int) -> Iterator[npt.NDArray[np
     yield from np.split(order, np.flatnonzero(np.diff(batch_of)) + 1)
 
 
-def _to_frame(split: str, data: SplitData, logits: Logits) -> pd.DataFrame:
-    is_regression = data.labels.dtype.kind == "f"
+def _to_frame(task: Task, split: str, data: SplitData, logits: Logits) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "split": split,
             "row": data.rows,
-            "label": data.labels,
-            "prediction": logits[:, 0] if is_regression else logits.argmax(1),
+            "label": _cut(data.labels, data),
+            "prediction": _cut(choose_answers(task, logits), data),
             "question": data.questions,
-            "logits": list(logits),
+            "logits": [each.ravel() for each in _cut(logits, data)],
         }
     )
+
+
+def _cut(answers: Array, data: SplitData) -> Array | list[Array]:
+    """Return answers by row, where rows have several."""
+    return answers if data.word_offsets is None else np.split(answers, data.word_offsets[1:-1])

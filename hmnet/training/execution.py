@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -34,7 +33,8 @@ from hmnet.storage.documents import to_plain
 from hmnet.storage.files import append_line, write_bytes
 from hmnet.storage.limits import MAX_LOSSES_BYTES
 from hmnet.storage.regular_files import read_regular_text
-from hmnet.study.metrics import METRICS, find_odds, orient, score
+from hmnet.study.answers import gather_answers
+from hmnet.study.metrics import orient, score
 from hmnet.study.stages import SharingStage, write_stages
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
@@ -270,17 +270,12 @@ def _evaluate_all(
 
 def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return dev split to metric to value, errors as they are, from per-example predictions."""
-    reads_odds = any(METRICS[name].reads_odds for name in task.all_metrics)
-    return {
-        str(split): score(
-            task.all_metrics,
-            rows["label"].to_numpy(),
-            rows["prediction"].to_numpy(),
-            rows["question"].to_numpy(),
-            find_odds(np.stack(rows["logits"].tolist())) if reads_odds else None,
-        )
-        for split, rows in frame.groupby("split", sort=False)
-    }
+    found = {}
+    for split, rows in frame.groupby("split", sort=False):
+        each = gather_answers(task, rows)
+        read = (each.labels, each.predictions, each.questions, each.odds)
+        found[str(split)] = score(task.all_metrics, *read)
+    return found
 
 
 def compute_primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:

@@ -44,10 +44,10 @@ from hmnet.training.course import PLAIN, Course
 from hmnet.training.embedding_gradients import EmbeddingGradients
 from hmnet.training.evaluation import autocast
 from hmnet.training.loss_record import LossLine, LossRecord
+from hmnet.training.losses import compute_loss
 from hmnet.training.optimiser import (
     clip_gradients,
     compute_learning_rate,
-    compute_loss,
     list_decays,
     make_optimizer,
     set_rate,
@@ -356,8 +356,13 @@ class Trainer:
     def _cut(self, step: Step) -> Iterator[tuple[Batch, float]]:
         """Yield the parts of this process's share of a batch, and each one's share of the batch."""
         index, own_share = self.group.share(np.asarray(step.index))
+        split = self.data[step.task].train
+        if split.places is not None:  # a mean over the words of the whole batch
+            own_share = float(own_share > 0) * split.count_answers(index)
+            own_share /= max(split.count_answers(np.asarray(step.index)), 1)
+        whole = max(split.count_answers(index), 1)
         for part in np.array_split(index, min(self.micro_batches, len(index))):
-            yield self._pack(step.task, part), own_share * len(part) / len(index)
+            yield self._pack(step.task, part), own_share * split.count_answers(part) / whole
 
     def _pack(self, task: str, index: Ints) -> Batch:
         split = self.data[task].train
@@ -365,7 +370,8 @@ class Trainer:
             return pack(split, index)
         index, lengths = sort_by_length(split, index)
         chosen = torch.from_numpy(index).to(self.device, non_blocking=True)
-        return self.resident[task].pack(chosen, fit_shape(lengths))
+        words = 0 if split.places is None else max(split.count_answers(index), 1)
+        return self.resident[task].pack(chosen, fit_shape(lengths, words))
 
     def _optimise(self, task: str, batches: Iterable[tuple[Batch, float]]) -> Tensor:
         """Take a step on batches with their shares; return its loss and its tokens, [2]."""
@@ -380,16 +386,18 @@ class Trainer:
     def _add_gradients(self, task: str, batches: Iterable[tuple[Batch, float]]) -> Tensor:
         weight = self.settings.loss_weights.get(task, 1.0)
         scale = self.scales.get(task, AS_THEY_ARE)
+        definition = self.data[task].task
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         for batch, share in batches:
             with autocast(self.settings.precision, self.device):
                 outputs = self.model(task, batch)
             labels = scale.standardise(batch.labels)
-            own = loss = compute_loss(outputs.float(), labels)
+            own = loss = compute_loss(outputs.float(), labels, definition.kind)
             if task in self.class_weights:
-                loss = compute_loss(outputs.float(), labels, self.class_weights[task])
+                weights = self.class_weights[task]
+                loss = compute_loss(outputs.float(), labels, definition.kind, weights)
             if self.teaching.teaches(task):
-                distance = self.teaching.measure(task, outputs.float(), batch.rows, scale)
+                distance = self.teaching.measure(definition, outputs.float(), batch, scale)
                 loss = self.teaching.blend(loss, distance)
             (loss * share * weight).backward()
             sums[0] += (own * share).detach() * scale.deviation**2

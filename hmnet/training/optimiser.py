@@ -1,4 +1,4 @@
-"""The loss, the clipped gradient, AdamW and the learning rate of a step."""
+"""The clipped gradient, AdamW and the learning rate of a step."""
 
 from __future__ import annotations
 
@@ -100,20 +100,3 @@ def list_decays(
     return list(
         itertools.accumulate((1 - rate * settings.weight_decay for rate in rates), operator.mul)
     )
-
-
-def compute_loss(outputs: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Cross-entropy of class codes, or squared error of values; mean over the batch.
-
-    Args:
-        outputs: shape [B, C]; C is 1 for a regression.
-        labels: int64 codes or float32 values, shape [B].
-        weights: of classes, shape [C]: each row's loss counts by its class, and the sum is over B
-            all the same, so that parts of a batch add up.
-    """
-    if labels.is_floating_point():
-        return nn.functional.mse_loss(outputs[:, 0], labels)
-    if weights is not None:
-        each = nn.functional.cross_entropy(outputs, labels, reduction="none")
-        return (each * weights[labels]).mean()
-    return nn.functional.cross_entropy(outputs, labels)

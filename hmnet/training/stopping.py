@@ -16,7 +16,8 @@ from hmnet.data.task_data import HELD_OUT, TaskData
 from hmnet.errors import raise_problems
 from hmnet.models.parting import separate
 from hmnet.models.paths import PathModel
-from hmnet.study.metrics import METRICS, find_odds, orient, score
+from hmnet.study.answers import arrange_answers, choose_answers, find_odds
+from hmnet.study.metrics import orient, score
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.averaging import list_epoch_ends
 from hmnet.training.evaluation import predict
@@ -80,12 +81,15 @@ class BestEpochs:
     ) -> float:
         definition, split = self._data[task].task, self._data[task].splits[HELD_OUT]
         outputs = predict(model, task, split, self._precision, device)
-        is_regression = definition.kind == "regression"
-        values = outputs[:, 0] * scale.deviation + scale.mean
-        answers = values if is_regression else outputs.argmax(1)
+        if definition.facts.answer == "value":
+            outputs = outputs * scale.deviation + scale.mean
+        predictions = choose_answers(definition, outputs)
         metric = definition.metric
-        odds = find_odds(outputs) if METRICS[metric].reads_odds else None
-        found = score((metric,), split.labels, answers, split.questions, odds)
+        each = arrange_answers(
+            definition, split.labels, predictions, split.questions, split.word_offsets
+        )
+        odds = find_odds(definition, outputs)
+        found = score((metric,), each.labels, each.predictions, each.questions, odds)
         return orient(metric, found[metric])
 
     def settle(self, model: PathModel) -> None:

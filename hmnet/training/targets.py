@@ -65,5 +65,5 @@ def measure_scales(
     return {
         name: TargetScale.of(each.train.labels)
         for name, each in data.items()
-        if each.task.kind == "regression"
+        if each.task.facts.answer == "value"
     }

@@ -5,7 +5,8 @@ linearly from its first to its last value over the steps (Clark et al. 2019, "BA
 The distance is KL(teacher || student) of classes, and the squared error to the teacher's value, in
 the unit that is trained on, of regressions.
 
-Legend: N rows of a split, B of a batch, C classes (1 for a regression).
+Legend: N answers of a split, U of a batch (rows, or words where these have labels), C classes (1
+for a regression).
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from hmnet.data.task_data import TaskData
 from hmnet.errors import InputError
 from hmnet.models.saved import load_model
+from hmnet.packing.batch import Batch
+from hmnet.packing.resident_split import IGNORED
 from hmnet.runs.result import read_result
 from hmnet.runs.spec import read_spec
 from hmnet.storage.digests import digest
 from hmnet.storage.files import write_bytes
 from hmnet.study.settings import Distillation
+from hmnet.study.tasks import Task
 from hmnet.training.evaluation import Logits, predict
+from hmnet.training.losses import measure_distance
 from hmnet.training.targets import TargetScale
 
 
@@ -56,18 +61,20 @@ class Teaching:
         """Tell whether a task has a teacher."""
         return task in self._outputs
 
-    def measure(self, task: str, outputs: Tensor, rows: Tensor, scale: TargetScale) -> Tensor:
-        """Return the distance of a batch's outputs to those of a task's teacher, a mean over rows.
+    def measure(self, task: Task, outputs: Tensor, batch: Batch, scale: TargetScale) -> Tensor:
+        """Return the distance of a batch's outputs to those of a task's teacher, a mean.
 
         Args:
-            outputs: float32 [B, C]; one column for a regression.
-            rows: numbers of the batch's rows in their split, int64 [B].
+            outputs: float32 [U, C]; one column for a regression.
             scale: by which the targets of a regression are standardised.
         """
-        taught = self._outputs[task][rows]
-        if outputs.shape[1] > 1:
-            return measure_distance(outputs, taught, is_regression=False)
-        return measure_distance(outputs, scale.standardise(taught), is_regression=True)
+        taught = scale.standardise(self._outputs[task.name][batch.answers])
+        if batch.words is None:
+            return measure_distance(outputs, taught, task.kind)
+        is_filler = (batch.labels == IGNORED)[:, None]
+        taught = torch.where(is_filler, outputs.detach(), taught)  # at no distance
+        share = len(is_filler) / (~is_filler).sum().clamp_min(1)
+        return measure_distance(outputs, taught, task.kind) * share
 
     def blend(self, own: Tensor, distance: Tensor) -> Tensor:
         """Return the loss to lower, of that of the labels and the distance to the teacher."""
@@ -77,14 +84,6 @@ class Teaching:
 def find_weight(weights: Distillation, position: int, total: int) -> float:
     """Return lam at a step: linear from the first step to the last one."""
     return weights.start + (weights.end - weights.start) * position / max(total - 1, 1)
-
-
-def measure_distance(outputs: Tensor, taught: Tensor, *, is_regression: bool) -> Tensor:
-    """Return KL(teacher || student) of two sets of logits, or the squared error; mean over rows."""
-    if is_regression:
-        return nn.functional.mse_loss(outputs, taught)
-    student, teacher = (nn.functional.log_softmax(each, dim=1) for each in (outputs, taught))
-    return nn.functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
 def load_lesson(folder: Path, data: TaskData, device: torch.device) -> Logits:

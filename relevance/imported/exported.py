@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from hmnet.commands.stored_run import find_task
 from hmnet.errors import InputError, raise_problems
 from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
 from hmnet.storage.tables import read_table
-from hmnet.study.metrics import METRICS, find_odds, is_error
+from hmnet.study.answers import gather_answers
+from hmnet.study.metrics import METRICS, is_error
 from relevance.imported.imported_scores import COLUMNS
 from relevance.imported.prediction_table import OPTIONAL, REQUIRED
 from relevance.matrices.matrix import RelevanceMatrix
@@ -157,7 +158,8 @@ def tabulate_predictions(output: Output) -> pd.DataFrame:
         frame = _read_predictions(output, run, task)
         keys = {"target": task, "partner": partner, "seed": int(seed), "metric": metrics[task]}
         if METRICS[metrics[task]].reads_odds:
-            frame = frame.assign(prediction=find_odds(np.stack(frame["logits"].tolist())))
+            definition = find_task(output.runs.find(run)[1], task)
+            frame = frame.assign(prediction=gather_answers(definition, frame).odds)
         parts.append(frame.assign(**keys))
     return pd.concat(parts, ignore_index=True)[[*REQUIRED, *OPTIONAL]]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from hmnet.errors import raise_problems
+from hmnet.study.task_kinds import KindName
 
 if TYPE_CHECKING:
     from relevance.matrices.matrix import RelevanceMatrix
@@ -16,8 +17,7 @@ Needs: TypeAlias = Literal["study", "data", "single runs", "pair runs"]
 """What must be there: the study file alone, the tasks' rows, each task's own runs, every pair's."""
 Direction: TypeAlias = Literal["directed", "symmetric"]
 Comparability: TypeAlias = Literal["within a target", "across targets"]
-Kind: TypeAlias = Literal["classification", "regression"]
-ANY_KIND: tuple[Kind, ...] = get_args(Kind)
+ANY_KIND: tuple[KindName, ...] = get_args(KindName)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Measure:
     cost: str
     source: str
     compute: Callable[[MeasureInputs], RelevanceMatrix] | None
-    kinds: tuple[Kind, ...] = ANY_KIND
+    kinds: tuple[KindName, ...] = ANY_KIND
     command: str = ""
     label: str = ""
     is_standard: bool = False

@@ -18,11 +18,12 @@ from analysis.gains.power import POWER, expect_seed_sd, find_detectable_gain
 from analysis.scores.baselines import measure_majority
 from analysis.scores.predictions import Arm, Predictions
 from hmnet.data.raw import load_split
-from hmnet.data.summary import summarise
+from hmnet.data.summary import name_label, summarise
 from hmnet.data.task_data import TaskData, load_text_hashes
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError, RelevanceError, shorten
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
+from hmnet.study.answers import arrange_answers
 from hmnet.study.metrics import is_error, orient
 from hmnet.study.study import Study
 from hmnet.study.tasks import Task
@@ -136,14 +137,19 @@ def _check(
 
 def _score_constant(data: TaskData) -> float:
     parts = {split: data.splits[split] for split in data.task.dev_splits}
-    labels = np.concatenate([part.labels for part in parts.values()])
+    found = [
+        arrange_answers(data.task, part.labels, part.labels, part.questions, part.word_offsets)
+        for part in parts.values()
+    ]
+    sizes = [len(each.labels) for each in found]
+    labels = np.concatenate([each.labels for each in found])
     return measure_majority(
         Predictions(
             task=data.task.name,
             metric=data.task.metric,
             labels=labels,
-            splits=np.repeat(np.array(list(parts), object), [len(part) for part in parts.values()]),
-            questions=np.concatenate([part.questions for part in parts.values()]),
+            splits=np.repeat(np.array(list(parts), object), sizes),
+            questions=np.concatenate([each.questions for each in found]),
             single=Arm((0,), labels[None]),
             joint={},
         )
@@ -159,7 +165,7 @@ def show_example(data: TaskData, tokenizer: PreTrainedTokenizerFast) -> str:
     shown = [*pieces[:first], *(["|"] if first < len(pieces) else []), *pieces[first:]]
     cut = " ..." if len(shown) > MOST_PIECES else ""
     label = train.labels[0]
-    named = f"{label:g}" if data.task.kind == "regression" else data.task.labels[int(label)]
+    named = name_label(data.task, label)
     return f"{' '.join(shown[:MOST_PIECES])}{cut} -> {named}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,36 @@ def make_split(seed: int, size: int, classes: int) -> SplitData:
         labels=values if classes == 1 else (values * classes).astype(np.int64),
         rows=np.arange(size),
         questions=np.full(size, -1),
+    )
+
+
+TAGS = ("O", "B-a", "I-a", "B-b", "I-b")
+
+
+def make_tagged(name: str, size: int = 22, seed: int = 0) -> TaskData:
+    """Return a tokenised task whose words have tags; some words have two pieces, some none."""
+    task = Task(name=name, text=("words",), kind="tags", labels=TAGS, metric="entity_f1")
+    splits = {
+        split: make_tagged_split(seed * 10 + i + len(name) * 100, size)
+        for i, split in enumerate(task.splits)
+    }
+    return TaskData(task, splits, fingerprint=f"{name}-{seed}")
+
+
+def make_tagged_split(seed: int, size: int) -> SplitData:
+    """Return random sequences of 4 to 20 tokens with 1 to 9 words, the last of some unseen."""
+    rng = np.random.default_rng(seed)
+    plain = make_split(seed, size, 2)
+    counts = (plain.lengths - 2) // 2
+    places = [1 + 2 * np.arange(count) for count in counts]
+    for row in places[:: size // 4]:
+        row[-1] = -1
+    total = int(counts.sum())
+    return dataclasses.replace(
+        plain,
+        labels=rng.integers(0, len(TAGS), total),
+        word_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        places=np.concatenate(places).astype(np.int32),
     )
 
 

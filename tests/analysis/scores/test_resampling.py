@@ -37,6 +37,8 @@ def make_predictions(metric: str, seed: int = 0, *, in_questions: bool = False) 
         if METRICS[metric].reads_odds:
             values = np.round(values + rng.normal(0, 0.6, (RUNS, SIZE)), 1)
     questions = rng.integers(0, 12, SIZE) if in_questions else None
+    if METRICS[metric].kind == "tags":  # words of a sentence stand together
+        questions = np.sort(rng.integers(0, 12, SIZE))
     return make_target("made", labels, values, {}, metric, questions)
 
 
@@ -49,6 +51,8 @@ def repeat_rows(predictions: Predictions, weights: Any, run: int) -> float:
     index = np.repeat(np.arange(SIZE), counts)
     copy = np.concatenate([np.arange(count) for count in counts])
     questions = predictions.questions[index] * 1000 + copy
+    order = np.argsort(questions, kind="stable")
+    index, questions = index[order], questions[order]
     compute = METRICS[predictions.metric].compute
     found = compute(predictions.labels[index], predictions.single.values[run, index], questions)
     return orient(predictions.metric, found)

@@ -165,7 +165,8 @@ def test_a_metric_of_the_second_label_is_said_where_that_is_the_negative_one(
     labels: tuple[str | int, ...], is_said: bool
 ) -> None:
     task = Task(name="t", text=("text",), labels=labels, metric="f1")
-    part = SplitFacts(np.arange(4) % 2, np.arange(4, dtype=np.uint64))
+    codes = np.arange(4) % 2
+    part = SplitFacts(codes, np.arange(4, dtype=np.uint64), codes)
     (found,) = [
         "\n".join(find_in_facts({"t": TaskFacts(task, {"train": part, "validation": part})}))
     ]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmnet.study.metrics import METRICS, find_odds, is_error, list_averaged, score
-from hmnet.study.tasks import PAPER_TASKS
+from hmnet.study.answers import gather_answers
+from hmnet.study.metrics import METRICS, is_error, list_averaged, score
+from hmnet.study.tasks import PAPER_TASKS, Task
 
 NONE = np.full(100, -1)
 
@@ -199,10 +201,16 @@ def test_errors_are_in_the_unit_of_the_labels() -> None:
 
 def test_metrics_of_odds_read_the_odds_and_the_others_the_classes() -> None:
     # Both rows are predicted as class 0, but the positive one with better odds.
-    odds = find_odds([[2.0, 0.0], [1.0, 0.5]])
-    assert odds.tolist() == [-2.0, -0.5]
-    found = score(("accuracy", "auroc"), np.array([0, 1]), np.array([0, 0]), NONE[:2], odds)
-    assert found == {"accuracy": 0.5, "auroc": 1.0}
+    stored = {"label": [0, 1], "prediction": [0, 0], "question": [-1, -1]}
+    frame = pd.DataFrame({**stored, "logits": [[2.0, 0.0], [1.0, 0.5]]})
+    task = Task(name="x", text=("t",), labels=("no", "yes"), metric="auroc", metrics=("accuracy",))
+    answers = gather_answers(task, frame)
+    assert answers.odds is not None
+    assert answers.odds.tolist() == [-2.0, -0.5]
+    assert answers.read("auroc") is answers.odds
+    assert answers.read("accuracy").tolist() == [0, 0]
+    read = (answers.labels, answers.predictions, answers.questions, answers.odds)
+    assert score(task.all_metrics, *read) == {"auroc": 1.0, "accuracy": 0.5}
 
 
 def test_a_mean_over_tasks_leaves_out_errors_unless_all_are() -> None:

@@ -19,7 +19,7 @@ from hmnet.study.settings import TrainingSettings
 from hmnet.study.study_file import read_study_file
 from hmnet.training.class_weights import measure_class_weights, weigh_classes
 from hmnet.training.loop import Trainer
-from hmnet.training.optimiser import compute_loss
+from hmnet.training.losses import compute_loss
 
 DATA = {"alpha": make_data("alpha", 2), "beta": make_data("beta", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=1, batch_size=8)
@@ -41,9 +41,9 @@ def test_balanced_weights_give_every_class_the_same_share_of_the_loss() -> None:
 def test_the_weighted_loss_of_a_hand_made_batch() -> None:
     # Even odds in both rows: ln 2 each. Weights 1/2 and 3/2 by their classes: (.5 + 1.5) / 2.
     outputs, labels = torch.zeros(2, 2), torch.tensor([0, 1])
-    found = compute_loss(outputs, labels, torch.tensor([0.5, 1.5]))
+    found = compute_loss(outputs, labels, "classification", torch.tensor([0.5, 1.5]))
     assert float(found) == pytest.approx(np.log(2))
-    alone = compute_loss(outputs[:1], labels[:1], torch.tensor([0.5, 1.5]))
+    alone = compute_loss(outputs[:1], labels[:1], "classification", torch.tensor([0.5, 1.5]))
     assert float(alone) == pytest.approx(0.5 * np.log(2))  # a part of a batch keeps its weight
 
 
@@ -98,5 +98,5 @@ def test_weights_that_fit_no_task_are_told_at_once() -> None:
         read_study_file(None, {"training.class_weights": weights})
     said = "\n".join(caught.value.problems)
     assert "a number for each label of `rte` (entailment, not_entailment). Found 3." in said
-    assert "should name tasks with classes. Found `stsb`, a regression." in said
+    assert "should name tasks with labels. Found `stsb`, a regression." in said
     assert "should name known tasks. Found `cbb`. Did you mean `cb`?" in said

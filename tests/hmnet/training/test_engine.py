@@ -25,10 +25,10 @@ from hmnet.training.checkpoint import _digest as checkpoint_digest
 from hmnet.training.divergence import DivergedError
 from hmnet.training.evaluation import cut_by_tokens, evaluate
 from hmnet.training.loop import OutOfMemoryError, Trainer, train
+from hmnet.training.losses import compute_loss
 from hmnet.training.optimiser import (
     clip_gradients,
     compute_learning_rate,
-    compute_loss,
     make_optimizer,
 )
 
@@ -151,7 +151,7 @@ def test_packed_batches_give_the_loss_and_gradients_of_padded_ones(folder: Path,
     for is_packable in (True, False):
         model.zero_grad()
         logits = compute_logits(model.path("alpha"), batch, is_packable=is_packable)
-        loss = compute_loss(logits, batch.labels)
+        loss = compute_loss(logits, batch.labels, "classification")
         loss.backward()
         # the packed way leaves out the last key's bias, whose gradient is zero
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
@@ -230,9 +230,11 @@ def test_predictions_keep_row_order_and_labels(folder: Path) -> None:
 def test_the_loss_of_a_hand_made_batch() -> None:
     # -log softmax([0, ln 3])[1] = -log(3 / 4); squared error of (1, 3) against (0, 1): (1 + 4) / 2.
     logits = torch.tensor([[0.0, float(np.log(3))]])
-    assert float(compute_loss(logits, torch.tensor([1]))) == pytest.approx(-np.log(0.75))
+    assert float(compute_loss(logits, torch.tensor([1]), "classification")) == pytest.approx(
+        -np.log(0.75)
+    )
     values = torch.tensor([[1.0], [3.0]])
-    assert float(compute_loss(values, torch.tensor([0.0, 1.0]))) == pytest.approx(2.5)
+    assert float(compute_loss(values, torch.tensor([0.0, 1.0]), "regression")) == pytest.approx(2.5)
 
 
 def run_out_of_memory(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made import make_data, make_encoder
+from made import make_data, make_encoder, make_split, make_task
 from tiny_study import runs_in_this_process, write_groups, write_study
 
 from hmnet.cli import app
@@ -20,6 +20,7 @@ from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.schedule import Watcher, run_jobs
 from hmnet.jobs.workers import Workers
 from hmnet.models.paths import HMNet
+from hmnet.packing.batch import pack
 from hmnet.study.hierarchy import HierarchySpec
 from hmnet.study.settings import Distillation, TrainingSettings
 from hmnet.study.study import load_study
@@ -27,12 +28,13 @@ from hmnet.training import teaching
 from hmnet.training.course import PLAIN, Course
 from hmnet.training.evaluation import predict
 from hmnet.training.loop import Trainer, train
-from hmnet.training.optimiser import compute_loss
+from hmnet.training.losses import compute_loss, measure_distance
 from hmnet.training.targets import TargetScale
-from hmnet.training.teaching import Teaching, find_weight, load_lesson, measure_distance
+from hmnet.training.teaching import Teaching, find_weight, load_lesson
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, weight_decay=0.0)
+ROWS = make_split(0, 4, 1)
 DATA = {"alpha": make_data("alpha", 3), "beta": make_data("beta", 1, seed=1)}
 
 
@@ -113,11 +115,11 @@ def test_distances_by_hand() -> None:
     student = torch.tensor([[0.0, 0.0], [1.0, 2.0]])
     teacher = torch.tensor([[math.log(3), 0.0], [4.0, 5.0]])
     expected = (0.75 * math.log(1.5) + 0.25 * math.log(0.5)) / 2
-    found = measure_distance(student, teacher, is_regression=False)
+    found = measure_distance(student, teacher, "classification")
     assert float(found) == pytest.approx(expected, rel=1e-5)
     # (1 - 3) ** 2 and 0, mean 2
     values = (torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [2.0]]))
-    assert float(measure_distance(*values, is_regression=True)) == pytest.approx(2.0)
+    assert float(measure_distance(*values, "regression")) == pytest.approx(2.0)
 
 
 def test_a_regression_learns_its_teacher_in_the_unit_that_is_trained_on() -> None:
@@ -125,8 +127,9 @@ def test_a_regression_learns_its_teacher_in_the_unit_that_is_trained_on() -> Non
     scale = TargetScale(50.0, 10.0)
     taught = Teaching({"a": np.array([[0.0], [70.0]], np.float32)}, Distillation(), CPU)
     taught.begin_step(1, 5)  # a quarter of the way: 1/4 of the labels, 3/4 of the teacher
-    own = compute_loss(torch.tensor([[1.0]]), scale.standardise(torch.tensor([40.0])))
-    distance = taught.measure("a", torch.tensor([[1.0]]), torch.tensor([1]), scale)
+    labels = scale.standardise(torch.tensor([40.0]))
+    own = compute_loss(torch.tensor([[1.0]]), labels, "regression")
+    distance = taught.measure(make_task("a", 1), torch.tensor([[1.0]]), pack(ROWS, [1]), scale)
     assert (float(own), float(distance)) == pytest.approx((4.0, 1.0))
     assert float(taught.blend(own, distance)) == pytest.approx(0.25 * 4.0 + 0.75 * 1.0)
 
