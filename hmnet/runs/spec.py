@@ -37,6 +37,7 @@ LATER: Mapping[str, str | float | Mapping[str, float] | Sequence[str] | None] = 
     "training.averaging": 0.0,
     "training.averaging_steps": None,
     "training.stopping": "end",
+    "training.shared_rows": "apart",
     "training.distillation": None,
     "stages": [],
     "start_from": None,
@@ -118,6 +119,15 @@ class RunSpec:
         if self.system == "skillnet" and (self.stages or self.start_from):
             yield "Parameter `stages` should be left out of a SkillNet-style run, as `start_from`."
 
+    def _settle_training(self) -> dict[str, object]:
+        """Return the settings that do nothing in a run of these tasks, as they are without."""
+        settled: dict[str, object] = {"class_weights": self._find_class_weights()}
+        if all(task.facts.answer != "value" for task in self.tasks):
+            settled["targets"] = "raw"
+        if len(self.tasks) == 1:
+            settled["shared_rows"] = "apart"
+        return settled
+
     def _find_class_weights(self) -> dict[str, str | list[float]]:
         """Return what the run's own classifications are asked to weigh their classes by."""
         asked = self.training.class_weights
@@ -155,9 +165,7 @@ class RunSpec:
             content["stages"] = []
         if self.shares_all:
             content["duplicate"] = "layer"
-        if all(task.facts.answer != "value" for task in self.tasks):
-            content["training"]["targets"] = "raw"
-        content["training"]["class_weights"] = self._find_class_weights()
+        content["training"] |= self._settle_training()
         if self.system == "skillnet":
             content["skills"] = {task.name: find_skills(task) for task in self.tasks}
         _drop_what_old_runs_did(content)

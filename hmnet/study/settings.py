@@ -87,10 +87,14 @@ class TrainingSettings:
         averaging_steps: steps between two snapshots; None for one at the end of each epoch.
         stopping: `end`, the last weights; or `task`, for each task the path of its best epoch by
             its held-out rows (`rows.holdout`): then paths share nothing in the model that is kept.
+        shared_rows: of tasks on the same texts (`hmnet.training.step_rows`). `apart`: a step is of
+            one task (Algorithm 1). `together`: of all that have labels for a batch's rows; what
+            they share of the encoder runs once, and their losses are summed.
         distillation: how much is learned from the tasks' single runs; None for labels alone.
 
-    A step is always of one task, as in Algorithm 1. Batches of several tasks are no option: dropout
-    seeds, loss records, checkpoints and the halving of batches all go by a step's one task.
+    A step is of one task, as in Algorithm 1, or of several on the same rows. Batches of rows of
+    several tasks are no option: dropout seeds, checkpoints and the halving of batches go by a
+    step's one source of rows.
     """
 
     epochs: Count = 3
@@ -110,6 +114,7 @@ class TrainingSettings:
     averaging: Fraction = 0.0
     averaging_steps: Count | None = None
     stopping: Literal["end", "task"] = "end"
+    shared_rows: Literal["apart", "together"] = "apart"
     distillation: Distillation | None = None
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -315,13 +316,13 @@ class _LossLog:
         self.logger.log(line["step"], {f"loss/{line['task']}": line["loss"]})
 
     def _drop_from(self, step: int) -> None:
-        """Keep the first `step` lines (one per step)."""
+        """Keep the lines of the steps before `step`; there is one for each task of a step."""
         lines = (
             read_regular_text(self.path, MAX_LOSSES_BYTES).splitlines()
             if self.path.exists()
             else []
         )
-        kept = [line for line in lines[:step] if line.endswith("}")]
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < step]
         write_bytes(self.path, "".join(line + "\n" for line in kept).encode())
 
 
