@@ -281,7 +281,15 @@ def _content_key(
     task: Task, sources: Mapping[str, str], tokenizer_id: str, settings: DataSettings
 ) -> str:
     """Identify what a folder holds: all that decides its arrays, by where they come from."""
-    definition = [task.name, task.text, task.label, task.kind, task.labels, task.question]
+    definition: list[object] = [
+        task.name,
+        task.text,
+        task.label,
+        task.kind,
+        task.labels,
+        task.question,
+    ]
+    definition += [] if task.scheme == "auto" else [task.scheme]
     limits = {k: v for k, v in to_plain(settings).items() if k != "holdout" or v is not None}
     parts = [DATA_SCHEMA, READING, definition, sources, tokenizer_id, limits]
     return digest(canonical_json(parts))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -68,6 +68,8 @@ class Task:
             score is the mean of the primary metric over its dev splits (MNLI: two).
         question: columns that together identify the question an answer belongs to (MultiRC);
             `a.b` reaches into a struct column.
+        scheme: of `tags`, how the files write entities: `bio` (also IOB1), `bilou` (also BIOES), or
+            `io`, types without prefixes; `auto` tells it from the tags. They are all read as BIO.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Task:
         default_factory=lambda: {"train": "train", "validation": "validation"}
     )
     question: tuple[str, ...] = ()
+    scheme: Literal["auto", "bio", "bilou", "io"] = "auto"
 
     def __post_init__(self) -> None:
         where = f"Task `{self.name}`:"
