@@ -188,12 +188,14 @@ def sweep(
 
 @app.command("eval")
 def evaluate(run: RunArgument, out: OutOption = None) -> None:
-    """Print a run's scores per task, dev split and metric."""
+    """Print a run's scores per task, dev split and metric, and of tags by the type of entity."""
+    from hmnet.commands.entity_scores import describe_types, score_types
     from hmnet.commands.stored_run import describe_run, read_run, read_stopping_of
     from hmnet.folder.outputs import open_output
 
     output = open_output(out, create=False)
     run_id, result = read_run(output, run)
+    typer.echo(describe_types(score_types(output, run)), nl=False)
     typer.echo(describe_run(run_id, result, read_stopping_of(output, run)))
 
 

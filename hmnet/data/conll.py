@@ -69,7 +69,8 @@ def _name_columns(width: int, suffix: str) -> dict[str, int]:
 
 def _read_sentences(lines: Iterator[str], *, is_conllu: bool) -> Iterator[tuple[int, Sentence]]:
     """Yield the line on which each sentence begins, from 1, and its words."""
-    begin, sentence, width = 0, [], 0
+    sentence: Sentence = []
+    begin, width = 0, 0
     for number, line in enumerate(lines, start=1):
         columns = line.rstrip("\r\n").split("\t") if "\t" in line else line.split()
         if not any(each.strip() for each in columns) or columns[0].startswith("-DOCSTART-"):

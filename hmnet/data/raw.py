@@ -117,7 +117,7 @@ def load_text_columns(
         return (pa.chunked_array([_check_words(rows, task, where).texts[0]]),)
     problems: list[str] = []
     columns = [c for name in task.text for c in collect(problems, take_text, rows, name)]
-    has_codes = task.facts.has_labels and not task.facts.reads_words and has_labels(rows, task)
+    has_codes = task.facts.has_labels and has_labels(rows, task)
     codes = collect(problems, read_labels, rows, task) if has_codes else []
     raise_problems(f"{where}: {problem}" for problem in problems)
     for labels in codes:

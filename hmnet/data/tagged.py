@@ -349,7 +349,7 @@ def _read_span(
 ) -> tuple[int, int, str]:
     start, end, kind = (given[field] for field in fields)
     is_whole = isinstance(start, int) and isinstance(end, int) and isinstance(kind, str)
-    if not is_whole or not 0 <= start < end <= len(text):  # type: ignore[operator, arg-type]
+    if not is_whole or not 0 <= start < end <= len(text):  # type: ignore[operator]
         raise InputError(
             f"Parameter `label` should name a column of spans within their text, of "
             f"{len(text)} characters. Found `{shorten(dict(given))}` in {place}."
