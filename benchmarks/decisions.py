@@ -28,8 +28,9 @@ from analysis.arrays import Floats, Labels
 from analysis.gains.bootstrap import bootstrap_gains
 from analysis.gains.posterior import GainPosterior
 from analysis.partitions.agreement import compare_labels
-from analysis.partitions.decision import decide
+from analysis.partitions.decision import Decision, decide
 from analysis.partitions.per_draw import cluster_for_each, cluster_stack, measure_gain
+from analysis.partitions.promise import state_decision
 from analysis.partitions.stability import measure_stability
 from analysis.partitions.structure import find_structure
 from analysis.scores.predictions import Predictions
@@ -113,6 +114,7 @@ METHODS = ("kmeans", "spectral", "exact")
 ADVICE, FORMER, ALL, ALONE = "advice", "former --k auto", "all together", "alone"
 RUNS = "RELEVANCE_RUNS"
 """Environment variable: the output folder whose runs are split into halves."""
+EXACT = 1e-9
 HALVES = 40
 """Splits of stored runs."""
 
@@ -136,7 +138,7 @@ def choose(study: Study, rng: np.random.Generator) -> dict[str, Labels]:
     """Return what each way chooses, from measured gains alone."""
     values, draws, size = study.values, study.draws, len(study.values)
     found = {
-        ADVICE: decide(see(study)).chosen.labels,
+        ADVICE: answer(study).chosen.labels,
         ALL: np.zeros(size, dtype=np.int64),
         ALONE: np.arange(size),
     }
@@ -148,6 +150,12 @@ def choose(study: Study, rng: np.random.Generator) -> dict[str, Labels]:
     found["random, 3 groups"] = rng.permutation(np.arange(size) % 3)
     found["by size, 3 groups"] = np.argsort(np.argsort(study.sizes)) * 3 // size
     return found
+
+
+def answer(study: Study) -> Decision:
+    """Return what the study advises."""
+    decision = decide(see(study))
+    return decision if study.draws is None else state_decision(decision, study.values, study.draws)
 
 
 def see(study: Study) -> GainPosterior:
@@ -164,12 +172,14 @@ class Trial:
     Attributes:
         gains: way to gain.
         promised: what the advice said it would gain.
+        is_covered: whether the truth lies in the interval that it said.
         measured: what its groups gain on the data that chose them.
         called: the mean size of the ten largest measured gains; the same corrected; the truth.
     """
 
     gains: Mapping[str, float]
     promised: float
+    is_covered: bool
     measured: float
     called: tuple[float, float, float]
 
@@ -182,9 +192,12 @@ def judge(study: Study, truth: Floats, rng: np.random.Generator) -> Trial:
     """Let each way choose, and judge it by the truth."""
     ways, posterior = choose(study, rng), see(study)
     to_points = 100 / len(truth)
+    gains = {way: to_points * float(measure_gain(truth, labels)) for way, labels in ways.items()}
+    said = answer(study).chosen
     return Trial(
-        {way: to_points * float(measure_gain(truth, labels)) for way, labels in ways.items()},
-        100 * decide(posterior).chosen.gain,
+        gains,
+        100 * said.gain,
+        100 * said.low - EXACT <= gains[ADVICE] <= 100 * said.high + EXACT,
         to_points * float(measure_gain(study.values, ways[ADVICE])),
         _compare_largest(study.values, posterior.mean, truth),
     )
@@ -209,6 +222,8 @@ def try_planted(
         truth = TRUTHS[name](tasks, rng)
         np.fill_diagonal(truth, 0.0)
         values, draws = measure(truth, seeds, rng, collapses=collapses)
+        if collapses:  # on average over the runs that one would do
+            truth = truth + COLLAPSE * COLLAPSED_FRAC * ~np.eye(tasks, dtype=bool)
         trials.append(judge(Study(values, draws, rng.random(tasks)), truth, rng))
     return trials
 
@@ -258,14 +273,24 @@ def describe_trials(named: Mapping[str, list[Trial]]) -> Iterator[str]:
     """Yield two tables: what was gained, and what was promised."""
     yield from _tabulate(HEADER, [to_row(name, trials) for name, trials in named.items()])
     yield ""
-    columns = ("advice measured", "promised", "true", "ten largest gains", "corrected", "true")
+    columns = (
+        "advice measured",
+        "promised",
+        "true",
+        "in its interval",
+        "ten largest gains",
+        "corrected",
+        "true",
+    )
     rows = [[name, *_to_promises(trials)] for name, trials in named.items()]
     yield from _tabulate(("truth", *columns), rows)
 
 
 def _to_promises(trials: list[Trial]) -> list[str]:
     rows = [(t.measured, t.promised, t.gains[ADVICE], *t.called) for t in trials]
-    return [f"{mean:+.2f}" for mean in np.mean(rows, axis=0).tolist()]
+    shown = [f"{mean:+.2f}" for mean in np.mean(rows, axis=0).tolist()]
+    covered = float(np.mean([t.is_covered for t in trials]))
+    return [*shown[:3], f"{covered:.0%}", *shown[3:]]
 
 
 def _tabulate(header: tuple[str, ...], rows: list[list[str]]) -> Iterator[str]:

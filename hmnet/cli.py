@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -87,6 +87,37 @@ class ComparisonOptions:
 
 
 @dataclass(frozen=True)
+class JudgingOptions:
+    """How systems are judged."""
+
+    draws: Annotated[int, typer.Option(help="Bootstrap draws.", min=2)] = 1000
+    resample_tasks: Annotated[
+        bool | None,
+        typer.Option(
+            help="Averages with intervals for tasks like these, too. [default: the study's]"
+        ),
+    ] = None
+    epochs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N...",
+            help="Single-task and multi-task at the best of these by held-out training rows. "
+            "[default: the study's]",
+        ),
+    ] = None
+
+    def change(self, study: StudyOptions) -> StudyOptions:
+        """Return the study with these options laid over its own."""
+        epochs, resample = parse_integers(self.epochs, "epochs"), self.resample_tasks
+        given = {
+            "epochs": None if epochs is None else str(epochs),
+            "resample_tasks": None if resample is None else str(resample).lower(),
+        }
+        settings = [f"comparison.{key}={value}" for key, value in given.items() if value]
+        return replace(study, settings=[*(study.settings or ()), *settings])
+
+
+@dataclass(frozen=True)
 class HierarchySweepOptions:
     """Which hierarchies are tried, with which groupings."""
 
@@ -144,23 +175,25 @@ def train(
 def compare(
     *,
     systems: ComparisonOptions,
-    draws: Annotated[int, typer.Option(help="Bootstrap draws.", min=2)] = 1000,
+    judging: JudgingOptions,
     jobs: JobOptions,
     workers: WorkerOptions,
     rows: RowOptions,
     study: StudyOptions,
 ) -> None:
     """Train all systems with the same budget and compare them (Table 1)."""
-    output, plan = study.open(rows, jobs.seeds)
+    output, plan = judging.change(study).open(rows, jobs.seeds)
     chosen = workers.choose(jobs.log)
     from relevance.commands.comparison_of_systems import run_compare_systems
     from relevance.commands.lines import speak
     from relevance.systems.choose import SystemOptions
+    from relevance.systems.compare import Judging
 
+    judged = Judging(judging.draws, plan.comparison.resample_tasks)
     options = SystemOptions(
         systems.groups or (), systems.k, systems.hierarchy, systems.skillnet, systems.duplicate
     )
-    speak(run_compare_systems(output, plan, chosen, options, draws, dry_run=jobs.dry_run))
+    speak(run_compare_systems(output, plan, chosen, options, judged, dry_run=jobs.dry_run))
 
 
 @app.command()
@@ -189,12 +222,14 @@ def sweep(
 
 @app.command("eval")
 def evaluate(run: RunArgument, out: OutOption = None) -> None:
-    """Print a run's scores per task, dev split and metric."""
+    """Print a run's scores per task, dev split and metric, and of tags by the type of entity."""
+    from hmnet.commands.entity_scores import describe_types, score_types
     from hmnet.commands.stored_run import describe_run, read_run, read_stopping_of
     from hmnet.folder.outputs import open_output
 
     output = open_output(out, create=False)
     spec, result = read_run(output, run)
+    typer.echo(describe_types(score_types(output, run)), nl=False)
     typer.echo(describe_run(spec, result, read_stopping_of(output, run)))
 
 

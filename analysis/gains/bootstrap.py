@@ -5,7 +5,7 @@ draw, a target's dev examples are resampled once for all runs that touch it, cor
 are computed anew, and every arm (a target's single runs, or its runs with one partner) gets seed
 noise: the single runs once for their whole column, the joint runs of a pair for both directions.
 
-    found = bootstrap_gains(read_predictions(plan, store))
+    found = bootstrap_gains(collect_sweep(read_stored(plan, store)))
     found.interval()                      # of relative gains, [T, T] twice
     found.draws("points")                 # [B, T, T]
 
@@ -25,7 +25,8 @@ of draws would, which correcting for 156 cells would not survive. q-values are B
 Hochberg's over the off-diagonal cells.
 
 With one run per arm everywhere there is no seed noise to be measured: the interval then holds for
-these very runs, and the provenance says so (`seed_noise_included`).
+these very runs, and the provenance says so (`seed_noise_included`). Nothing is tested then: noise
+of seeds alone would call most gains (`docs/decisions.md`).
 
 Legend: B draws, T tasks, A arms of a target, S runs of an arm, N dev examples.
 """
@@ -71,7 +72,7 @@ class GainBootstrap:
         joint_draws: [B, T, T].
         error: standard error of `joint - single`, [T, T].
         df: degrees of freedom of `error` (Satterthwaite's), [T, T].
-        p_values: two-sided, of joint = single, [T, T].
+        p_values: two-sided, of joint = single, [T, T]; NaN where seed noise is not known.
         n_units: examples (or questions) that are drawn for each target, [T].
         n_dev: dev examples of each target, [T].
         n_single, n_joint: number of runs, [T] and [T, T].
@@ -265,7 +266,7 @@ def score_target(predictions: Predictions, draws: int, seed: int) -> TargetScore
     return TargetScores(
         name=predictions.task,
         metric=predictions.metric,
-        n_dev=len(predictions.labels),
+        n_dev=predictions.n_examples,
         n_units=count_units(predictions),
         arms=tuple(arms),
         seeds=tuple(arm.seeds for arm in arms.values()),
@@ -384,7 +385,7 @@ def _assemble(
         joint_draws=joint_draws,
         error=cells["error"],
         df=cells["df"],
-        p_values=cells["p"],
+        p_values=np.where(cells["noise_df"] > 0, cells["p"], np.nan),
         n_joint=n_joint,
         single_noise=single_noise,
         joint_noise=cells["noise"],

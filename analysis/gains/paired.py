@@ -29,6 +29,10 @@ from analysis.scores.seed_noise import SeedNoise, measure_spread, moderate
 from hmnet.study.metrics import list_averaged
 
 AVERAGE = "average"
+"""The mean over all tasks, in place of a task."""
+LARGE_AVERAGE = "average, large tasks"
+"""The same over those tasks whose dev rows are many enough to carry a claim."""
+AVERAGES = (AVERAGE, LARGE_AVERAGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +111,11 @@ def _score_task(
         yield name or reference, SeedScores(arm.seeds, own, own_drawn)
 
 
+def average_tasks(scored: Scored, names: Sequence[str]) -> dict[str, SeedScores]:
+    """Return the mean over some tasks of each system that has them all."""
+    return dict(_average([scored[name] for name in names]))
+
+
 def _average(tasks: Sequence[Mapping[str, SeedScores]]) -> Iterator[tuple[str, SeedScores]]:
     """Yield the mean over tasks of each system that has them all, for the seeds that it has all."""
     for system in tasks[0]:
@@ -140,11 +149,12 @@ def estimate_differences(
 
 
 def _estimate(scored: Scored, what: str, seed: int) -> dict[tuple[str, str], Estimate]:
-    """Estimate means; the average's variance is measured by itself, not pooled with a task's."""
-    tasks = {task: systems for task, systems in scored.items() if task != AVERAGE and systems}
-    average = {task: systems for task, systems in scored.items() if task == AVERAGE and systems}
+    """Estimate means; an average's variance is measured by itself, not pooled with a task's."""
+    known = {task: systems for task, systems in scored.items() if systems}
+    tasks = {task: systems for task, systems in known.items() if task not in AVERAGES}
+    averages = ({task: known[task]} for task in AVERAGES if task in known)
     found: dict[tuple[str, str], Estimate] = {}
-    for family in (tasks, average):
+    for family in (tasks, *averages):
         for task, noise in _measure_noise(family).items():
             for index, (system, runs) in enumerate(scored[task].items()):
                 rng = make_generator(seed, what, task, system)

@@ -81,6 +81,36 @@ def measure_cell_noise(draws: Floats) -> Noise:
     return Noise(variance, np.clip(shared, 0.0, np.where(np.isfinite(least), least, 0.0)))
 
 
+@dataclass(frozen=True, eq=False)
+class _Spread:
+    """What a matrix's parts vary by, and what noise makes of it: row, column, interaction, [3]."""
+
+    measured: Floats
+    noise: Floats
+    tasks: int
+    cells: int
+
+    @property
+    def df(self) -> Floats:
+        """Degrees of freedom of each part, [3]."""
+        return np.array([self.tasks - 1, self.tasks - 1, max(self.cells - 2 * self.tasks + 1, 1)])
+
+    def to_components(self, measured: Floats) -> Components:
+        """Return the variances of the parts where they vary by so much, [3]."""
+        row, column, rest = measured - self.noise
+        pair = max(rest, 0.0) * self.cells / self.df[2]
+        spill = pair * (self.tasks - 1) / self.cells  # what the means of T - 1 cells take of it
+        return Components(max(row - spill, 0.0), max(column - spill, 0.0), pair)
+
+
+def _measure_spread(values: Floats, draws: Floats) -> _Spread:
+    known = find_cells(values).any(axis=0)
+    values, draws = values[np.ix_(known, known)], draws[:, known][:, :, known]
+    cells = _leave_out_loud(find_cells(values), draws)
+    measured = split_covariance(values[None], cells)[0]
+    return _Spread(measured, measure_noise(draws, cells), len(values), int(cells.sum()))
+
+
 def measure_components(values: Floats, draws: Floats) -> Components:
     """Return the variances of a matrix's parts, less what noise makes of them.
 
@@ -88,14 +118,20 @@ def measure_components(values: Floats, draws: Floats) -> Components:
         values: [T, T], at least four tasks with gains.
         draws: [B, T, T].
     """
-    known = find_cells(values).any(axis=0)
-    values, draws = values[np.ix_(known, known)], draws[:, known][:, :, known]
-    cells = _leave_out_loud(find_cells(values), draws)
-    row, column, rest = split_covariance(values[None], cells)[0] - measure_noise(draws, cells)
-    size, count = len(values), int(cells.sum())
-    pair = max(rest, 0.0) * count / max(count - 2 * size + 1, 1)
-    spill = pair * (size - 1) / count  # what the means of T - 1 cells take of it
-    return Components(max(row - spill, 0.0), max(column - spill, 0.0), pair)
+    spread = _measure_spread(values, draws)
+    return spread.to_components(spread.measured)
+
+
+def draw_components(
+    values: Floats, draws: Floats, count: int, rng: np.random.Generator
+) -> list[Components]:
+    """Return so many variances of a matrix's parts as its few tasks leave possible.
+
+    What a part varies by has a scaled inverse chi-squared distribution after what was measured.
+    """
+    spread = _measure_spread(values, draws)
+    factors = spread.df / rng.chisquare(spread.df, (count, len(spread.df)))
+    return [spread.to_components(spread.measured * factor) for factor in factors]
 
 
 def _leave_out_loud(cells: Cells, draws: Floats) -> Cells:

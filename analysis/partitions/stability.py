@@ -123,8 +123,8 @@ def measure_stability(
     clusterer = _Clusterer(values, draws, method, k, seed)
     again = again[: clusterer.count_affordable(len(again))]
     found = clusterer(again)
-    if size >= LEAST_TASKS and _is_patterned(values, labels, again, found):
-        pattern = _fit_pattern(values, labels)
+    if size >= LEAST_TASKS and is_patterned(values, labels, again, found):
+        pattern = fit_pattern(values, labels)
         rest = repeat_study(values - pattern, draws - pattern, seed)[: len(again)]
         found = clusterer(rest + pattern)
     index = compare_labels(found, labels)
@@ -140,14 +140,14 @@ def measure_stability(
     )
 
 
-def _is_patterned(values: Floats, labels: Labels, again: Floats, found: Labels) -> bool:
+def is_patterned(values: Floats, labels: Labels, again: Floats, found: Labels) -> bool:
     """Tell whether a grouping explains more than groupings of repetitions without pattern."""
     own = _explain(values, labels)[1]
     others = [_explain(*each)[1] for each in zip(again, found, strict=True)]
     return float(np.mean([other >= own for other in others])) < SIGNIFICANCE
 
 
-def _fit_pattern(values: Floats, labels: Labels) -> Floats:
+def fit_pattern(values: Floats, labels: Labels) -> Floats:
     """Return what tasks of one group gain from each other beyond main effects, [T, T]."""
     same = _centre_pattern(labels)
     return _explain(values, labels)[0] * same

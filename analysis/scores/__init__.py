@@ -40,7 +40,13 @@ if TYPE_CHECKING:
         measure_chance_loss,
         tabulate_collapsed,
     )
-    from analysis.scores.predictions import Arm, Predictions, collect_predictions
+    from analysis.scores.predictions import (
+        Arm,
+        Predictions,
+        StoredPredictions,
+        collect_predictions,
+        collect_sweep,
+    )
     from analysis.scores.resampling import count_units, resample_scores, score_runs
     from analysis.scores.scorers import SCORERS, make_scorer
     from analysis.scores.seed_noise import SeedNoise, measure_spread, moderate
@@ -56,7 +62,9 @@ __all__ = [
     "CollapsedRun",
     "Predictions",
     "SeedNoise",
+    "StoredPredictions",
     "collect_predictions",
+    "collect_sweep",
     "count_units",
     "find_collapsed",
     "find_undefined",

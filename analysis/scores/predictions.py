@@ -1,7 +1,7 @@
 """Dev predictions of every run that touches a task: what all uncertainty is computed from.
 
-    predictions = read_predictions(plan, store)     # relevance.pairwise.results
-    predictions["rte"].joint["mnli"].values         # [S, N]
+    predictions = collect_sweep(read_stored(plan, store))     # relevance.pairwise.results
+    predictions["rte"].joint["mnli"].values                   # [S, N]
 
 Legend: N dev examples of a task, or all their words where words have labels, S runs that differ in
 their seed alone.
@@ -20,6 +20,7 @@ import pandas as pd
 from hmnet.errors import raise_problems
 from hmnet.study.answers import gather_answers
 from hmnet.study.metrics import METRICS
+from hmnet.study.task_kinds import TASK_KINDS
 from hmnet.study.tasks import Task
 
 Array = npt.NDArray[Any]
@@ -98,6 +99,13 @@ class Predictions:
             yield f"The seeds of `{name}` should each be named once. Found `{arm.seeds}`."
 
     @property
+    def n_examples(self) -> int:
+        """Dev examples: of words, how many examples they are of."""
+        if TASK_KINDS[METRICS[self.metric].kind].reads_words:
+            return len(np.unique(self.questions))
+        return len(self.labels)
+
+    @property
     def arms(self) -> dict[str, Arm]:
         """Every arm: the single runs under "", then each partner's joint runs."""
         return {"": self.single, **self.joint}
@@ -113,6 +121,29 @@ class Predictions:
         joint = {name: arm.drop(gone.get(name, ())) for name, arm in self.joint.items()}
         kept = {name: arm for name, arm in joint.items() if arm.seeds}
         return replace(self, single=self.single.drop(gone.get("", ())), joint=kept)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPredictions:
+    """A task's runs as they are stored, columns as in `RunStore.write_predictions`.
+
+    Attributes:
+        task: its definition.
+        single: seed to the predictions of a single run.
+        joint: partner to seed to the predictions of a joint run.
+    """
+
+    task: Task
+    single: Mapping[int, pd.DataFrame]
+    joint: Mapping[str, Mapping[int, pd.DataFrame]]
+
+
+def collect_sweep(stored: Iterable[StoredPredictions]) -> dict[str, Predictions]:
+    """Gather the dev predictions of several tasks, by their names (`collect_predictions`)."""
+    return {
+        found.task.name: collect_predictions(found.task, found.single, found.joint)
+        for found in stored
+    }
 
 
 def collect_predictions(

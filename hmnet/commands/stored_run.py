@@ -10,7 +10,7 @@ from hmnet.jobs.progress_line import describe_micro_batches
 from hmnet.runs.result import RunResult, read_result
 from hmnet.runs.spec import RunSpec
 from hmnet.runs.stopping_record import Stopping, read_stopping
-from hmnet.study.tasks import Task, average_tasks
+from hmnet.study.tasks import Task, average_primary
 from hmnet.training.execution import describe_parameters
 
 
@@ -47,7 +47,7 @@ def describe_run(spec: RunSpec, result: RunResult, stopping: Stopping | None = N
     return "\n".join(
         [
             table,
-            f"mean of the primary metric: {average_tasks(result.primary, spec.tasks):.4f}",
+            f"mean of the primary metric: {average_primary(result.primary, spec.tasks):.4f}",
             f"{describe_parameters(result.parameters)} (exactly {counts})",
             *halved,
             *_describe_stopping(stopping),

@@ -1,4 +1,7 @@
-"""Training rows that are held out: for choosing, so that dev rows are for judging alone."""
+"""Training rows that are held out: for choosing, so that dev rows are for judging alone.
+
+Or for judging too, as a further dev split: but never the same rows for both.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def hold_out(
             f"Parameter `rows.holdout` should be left out where a task has fewer than "
             f"{1 / MOST_FRAC:.0f} training rows. Found {len(rows)} of `{task.name}`."
         )
-    rng = np.random.default_rng(int(digest(str(settings.sample_seed), task.name, "held out"), 16))
+    rng = _make_rng(task, settings, "held out")
     if task.question:
         chosen = choose_questions(rows.questions, most, rng)
     else:
@@ -47,6 +50,37 @@ def hold_out(
     held = rows.select(np.sort(chosen))
     remain = np.flatnonzero(~np.isin(kept.rows, held.rows))
     return kept.select(remain), held
+
+
+def split_by_use(held: RawSplit, task: Task, settings: DataSettings) -> tuple[RawSplit, RawSplit]:
+    """Return the held-out rows for choosing and those for judging, none of them both.
+
+    Halves have labels in their shares, and whole questions. Which rows are in which half depends on
+    the seed, the task's name and the rows alone.
+
+    Raises:
+        InputError: if there are too few rows for two halves.
+    """
+    index = np.arange(len(held))
+    if settings.holdout_use != "both":
+        is_judged = np.full(len(held), settings.holdout_use == "judging")
+    else:
+        rng = _make_rng(task, settings, "judged")
+        if task.question:
+            chosen = choose_questions(held.questions, len(held) // 2, rng)
+        else:
+            chosen = _stratify(index, held, len(held) // 2, rng)
+        is_judged = np.isin(index, chosen)
+        if is_judged.all() or not is_judged.any():
+            raise InputError(
+                f"Parameter `rows.holdout_use` should be choosing or judging where there is "
+                f"nothing to halve. Found `both` with {len(held)} held-out rows of `{task.name}`."
+            )
+    return held.select(index[~is_judged]), held.select(index[is_judged])
+
+
+def _make_rng(task: Task, settings: DataSettings, what: str) -> np.random.Generator:
+    return np.random.default_rng(int(digest(str(settings.sample_seed), task.name, what), 16))
 
 
 def _choose_rows(rows: RawSplit, kept: RawSplit, most: int, rng: np.random.Generator) -> Index:

@@ -91,6 +91,7 @@ def _to_rows(dataset: Dataset, task: Task) -> Rows:
 
     names = tuple(dataset.column_names)
     feature = dataset.features.get(task.label)
+    feature = getattr(feature, "feature", feature)  # of each of a list
     class_names = (
         tuple(map(str, feature.names)) if isinstance(feature, datasets.ClassLabel) else None
     )

@@ -20,6 +20,7 @@ from hmnet.data.task_data import TaskData, hash_texts, load_text_hashes
 from hmnet.study.metrics import METRICS
 from hmnet.study.settings import DataSettings
 from hmnet.study.study import Study
+from hmnet.study.tag_codes import OUTSIDE, is_bio
 from hmnet.study.tasks import Task
 
 Hashes = npt.NDArray[np.uint64]
@@ -33,11 +34,14 @@ class SplitFacts:
         labels: class codes or values, [N], or a code a word.
         hashes: a number per row that rows of the same texts share, [N].
         numbers: a number per row that rows of the same labels share, [N].
+        words, unseen: words that have labels, and those of them that a model does not see.
     """
 
     labels: LabelArray
     hashes: Hashes
     numbers: npt.NDArray[np.generic]
+    words: int = 0
+    unseen: int = 0
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -71,6 +75,7 @@ def find_in_facts(facts: Mapping[str, TaskFacts]) -> tuple[str, ...]:
         found += [f"task `{name}`, {note}" for note in each.notes]
         found += (f"task `{name}`, {text}" for text in _find_label_oddities(each))
         found += (f"task `{name}`, {text}" for text in _find_contradictions(each))
+        found += (f"task `{name}`, {text}" for text in _find_unseen(each))
         found += _find_leaks(each, trains)
     return tuple(found)
 
@@ -106,7 +111,13 @@ def _open_facts(data: TaskData) -> TaskFacts:
         for split in data.splits
     }
     splits = {
-        split: SplitFacts(part.labels, hashes[split], number_rows(part.labels, part.word_offsets))
+        split: SplitFacts(
+            part.labels,
+            hashes[split],
+            number_rows(part.labels, part.word_offsets),
+            0 if part.places is None else len(part.places),
+            0 if part.places is None else int((part.places < 0).sum()),
+        )
         for split, part in data.splits.items()
     }
     return TaskFacts(data.task, splits, data.notes)
@@ -193,6 +204,17 @@ def _find_contradictions(data: TaskFacts) -> Iterator[str]:
             yield (
                 f"split `{split}`: {count:,} of {len(part):,} rows repeat another row word for "
                 "word and have another label"
+            )
+
+
+def _find_unseen(data: TaskFacts) -> Iterator[str]:
+    answer = OUTSIDE if is_bio(str(label) for label in data.task.labels) else "wrong"
+    for split, part in data.splits.items():
+        if part.unseen:
+            yield (
+                f"split `{split}`: {part.unseen:,} of {part.words:,} words are beyond "
+                "`rows.max_length`, or no token stands for them: nothing is learned from them, and "
+                f"metrics count them as `{answer}`"
             )
 
 

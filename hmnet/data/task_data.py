@@ -27,7 +27,7 @@ import numpy.typing as npt
 from filelock import FileLock
 from pydantic.dataclasses import dataclass as validated
 
-from hmnet.data.held_out import hold_out
+from hmnet.data.held_out import hold_out, split_by_use
 from hmnet.data.raw import RawSplit, load_split, source_key
 from hmnet.data.row_sampling import sample_rows
 from hmnet.data.summary import SplitSummary, name_label, summarise, to_plain_summary
@@ -51,7 +51,9 @@ READING = 3
 found; a run's identity is of the arrays alone."""
 TEXTS = "texts"
 HELD_OUT = "train-held-out"
-"""Split of training rows that are held out, where a study asks for them."""
+"""Split of training rows that are held out for choosing, where a study asks for them."""
+JUDGED = "train-judged"
+"""Split of training rows that are held out as a further dev split, where a study asks for them."""
 ARRAYS = ("tokens", "offsets", "first", "labels", "rows", "questions")
 WORD_ARRAYS = ("word_offsets", "places")
 """Further arrays of a split whose words have the labels."""
@@ -63,7 +65,8 @@ class TaskData:
 
     Attributes:
         task: the definition.
-        splits: `train` and the dev splits, by our names, and `HELD_OUT` where there is one.
+        splits: `train` and the dev splits, by our names, and `HELD_OUT` and `JUDGED` where they
+            are asked for.
         fingerprint: hash of all arrays and of the tokenizer; part of every run's identity.
         folder: where the arrays lie; what a worker process is given in place of them.
         notes: a sentence for each oddity that was met while the rows were read.
@@ -79,6 +82,16 @@ class TaskData:
     def train(self) -> SplitData:
         """The training split."""
         return self.splits["train"]
+
+    @property
+    def judged_splits(self) -> tuple[str, ...]:
+        """Names of the splits that scores are means over: dev splits, and `JUDGED` if there."""
+        return (*self.task.dev_splits, *(name for name in (JUDGED,) if name in self.splits))
+
+    @property
+    def n_judged(self) -> int:
+        """Rows of these splits."""
+        return sum(len(self.splits[split]) for split in self.judged_splits)
 
 
 @validated(frozen=True, config=STRICT)
@@ -213,7 +226,7 @@ def load(path: Path, task: Task) -> TaskData:
         InputError: if it is not complete, is damaged, or holds another task.
     """
     record = read_record(path)
-    names = [*task.splits, *([HELD_OUT] if HELD_OUT in record.splits else [])]
+    names = [*task.splits, *(name for name in (HELD_OUT, JUDGED) if name in record.splits)]
     if (record.task, set(record.splits)) != (task.name, set(names)):
         raise InputError(
             f"{path}: the folder should hold the splits {list(task.splits)} of task "
@@ -284,8 +297,20 @@ def _content_key(
     task: Task, sources: Mapping[str, str], tokenizer_id: str, settings: DataSettings
 ) -> str:
     """Identify what a folder holds: all that decides its arrays, by where they come from."""
-    definition = [task.name, task.text, task.label, task.kind, task.labels, task.question]
-    limits = {k: v for k, v in to_plain(settings).items() if k != "holdout" or v is not None}
+    definition: list[object] = [
+        task.name,
+        task.text,
+        task.label,
+        task.kind,
+        task.labels,
+        task.question,
+    ]
+    definition += [] if task.scheme == "auto" else [task.scheme]
+    limits = to_plain(settings)
+    if settings.holdout is None:
+        del limits["holdout"]
+    if settings.holdout_use == "choosing":
+        del limits["holdout_use"]
     parts = [DATA_SCHEMA, READING, definition, sources, tokenizer_id, limits]
     return digest(canonical_json(parts))
 
@@ -402,7 +427,9 @@ def _sample(raw: Mapping[str, RawSplit], task: Task, settings: DataSettings) -> 
     """Return the rows of each split that a study keeps, with held-out ones where it has some."""
     kept = {split: sample_rows(rows, task, split, settings) for split, rows in raw.items()}
     if settings.holdout is not None:
-        kept["train"], kept[HELD_OUT] = hold_out(raw["train"], kept["train"], task, settings)
+        kept["train"], held = hold_out(raw["train"], kept["train"], task, settings)
+        parts = zip((HELD_OUT, JUDGED), split_by_use(held, task, settings), strict=True)
+        kept |= {split: rows for split, rows in parts if len(rows)}
     return kept
 
 

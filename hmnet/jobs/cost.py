@@ -51,7 +51,7 @@ def count_tokens(job: Job, data: Mapping[str, TaskData]) -> dict[str, tuple[int,
     return {
         name: (
             settings.epochs * len(data[name].train.tokens) * batches[name] // whole[name],
-            sum(len(data[name].splits[split].tokens) for split in data[name].task.dev_splits),
+            sum(len(data[name].splits[split].tokens) for split in data[name].judged_splits),
         )
         for name in job.spec.names
     }

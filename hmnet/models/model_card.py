@@ -29,6 +29,16 @@ from transformers import pipeline
 classify = pipeline("text-classification", ".", top_k=None)  # "." is this folder
 {comment}classify({call}, truncation=True, max_length={most})
 ```"""
+_WORDS = """```python
+from transformers import pipeline
+
+find = pipeline("token-classification", ".", aggregation_strategy="first")  # "." is this folder
+find({name})
+```
+
+A word's tag is that of its first token: `first` reads it there. Where each word is one token,
+`simple` gives the same. Words that are split already are given as one text, with a blank between
+two, as they were in training."""
 _FUNCTION = """```python
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -76,7 +86,8 @@ class ModelCard:
 
     def write(self) -> str:
         """Return the card in Markdown."""
-        head = ["---", "library_name: transformers", "pipeline_tag: text-classification"]
+        pipeline = "token" if self.task.facts.reads_words else "text"
+        head = ["---", "library_name: transformers", f"pipeline_tag: {pipeline}-classification"]
         if (base := self._find_base()) is not None:
             head.append(f"base_model: {json.dumps(base)}")
         return "\n".join([*head, "---", *self._describe(), *self._explain(), *self._list_scores()])
@@ -115,6 +126,8 @@ class ModelCard:
     def _explain(self) -> list[str]:
         """Return code that predicts as `hmnet predict` does, with transformers alone."""
         names = [_to_name(column, i) for i, column in enumerate(self.task.text)]
+        if self.task.facts.reads_words:
+            return ["## Predict", "", _WORDS.format(name=names[0]), ""]
         if len(names) < 3:
             text = f'{{"text": {names[0]}}}' if len(names) == 1 else _pair(names[0], names[1])
             call = _PIPELINE.format(comment="", call=text, most=self.max_length)

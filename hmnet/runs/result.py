@@ -11,6 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, raise_problems
+from hmnet.runs.held_out_scores import HELD_OUT_FILE
 from hmnet.runs.stopping_record import STOPPING_FILE
 from hmnet.storage.digests import canonical_json, digest, digest_file, sign
 from hmnet.storage.documents import parse_document, read_json, to_plain
@@ -18,7 +19,14 @@ from hmnet.study.settings import STRICT
 
 RESULT_SCHEMA = "run-result/1"
 FAILURE_SCHEMA = "run-failure/1"
-KEPT_FILES = ("spec.json", "metrics.jsonl", STOPPING_FILE, "predictions/*.parquet", "model/**/*")
+KEPT_FILES = (
+    "spec.json",
+    "metrics.jsonl",
+    STOPPING_FILE,
+    HELD_OUT_FILE,
+    "predictions/*.parquet",
+    "model/**/*",
+)
 """Files of a finished run, as patterns; their digests stand in its result."""
 
 

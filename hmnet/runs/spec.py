@@ -21,7 +21,14 @@ from hmnet.study.tasks import Task
 ENGINE_VERSION = 4
 """Bumped by hand when a change of the engine changes numbers; part of every run's identity."""
 SPEC_SCHEMA = "run-spec/1"
-NOT_IDENTITY = ("tasks.source", "tasks.splits", "tasks.category", "model.name", "model.revision")
+NOT_IDENTITY = (
+    "tasks.source",
+    "tasks.splits",
+    "tasks.category",
+    "tasks.scheme",
+    "model.name",
+    "model.revision",
+)
 """Fields of a `RunSpec` that do not decide its numbers: what was read is identified by the data
 and weights fingerprints, not by where it was read from."""
 RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+-[0-9a-f]{10}$")]

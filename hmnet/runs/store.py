@@ -5,6 +5,7 @@
         metrics.jsonl                loss curve, a line per step that was logged
         predictions/<task>.parquet   a row per dev example
         stopping.json                which epoch each task stopped at, where they do
+        held-out.json                scores on training rows that are held out for choosing
         lessons/<task>.safetensors   what it predicts on training rows, for runs that learn from it
         model/                       only where it was asked for
         result.json                  written last: its presence means done
@@ -22,7 +23,7 @@ import dataclasses
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from filelock import FileLock, Timeout
 
 from hmnet.errors import InputError, RelevanceError, WriteError, describe_write
+from hmnet.runs.held_out_scores import HELD_OUT_FILE, read_held_out
 from hmnet.runs.late_losses import read_late_losses
 from hmnet.runs.result import (
     FAILURE_SCHEMA,
@@ -174,6 +176,16 @@ class RunStore:
         check_files(self.path(spec), {name: result.files[name]})
         return {**result.final_loss, **read_late_losses(self.path(spec) / name)}
 
+    def held_out(self, spec: RunSpec) -> Mapping[str, float]:
+        """Return task to a done run's score on rows held out for choosing; none without such rows.
+
+        Raises:
+            InputError: if the run is not done, or its file of scores is not as the run wrote it.
+        """
+        files = {n: d for n, d in self.result(spec).files.items() if n == HELD_OUT_FILE}
+        check_files(self.path(spec), files)
+        return read_held_out(self.path(spec)) if files else {}
+
     def failure(self, spec: RunSpec) -> RunFailure | None:
         """Read why the run failed last, or None."""
         path = self.path(spec) / "failure.json"
@@ -214,7 +226,7 @@ class RunStore:
         with FileLock(path / ".lock"):
             if is_damaged is not None and not is_damaged(path):
                 return False
-            for name in ("result.json", "metrics.jsonl", STOPPING_FILE):
+            for name in ("result.json", "metrics.jsonl", STOPPING_FILE, HELD_OUT_FILE):
                 (path / name).unlink(missing_ok=True)
             for name in ("model", "predictions", "checkpoint", AGAIN):
                 shutil.rmtree(path / name, ignore_errors=True)
@@ -230,7 +242,7 @@ class RunStore:
         (own / "result.json").unlink(missing_ok=True)
         for name in ("predictions", "model"):
             shutil.rmtree(own / name, ignore_errors=True)
-        files = ("spec.json", "metrics.jsonl", STOPPING_FILE)
+        files = ("spec.json", "metrics.jsonl", STOPPING_FILE, HELD_OUT_FILE)
         for name in (*files, "predictions", "model", "result.json"):
             if (new / name).exists():
                 (new / name).replace(own / name)

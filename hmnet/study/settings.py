@@ -32,6 +32,9 @@ class DataSettings:
         sample_seed: seed of these samples.
         holdout: training rows of a task that are held out, a fifth of them at most, for choices
             that dev rows must have no part in (`training.stopping`); None for none.
+        holdout_use: what held-out rows are for. `choosing`: stopping points and numbers of epochs.
+            `judging`: a further dev split of every task. `both`: half of them for each; no row
+            serves both.
     """
 
     max_length: Annotated[int, Field(ge=8)] = 512
@@ -39,6 +42,19 @@ class DataSettings:
     max_dev: Count | None = None
     sample_seed: Annotated[int, Field(ge=-SEED_LIMIT, lt=SEED_LIMIT)] = 0
     holdout: Count | None = None
+    holdout_use: Literal["choosing", "judging", "both"] = "choosing"
+
+    def __post_init__(self) -> None:
+        if self.holdout is None and self.holdout_use != "choosing":
+            raise ValueError(
+                "Parameter `holdout_use` should be left out unless `holdout` is given. Found "
+                f"`{self.holdout_use}`."
+            )
+
+    @property
+    def has_choosing_rows(self) -> bool:
+        """Whether rows are held out for choices."""
+        return self.holdout is not None and self.holdout_use != "judging"
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -15,6 +15,8 @@
     [[system]]                          # fields of `SystemSettings`, for `hmnet compare`
     name = "averaged"
     averaging = 0.3
+    [comparison]                        # fields of `ComparisonSettings`
+    epochs = [3, 6]
     [task.mine]                         # fields of `Task`; replaces a built-in task of that name
     text = ["headline", "body"]
     labels = ["no", "yes"]
@@ -63,7 +65,7 @@ from hmnet.study.study_origin import (
     relate_paths,
     write_origin,
 )
-from hmnet.study.system_settings import SystemSettings
+from hmnet.study.system_settings import ComparisonSettings, SystemSettings
 from hmnet.study.tasks import KNOWN_TASKS, PAPER_TASKS, Task
 
 STUDY_FILE = "study.toml"
@@ -92,6 +94,7 @@ class Study:
         sharing: how `hmnet train` shares an encoder where no flag says it.
         systems: what `hmnet compare` trains beside single-task and multi-task; none for HMNet with
             all groupings at hand.
+        comparison: how they are judged.
         unused: the user's tasks that are defined but not among `tasks`.
     """
 
@@ -106,6 +109,7 @@ class Study:
     seeds: Seeds = (0,)
     sharing: SharingSettings = SharingSettings()
     systems: tuple[SystemSettings, ...] = ()
+    comparison: ComparisonSettings = ComparisonSettings()
     unused: Mapping[str, Task] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -136,6 +140,7 @@ def load_study(path: Path | None, overrides: Mapping[str, Setting] | None = None
         seeds=file.seeds,
         sharing=file.sharing,
         systems=file.system,
+        comparison=file.comparison,
         unused={name: task for name, task in file.task.items() if name not in tasks},
     )
 
@@ -342,6 +347,8 @@ def _to_toml(study: Study) -> Table:
         content["sharing"] = to_plain(study.sharing)
     if study.systems:
         content["system"] = [_drop_nulls(to_plain(system)) for system in study.systems]
+    if study.comparison != ComparisonSettings():
+        content["comparison"] = to_plain(study.comparison)
     own = [
         task
         for task in (*study.tasks.values(), *study.unused.values())

@@ -26,7 +26,7 @@ from hmnet.storage.limits import LimitError
 from hmnet.storage.regular_files import read_regular
 from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
 from hmnet.study.stages import SharingSettings, SharingStage
-from hmnet.study.system_settings import SystemSettings, find_repeated
+from hmnet.study.system_settings import ComparisonSettings, SystemSettings, find_repeated
 from hmnet.study.tasks import KNOWN_TASKS, PAPER_TASKS, Source, Task, find_metric, find_tasks
 
 Setting: TypeAlias = (
@@ -66,6 +66,7 @@ class StudyFile:
     rows: DataSettings = DataSettings()
     sharing: SharingSettings = SharingSettings()
     system: tuple[SystemSettings, ...] = ()
+    comparison: ComparisonSettings = ComparisonSettings()
     task: Mapping[str, Task] = Field(default_factory=dict)
 
     @property
@@ -332,11 +333,26 @@ def _check_sources(file: StudyFile, origin: _Origin) -> Iterator[str]:
 
 def _check_stopping(file: StudyFile, origin: _Origin) -> Iterator[str]:
     stopping = [file.training.stopping, *(system.stopping for system in file.system)]
-    if "task" in stopping and file.rows.holdout is None:
+    if "task" in stopping and not file.rows.has_choosing_rows:
         yield (
             f"{origin.of('training', 'stopping')}: Parameter `rows.holdout` should be given where "
-            "`stopping` is `task`. Found none."
+            f"`stopping` is `task`{_EXCEPT_JUDGING}. Found {_tell_holdout(file.rows)}."
         )
+    asked = {f"system.{system.name}": system.epochs for system in file.system}
+    for name, epochs in {"comparison": file.comparison.epochs, **asked}.items():
+        if len(epochs) > 1 and not file.rows.has_choosing_rows:
+            yield (
+                f"{origin.of('comparison', 'epochs')}: Parameter `rows.holdout` should be given "
+                f"where `{name}.epochs` has several numbers to choose from{_EXCEPT_JUDGING}. "
+                f"Found {_tell_holdout(file.rows)}."
+            )
+
+
+_EXCEPT_JUDGING = ", with another `holdout_use` than judging"
+
+
+def _tell_holdout(rows: DataSettings) -> str:
+    return "none" if rows.holdout is None else f"`{rows.holdout_use}`"
 
 
 def _check_class_weights(file: StudyFile, origin: _Origin) -> Iterator[str]:
@@ -383,6 +399,7 @@ def _list_keys(location: Sequence[str]) -> list[str]:
         "rows": DataSettings,
         "sharing": SharingSettings if len(location) == 1 else SharingStage,
         "system": SharingStage if "stages" in location else SystemSettings,
+        "comparison": ComparisonSettings,
     }
     if not location:
         kind: type = StudyFile

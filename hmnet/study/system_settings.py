@@ -14,14 +14,44 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.study.settings import STRICT, Count, Distillation, Fraction, TrainingSettings
 from hmnet.study.stages import Layers, SharingStage, find_stage_problems
 
+
+def _to_tuple(value: object) -> object:
+    return (value,) if isinstance(value, int) else value
+
+
+def _refuse_twice(epochs: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(epochs)) < len(epochs):
+        raise ValueError(
+            f"Parameter `epochs` should name each number once. Found `{list(epochs)}`."
+        )
+    return epochs
+
+
+Epochs = Annotated[tuple[Count, ...], BeforeValidator(_to_tuple), AfterValidator(_refuse_twice)]
+"""Numbers of epochs, each once; in files one number may stand for itself."""
 PLAIN_SYSTEMS = ("single-task", "multi-task", "skillnet")
 """Names that are taken."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class ComparisonSettings:
+    """How `hmnet compare` judges; flags override it.
+
+    Attributes:
+        epochs: numbers of epochs of which single-task (task by task) and multi-task training each
+            get the one that is best by held-out training rows; none for that of the study.
+        resample_tasks: whether intervals of averages hold for tasks like these, and not for these
+            very tasks alone.
+    """
+
+    epochs: Epochs = ()
+    resample_tasks: bool = False
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -36,6 +66,8 @@ class SystemSettings:
         stages: what tasks share in each part of a run, coarse to fine.
         duplicate: what groups and tasks own copies of.
         alone: whether each task is trained by itself.
+        epochs: in place of the study's; of several numbers the one that is best by held-out
+            training rows (`rows.holdout`), for tasks that are trained alone for each by itself.
         averaging, averaging_steps, stopping, distillation: in place of the study's
             (`TrainingSettings`); None for these.
     """
@@ -46,6 +78,7 @@ class SystemSettings:
     stages: tuple[SharingStage, ...] = ()
     duplicate: Literal["layer", "ffn"] = "layer"
     alone: bool = False
+    epochs: Epochs = ()
     averaging: Fraction | None = None
     averaging_steps: Count | None = None
     stopping: Literal["end", "task"] | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -68,6 +68,8 @@ class Task:
             score is the mean of the primary metric over its dev splits (MNLI: two).
         question: columns that together identify the question an answer belongs to (MultiRC);
             `a.b` reaches into a struct column.
+        scheme: of `tags`, how the files write entities: `bio` (also IOB1), `bilou` (also BIOES), or
+            `io`, types without prefixes; `auto` tells it from the tags. They are all read as BIO.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Task:
         default_factory=lambda: {"train": "train", "validation": "validation"}
     )
     question: tuple[str, ...] = ()
+    scheme: Literal["auto", "bio", "bilou", "io"] = "auto"
 
     def __post_init__(self) -> None:
         where = f"Task `{self.name}`:"
@@ -172,7 +175,7 @@ def find_metric(kind: str, labels: Sequence[object]) -> str | None:
     return TASK_KINDS[kind].metric
 
 
-def average_tasks(scores: Mapping[str, float], tasks: Iterable[Task]) -> float:
+def average_primary(scores: Mapping[str, float], tasks: Iterable[Task]) -> float:
     """Return the mean of tasks' scores (f in equation 3); see `hmnet.study.metrics.list_averaged`.
 
     Args:

@@ -17,7 +17,8 @@ from hmnet.data.tokens import SplitData
 from hmnet.models.paths import PathModel
 from hmnet.models.shared_prefix import LayerPasses, share_prefix
 from hmnet.packing.batch import pack
-from hmnet.study.answers import Array, choose_answers
+from hmnet.study.answers import Array, arrange_answers, choose_answers, find_odds
+from hmnet.study.metrics import orient, score
 from hmnet.study.tasks import Task
 from hmnet.training.divergence import DivergedError
 
@@ -54,7 +55,7 @@ def evaluate(
     """
     device = device or torch.device("cpu")
     frames = []
-    for split in data.task.dev_splits:
+    for split in data.judged_splits:
         logits = predict(model, data.task.name, data.splits[split], precision, device)
         frames.append(_to_frame(data.task, split, data.splits[split], logits))
     return pd.concat(frames, ignore_index=True)
@@ -68,6 +69,26 @@ def predict(
     Of a kind per word, for every word, [W, C]; NaN for those that the model does not see.
     """
     return predict_tasks(model, [task], split, precision, device)[0][task]
+
+
+def score_split(
+    model: PathModel, data: TaskData, split: str, *, precision: str, device: torch.device
+) -> float:
+    """Return a task's primary metric on one of its splits."""
+    rows = data.splits[split]
+    return score_outputs(data.task, predict(model, data.task.name, rows, precision, device), rows)
+
+
+def score_outputs(task: Task, outputs: Logits, rows: SplitData) -> float:
+    """Return a task's primary metric of outputs for a split, as `predict` gives them.
+
+    Of it more is better: an error is negative.
+    """
+    predictions = choose_answers(task, outputs)
+    found = arrange_answers(task, rows.labels, predictions, rows.questions, rows.word_offsets)
+    metric, odds = task.metric, find_odds(task, outputs)
+    value = score((metric,), found.labels, found.predictions, found.questions, odds)[metric]
+    return orient(metric, value)
 
 
 @torch.inference_mode()

@@ -16,13 +16,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from hmnet.data.task_data import TaskData, check_arrays, read_record
+from hmnet.data.task_data import HELD_OUT, TaskData, check_arrays, read_record
 from hmnet.data.task_data import load as load_data
 from hmnet.errors import InputError
 from hmnet.models.build import build_paths, load_encoder_of
 from hmnet.models.parting import match_parameters, take_values
 from hmnet.models.paths import PathModel, find_output
 from hmnet.models.saved import load_model, write_model
+from hmnet.runs.held_out_scores import write_held_out
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.loggers import Logger, open_logger
 from hmnet.runs.result import RunResult
@@ -41,7 +42,7 @@ from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.course import Course, ModelStage
 from hmnet.training.distributed import ALONE, ProcessGroup
-from hmnet.training.evaluation import evaluate
+from hmnet.training.evaluation import evaluate, score_split
 from hmnet.training.loop import TrainingLog, train
 from hmnet.training.loss_record import LossLine
 from hmnet.training.stopping import find_best
@@ -117,6 +118,8 @@ def _execute(
         epochs = {task: find_best(scores) for task, scores in done.held_out.items()}
         scores = {task: tuple(found) for task, found in done.held_out.items()}
         write_stopping(folder, Stopping(scores, epochs))
+    precision, device = spec.training.precision, torch.device(machine.device)
+    write_held_out(folder, _score_held_out(model, data, precision, device))
     if job.keep_model:
         write_model(folder / "model", model, spec, job.max_length, _read_tokenizer_id(job))
     store.finish(spec, result)
@@ -256,7 +259,7 @@ def _evaluate_all(
         scores=scores,
         primary={task.name: compute_primary_score(task, scores[task.name]) for task in spec.tasks},
         n_dev={
-            name: {split: len(d.splits[split]) for split in d.task.dev_splits}
+            name: {split: len(d.splits[split]) for split in d.judged_splits}
             for name, d in data.items()
         },
         steps=log.steps,
@@ -267,6 +270,17 @@ def _evaluate_all(
         micro_batches=log.micro_batches,
         versions=find_versions(),
     )
+
+
+def _score_held_out(
+    model: PathModel, data: Mapping[str, TaskData], precision: str, device: torch.device
+) -> dict[str, float]:
+    """Return task to its primary metric on the rows held out for choosing, where there are any."""
+    return {
+        name: score_split(model, found, HELD_OUT, precision=precision, device=device)
+        for name, found in data.items()
+        if HELD_OUT in found.splits
+    }
 
 
 def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]:

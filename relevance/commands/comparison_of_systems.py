@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from analysis.levels import DRAWS
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import prepare_study
@@ -15,9 +14,10 @@ from hmnet.study.metrics import is_error
 from hmnet.study.study import Study
 from relevance.commands.lines import Aside, describe_jobs
 from relevance.groups.at_hand import Groupings
+from relevance.systems.best_epochs import choose_all_epochs
 from relevance.systems.budget import describe_budget
 from relevance.systems.choose import SystemOptions, choose_groupings, choose_systems
-from relevance.systems.compare import compare_systems
+from relevance.systems.compare import JUDGING, Judging, compare_systems
 from relevance.systems.comparison_text import describe_systems
 from relevance.systems.parameters import describe_counts
 from relevance.systems.sweeps import (
@@ -34,7 +34,7 @@ def run_compare_systems(
     study: Study,
     workers: Workers,
     options: SystemOptions,
-    draws: int = DRAWS,
+    judging: Judging = JUDGING,
     *,
     dry_run: bool = False,
 ) -> Iterator[str]:
@@ -49,7 +49,8 @@ def run_compare_systems(
         jobs = plan_comparison(prepared, systems)
         yield from describe_jobs(prepared, jobs, output.runs, workers)
         return
-    table = compare_systems(output, prepared, systems, workers, draws)
+    table = compare_systems(output, prepared, systems, workers, judging)
+    systems = choose_all_epochs(prepared, systems, output.runs)
     specs = [job.spec for job in plan_comparison(prepared, systems)]
     done = [output.runs.result(spec) for spec in specs if output.runs.is_done(spec)]
     yield from describe_versions(done)

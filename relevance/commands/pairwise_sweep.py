@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis.gains.bootstrap import bootstrap_gains
+from analysis.scores.predictions import collect_sweep
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import PreparedStudy
@@ -23,7 +24,7 @@ from relevance.pairwise.measurement import (
 )
 from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.planning import describe_outlook, read_round
-from relevance.pairwise.results import read_predictions
+from relevance.pairwise.results import read_stored
 from relevance.pairwise.second_round import (
     PLANNING_DRAWS,
     check_budget,
@@ -110,7 +111,7 @@ def _refine(
     if missing := sum(not output.runs.is_done(job.spec) for job in plan.jobs):
         yield f"the first round lacks {missing} runs"
         yield from measure_round(output, study, workers, options)
-    found = bootstrap_gains(read_predictions(plan, output.runs), PLANNING_DRAWS)
+    found = bootstrap_gains(collect_sweep(read_stored(plan, output.runs)), PLANNING_DRAWS)
     extra = plan_extra(found, budget)
     yield from describe_extra(extra)
     if extra:

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from analysis.arrays import Floats, Labels
-from analysis.gains.posterior import LEAST_DRAWS, LEAST_TASKS, GainPosterior
+from analysis.gains.posterior import LEAST_DRAWS, GainPosterior
 from analysis.partitions.decision import Decision, Expectation, decide
 from analysis.partitions.per_draw import cluster_for_each
+from analysis.partitions.promise import state_decision
 from hmnet.study.hierarchy import Groups, name_groups
 from relevance.groups.partition import read_values
 from relevance.matrices.gain_table import tabulate_gains
@@ -53,11 +54,15 @@ def advise(
     Raises:
         InputError: for missing gains, with the cells' names, or an unknown method.
     """
-    values = read_values(matrix, diagonal=False)
-    posterior = _see(matrix, leave_out_void(matrix, values), draws)
-    if method == EXPECTED:
-        return decide(posterior, {} if given is None else {GIVEN: given})
-    return decide(posterior, _list_candidates(values, method, seed), searches=False)
+    whole = read_values(matrix, diagonal=False)
+    values, searches = leave_out_void(matrix, whole), method == EXPECTED
+    candidates = {} if given is None else {GIVEN: given}
+    if not searches:
+        candidates = _list_candidates(whole, method, seed)
+    if draws is None or not knows_noise(matrix, draws):
+        return decide(GainPosterior.of_unknown_noise(values), candidates, searches=searches)
+    decision = decide(GainPosterior.of(values, draws), candidates, searches=searches)
+    return state_decision(decision, values, draws)
 
 
 def list_void(matrix: RelevanceMatrix) -> list[str]:
@@ -84,14 +89,6 @@ def leave_out_void(matrix: RelevanceMatrix, values: Floats) -> Floats:
         return values
     away = ~np.eye(len(values), dtype=bool)
     return np.where(void & away, np.nan, values)
-
-
-def _see(matrix: RelevanceMatrix, values: Floats, draws: Floats | None) -> GainPosterior:
-    if draws is None or not knows_noise(matrix, draws):
-        return GainPosterior.of_unknown_noise(values)
-    if len(values) < LEAST_TASKS:
-        return GainPosterior.of_few(values, draws)
-    return GainPosterior.of(values, draws)
 
 
 def _list_candidates(values: Floats, method: str, seed: int) -> Mapping[str, Labels]:

@@ -52,26 +52,37 @@ def write_export(
 ) -> tuple[Path, ...]:
     """Write the tables into a folder; return their files.
 
+    What a command that was cut off has written already is left as it is.
+
     Raises:
-        InputError: if there are no gains, a format is unknown, or a file is there already.
+        InputError: if there are no gains, a format is unknown, or a file is there already that
+            holds anything else.
     """
-    names = ("scores", "matrix", *(("predictions",) if options.predictions else ()))
-    files = {name: folder / f"{name}.{options.kind}" for name in names}
-    raise_problems(_check(output, files, options))
+    raise_problems(_check(output, options))
     tables = {"scores": tabulate_exported(output), "matrix": tabulate_matrix(output)}
     if options.predictions:
         tables["predictions"] = tabulate_predictions(output)
-    for name, path in files.items():
-        write_bytes(path, _encode(tables[name], options.kind))
-    return tuple(files.values())
+    files = {
+        folder / f"{name}.{options.kind}": _encode(table, options.kind)
+        for name, table in tables.items()
+    }
+    raise_problems(
+        f"Parameter `out` should be a folder without another {path.name}. Found `{path}`."
+        for path, content in files.items()
+        if path.exists() and not _holds(path, content)
+    )
+    for path, content in files.items():
+        write_bytes(path, content)
+    return tuple(files)
 
 
-def _check(output: Output, files: Mapping[str, Path], options: ExportOptions) -> Iterator[str]:
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _check(output: Output, options: ExportOptions) -> Iterator[str]:
     if options.kind not in FORMATS:
         yield f"Parameter `format` should be one of {list(FORMATS)}. Found `{options.kind}`."
-    for path in files.values():
-        if path.exists():
-            yield f"Parameter `out` should be a folder without {path.name}. Found `{path}`."
     if not output.scores.exists() or not output.pairwise.exists():
         yield (
             f"Parameter `from` should be a folder with measured gains. Found `{output.folder}`: "

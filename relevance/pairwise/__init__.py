@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from relevance.pairwise.planning import describe_outlook, describe_power, describe_split
     from relevance.pairwise.results import (
         read_losses,
-        read_predictions,
         read_results,
+        read_stored,
         tabulate_scores,
     )
     from relevance.pairwise.second_round import describe_extra, plan_extra
@@ -118,9 +118,9 @@ __all__ = [
     "prepare_checked",
     "rank_sources",
     "read_losses",
-    "read_predictions",
     "read_refinement",
     "read_results",
+    "read_stored",
     "run_sweep",
     "tabulate_gain_matrix",
     "tabulate_scores",

@@ -70,6 +70,5 @@ def tabulate_gain_matrix(
 
 
 def count_dev(prepared: PreparedStudy, task: str) -> int:
-    """Return how many dev examples a task has, over all its dev splits."""
-    data = prepared.data[task]
-    return sum(len(data.splits[split]) for split in data.task.dev_splits)
+    """Return how many dev examples a task has, over all splits that it is judged by."""
+    return prepared.data[task].n_judged

@@ -21,7 +21,7 @@ import pandas as pd
 from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
 from analysis.levels import DRAWS
 from analysis.scores.collapse import CollapsedRun, Losses
-from analysis.scores.predictions import Predictions
+from analysis.scores.predictions import Predictions, collect_sweep
 from hmnet.folder.outputs import Output
 from hmnet.runs.mixture import describe_versions
 from hmnet.runs.store import RunStore
@@ -41,8 +41,8 @@ from relevance.pairwise.gains import count_dev, tabulate_gain_matrix
 from relevance.pairwise.plan import PairwisePlan
 from relevance.pairwise.results import (
     read_losses,
-    read_predictions,
     read_results,
+    read_stored,
     tabulate_scores,
 )
 from relevance.pairwise.sweep_record_format import COLLAPSED, SCORES, TARGETS
@@ -152,7 +152,7 @@ def measure_sweep(
     runs = SweepRuns(
         tasks=plan.tasks,
         scores=tabulate_scores(plan, results),
-        predictions=read_predictions(plan, store),
+        predictions=collect_sweep(read_stored(plan, store)),
         losses=read_losses(plan, store),
         n_dev={task: float(count_dev(prepared, task)) for task in plan.tasks},
         n_train={task: len(data[task].train) for task in plan.tasks},

@@ -18,10 +18,11 @@ from analysis.gains.power import (
     tabulate_power,
     tabulate_prior_power,
 )
+from analysis.scores.predictions import collect_sweep
 from hmnet.runs.store import RunStore
 from relevance.pairwise.gains import count_dev
 from relevance.pairwise.plan import PairwisePlan
-from relevance.pairwise.results import read_predictions
+from relevance.pairwise.results import read_stored
 from relevance.pairwise.second_round import BUDGET, PLANNING_DRAWS, describe_extra, plan_extra
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def describe_outlook(
 
 def read_round(plan: PairwisePlan, store: RunStore) -> GainBootstrap | None:
     """Return what finished runs show, None before there are any two arms to compare."""
-    predictions = read_predictions(plan, store)
+    predictions = collect_sweep(read_stored(plan, store))
     has_pairs = any(found.joint for found in predictions.values())
     return bootstrap_gains(predictions, PLANNING_DRAWS) if has_pairs else None
 

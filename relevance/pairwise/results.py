@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.scores.predictions import Predictions, collect_predictions
+from analysis.scores.predictions import StoredPredictions
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
 from relevance.pairwise.plan import PairwisePlan
@@ -26,14 +26,11 @@ def read_losses(plan: PairwisePlan, store: RunStore) -> dict[str, dict[tuple[str
     return losses
 
 
-def read_predictions(plan: PairwisePlan, store: RunStore) -> dict[str, Predictions]:
+def read_stored(plan: PairwisePlan, store: RunStore) -> list[StoredPredictions]:
     """Read the dev predictions of every finished run of a sweep, task by task.
 
     A task without a finished single run is left out, as source and as target: nothing says what
     it gains, and its partners' gains from it belong to no whole matrix.
-
-    Raises:
-        InputError: if runs disagree about the dev rows.
     """
     tasks = {job.spec.tasks[0].name: job.spec.tasks[0] for job in plan.singles.values()}
     single: dict[str, dict[int, pd.DataFrame]] = {}
@@ -46,11 +43,11 @@ def read_predictions(plan: PairwisePlan, store: RunStore) -> dict[str, Predictio
             for task, partner in ((one, other), (other, one)):
                 frame = store.predictions(job.spec, task)
                 joint[task].setdefault(partner, {})[seed] = frame
-    return {
-        name: collect_predictions(tasks[name], single[name], joint[name])
+    return [
+        StoredPredictions(tasks[name], single[name], joint[name])
         for name in plan.tasks
         if name in single
-    }
+    ]
 
 
 def read_results(plan: PairwisePlan, store: RunStore) -> dict[str, RunResult]:

@@ -150,8 +150,8 @@ def describe_seeds(found: GainBootstrap) -> Iterator[str]:
         return
     where = "" if len(lacking) == len(run) else f" of {', '.join(lacking)}"
     yield (
-        f"one seed: the intervals{where} hold for these very runs; seed noise is not in them, and "
-        "other seeds can turn a gain into a loss (--seeds 3 or more)"
+        f"one seed: the intervals{where} hold for these very runs; seed noise is not in them, so "
+        "that no gain is tested: other seeds can turn it into a loss (--seeds 3 or more)"
     )
 
 

@@ -112,7 +112,7 @@ def _check(
 ) -> CheckedTask:
     data, study = prepared.data[name], prepared.study
     facts = {split: summarise(part, data.task) for split, part in data.splits.items()}
-    n_dev = sum(len(data.splits[split]) for split in data.task.dev_splits)
+    n_dev = data.n_judged
     seeds = len(study.seeds)
     own = hashes[name]["train"]
     dev = np.concatenate([hashes[name][split] for split in data.task.dev_splits])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from hmnet.data.task_data import JUDGED
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.training.steps import count_batches
 from relevance.systems.systems import System, plan_system
@@ -15,12 +16,12 @@ def count_task_steps(prepared: PreparedStudy, system: System) -> dict[str, int]:
     Tasks that are trained together share out their batches by `settings.sampling`; a task that is
     trained by itself has nothing to share.
     """
-    settings = prepared.study.training
     steps = {}
     for job in plan_system(prepared, system, prepared.study.seeds[0]):
         sizes = {name: len(prepared.data[name].train) for name in job.spec.names}
-        counts = count_batches(sizes, settings)
-        steps.update({name: settings.epochs * count for name, count in counts.items()})
+        trained = job.spec.training
+        counts = count_batches(sizes, trained)
+        steps.update({name: trained.epochs * count for name, count in counts.items()})
     return {name: steps[name] for name in prepared.study.tasks}
 
 
@@ -36,6 +37,8 @@ def describe_budget(prepared: PreparedStudy, systems: Sequence[System]) -> str:
     for system in systems:
         steps = tuple(count_task_steps(prepared, system).items())
         names.setdefault(steps, []).append(system.name)
+    if any(system.epochs for system in systems):
+        return "\n".join(_list_budgets(prepared, systems))
     if len(names) == 1:
         total = sum(count for _, count in next(iter(names)))
         return (
@@ -50,6 +53,31 @@ def describe_budget(prepared: PreparedStudy, systems: Sequence[System]) -> str:
             *(f"  {', '.join(found)}: {_list_steps(dict(key))}" for key, found in names.items()),
         ]
     )
+
+
+def _list_budgets(prepared: PreparedStudy, systems: Sequence[System]) -> Iterator[str]:
+    settings = prepared.study.training
+    yield (
+        "budget: every system is trained on the same rows with the same seeds and heads, in steps "
+        f"of at most {settings.batch_size} rows, and some with a number of epochs of their own:"
+    )
+    for system in systems:
+        if len(system.epochs) > 1 and not system.chosen:
+            tried = ", ".join(map(str, system.epochs))
+            yield f"  {system.name}: the best of {tried} epochs by held-out training rows"
+        else:
+            yield f"  {system.name}: {_list_steps(count_task_steps(prepared, system))}"
+
+
+def describe_judged(prepared: PreparedStudy) -> list[str]:
+    """Return a line on the training rows that are held out as a further dev split, if there are."""
+    rows = [len(data.splits[JUDGED]) for data in prepared.data.values() if JUDGED in data.splits]
+    if not rows:
+        return []
+    return [
+        f"judged by dev rows and by {sum(rows):,} training rows that were held out as a further "
+        "dev split, on which nothing was trained or chosen"
+    ]
 
 
 def _list_steps(steps: dict[str, int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
@@ -15,6 +15,7 @@ from hmnet.study.study import Study
 from hmnet.study.system_settings import SystemSettings
 from hmnet.study.tasks import NAME_PATTERN
 from relevance.groups.at_hand import Groupings, find_groupings
+from relevance.systems.comparison_format import MULTI, SINGLE
 from relevance.systems.systems import Duplicate, System, list_systems
 
 
@@ -44,11 +45,20 @@ def choose_systems(
     """Return the systems to compare, and notes about matrices that give no groups.
 
     Where the study lists systems of its own and no option says otherwise, these are trained beside
-    single-task and multi-task.
+    single-task and multi-task. These two have the numbers of epochs that the study compares.
 
     Raises:
         InputError: with every option that does not fit.
     """
+    systems, notes = _choose(output, prepared, options)
+    epochs = prepared.study.comparison.epochs
+    plain = (SINGLE, MULTI)
+    return [replace(s, epochs=epochs) if s.name in plain else s for s in systems], notes
+
+
+def _choose(
+    output: Output, prepared: PreparedStudy, options: SystemOptions
+) -> tuple[list[System], tuple[str, ...]]:
     if prepared.study.systems and options in (SystemOptions(), SystemOptions(skillnet=False)):
         return list_own_systems(output, prepared)
     duplicates = _parse_duplicates(options.duplicate)
@@ -91,7 +101,7 @@ def _make_system(
     changed = asked.change(prepared.study.training)
     training = None if changed == prepared.study.training else changed
     if asked.alone:
-        return System(asked.name, training=training)
+        return System(asked.name, training=training, epochs=asked.epochs)
     layers = asked.stages[-1].hierarchy if asked.stages else asked.hierarchy
     layers = layers or HierarchySpec.default(prepared.depth)
     layers.check_depth(prepared.depth)
@@ -102,6 +112,7 @@ def _make_system(
         asked.duplicate,
         stages=asked.stages,
         training=training,
+        epochs=asked.epochs,
     )
 
 

@@ -24,4 +24,12 @@ COMPARISON = TableFormat(
         "params_overall": float,
     },
 )
-"""A row per system, task and seed; where there are intervals, one without a seed for the mean."""
+"""A row per system, task and seed; where there are intervals, one without a seed for the mean.
+
+Newer tables also have `COSTS`, the differences of `REFERENCE_SYSTEMS` with their intervals and,
+where tasks were resampled, the averages' intervals over tasks (`_tasks_low`, `_tasks_high`).
+"""
+LEAST_DEV_ROWS = 250
+"""Dev rows of a task that counts as large (`analysis.gains.paired.LARGE_AVERAGE`)."""
+COSTS = ("steps", "seconds", "steps_beside", "seconds_beside")
+"""Columns of what a system took to train with one seed (`relevance.systems.training_cost`)."""

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
 from analysis.gains.paired import AVERAGE
 from hmnet.jobs.prepared import PreparedStudy
+from hmnet.jobs.progress_line import format_seconds
 from hmnet.runs.store import RunStore
 from hmnet.study.metrics import is_error
-from relevance.systems.budget import describe_budget
+from relevance.systems import large_tasks
+from relevance.systems.best_epochs import describe_epochs
+from relevance.systems.budget import describe_budget, describe_judged
 from relevance.systems.collapsed_results import describe_collapsed_results, find_collapsed_results
-from relevance.systems.comparison_format import REFERENCE_SYSTEMS, SINGLE
+from relevance.systems.comparison_format import COSTS, REFERENCE_SYSTEMS, SINGLE
 from relevance.systems.large_tasks import describe_large_tasks
 from relevance.systems.parameters import describe_counts, format_count
 from relevance.systems.record import describe_record
 from relevance.systems.split_scores import tabulate_split_scores
 from relevance.systems.systems import System
-from relevance.systems.training_time import describe_cost
 
 
 def describe_systems(
@@ -27,10 +29,12 @@ def describe_systems(
 ) -> str:
     """Return the table as text: scores, differences, collapsed results, parameters, the budget."""
     order = {task: place for place, task in enumerate([*prepared.study.tasks, AVERAGE])}
-    means = table[table["seed"].isna()]
+    whole = table[table["seed"].isna()]
+    means = whole[whole["task"].isin(order)]
     means = means.sort_values("task", key=lambda column: column.map(order), kind="stable")
     errors = [name for name, task in prepared.study.tasks.items() if is_error(task.metric)]
     parts = [
+        *describe_judged(prepared),
         f"scores, % (mean of {len(prepared.study.seeds)} seeds)",
         _tabulate_scores(means, errors).to_string(),
         *_explain_errors(errors),
@@ -44,9 +48,9 @@ def describe_systems(
                 _tabulate_differences(_relate_errors(shown, means, errors), start).to_string()
             )
             parts += describe_record(shown, start)
-    parts += describe_large_tasks(prepared, systems, store)
-    parts += ["", describe_cost(prepared, systems, store)]
-    parts += ["", _explain_marks(means)]
+            parts += _list_over_tasks(shown[shown["task"] == AVERAGE], start)
+    parts += describe_large_tasks(whole, large_tasks.list_large(prepared))
+    parts += ["", *describe_epochs(systems), _explain_marks(means)]
     if len(prepared.study.seeds) == 1:
         parts.append("one seed: the intervals hold for these very runs, without the noise of seeds")
     collapsed = find_collapsed_results(prepared, systems, store)
@@ -63,11 +67,25 @@ def _list_split_scores(scores: pd.DataFrame) -> list[str]:
     return ["", "dev splits by themselves, % (the paper averages rows)", _show(scores).to_string()]
 
 
+def _list_over_tasks(averages: pd.DataFrame, start: str) -> list[str]:
+    """Return each system's average with its interval over tasks like these, where there is one."""
+    if f"{start}_tasks_low" not in averages:
+        return []
+    ends = (start, f"{start}_tasks_low", f"{start}_tasks_high")
+    shown = [
+        f"{row['system']} {value:+.1f} [{low:+.1f}, {high:+.1f}]"
+        for _, row in averages.iterrows()
+        for value, low, high in [[100 * float(row[name]) for name in ends]]
+    ]
+    return [f"on average over tasks like these (tasks resampled too): {', '.join(shown)}"]
+
+
 def _show(scores: pd.DataFrame, errors: Sequence[str] = ()) -> pd.DataFrame:
     """Return scores in percent, errors in their own unit; a row per task."""
     text = scores.map(lambda value: "" if math.isnan(value) else f"{100 * value:.1f}")
     own = scores.map(lambda value: "" if math.isnan(value) else f"{-value:.3g}")
-    return text.where(~text.index.isin(list(errors))[:, None], own)
+    is_lower = scores.index.isin(list(errors))
+    return pd.concat([text[~is_lower], own[is_lower]]).loc[scores.index]
 
 
 def _explain_errors(errors: Sequence[str]) -> list[str]:
@@ -106,7 +124,20 @@ def _tabulate_scores(means: pd.DataFrame, errors: Sequence[str]) -> pd.DataFrame
     for name in ("activated", "overall"):
         column = counts[f"params_{name}"].reindex(systems)
         shown.loc[f"parameters {name}"] = ["" if math.isnan(n) else format_count(n) for n in column]
+    costs = means.groupby("system")[[name for name in COSTS if name in means]].mean()
+    for name, (title, show) in _COST_ROWS.items():
+        if name in costs and (costs[name] > 0).any():
+            shown.loc[title] = ["" if math.isnan(n) else show(n) for n in costs[name][systems]]
     return shown.rename_axis(index=None, columns=None)
+
+
+_COST_ROWS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "steps": ("steps, one seed", lambda steps: f"{steps:,.0f}"),
+    "steps_beside": ("steps beside", lambda steps: f"{steps:,.0f}"),
+    "seconds": ("training time", format_seconds),
+    "seconds_beside": ("time beside", format_seconds),
+}
+"""What a system took, with one seed on one worker; beside: teachers, numbers of epochs tried."""
 
 
 def _tabulate_differences(means: pd.DataFrame, start: str) -> pd.DataFrame:

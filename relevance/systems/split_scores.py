@@ -6,11 +6,13 @@ over 14 rows of 13 tasks, as MNLI has two dev splits.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
 
 from analysis.gains.paired import AVERAGE
+from hmnet.data.task_data import JUDGED
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
 from hmnet.study.metrics import list_averaged
@@ -28,9 +30,12 @@ def tabulate_split_scores(
     finished run. Empty where every task has one dev split, so that both averages are the same.
     """
     rows = [
-        (name, split) for name, task in prepared.study.tasks.items() for split in task.dev_splits
+        (name, split)
+        for name, task in prepared.study.tasks.items()
+        for split in (*task.dev_splits, *([JUDGED] if JUDGED in prepared.data[name].splits else []))
     ]
-    several = [row for row in rows if len(prepared.study.tasks[row[0]].dev_splits) > 1]
+    counts = Counter(name for name, _ in rows)
+    several = [row for row in rows if counts[row[0]] > 1]
     if not several:
         return pd.DataFrame()
     found = pd.DataFrame({s.name: _average_seeds(prepared, s, store) for s in systems})

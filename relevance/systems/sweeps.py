@@ -26,7 +26,7 @@ from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups, HierarchySpec
-from hmnet.study.tasks import average_tasks
+from hmnet.study.tasks import average_primary
 from relevance.systems.comparison_format import MULTI
 from relevance.systems.sweep_format import COMBINATION_SWEEP, LAYER_SWEEP
 
@@ -216,7 +216,7 @@ def tabulate_combinations(points: Sequence[Point], store: RunStore) -> pd.DataFr
             point.hierarchy.shared,
             point.grouping,
             point.seed,
-            average_tasks(store.result(point.job.spec).primary, point.job.spec.tasks),
+            average_primary(store.result(point.job.spec).primary, point.job.spec.tasks),
             point.job.spec.run_id,
         )
         for point in points

@@ -8,12 +8,12 @@ the same seeds and heads; only what tasks share differs. One exception: with sam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
 
-from analysis.gains.paired import AVERAGE
+from analysis.gains.paired import AVERAGE, LARGE_AVERAGE
 from hmnet.folder.outputs import Output
 from hmnet.jobs.cost import estimate_work
 from hmnet.jobs.prepared import PreparedStudy
@@ -24,9 +24,9 @@ from hmnet.runs.job import Job
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
 from hmnet.study.hierarchy import Groups, HierarchySpec
+from hmnet.study.metrics import list_averaged
 from hmnet.study.settings import TrainingSettings
 from hmnet.study.stages import SharingStage
-from hmnet.study.tasks import average_tasks
 from relevance.systems.comparison_format import MULTI, SINGLE, SKILLNET
 
 Duplicate = Literal["layer", "ffn"]
@@ -44,6 +44,9 @@ class System:
         is_skillnet: whether this is the SkillNet-style baseline.
         stages: what tasks share in each part of a run; none for `hierarchy` from its first step on.
         training: how it is trained where that is not as the study says.
+        epochs: numbers of epochs of which it gets the best (`relevance.systems.best_epochs`); none
+            for that of its training.
+        chosen: task to that number, once it is chosen.
     """
 
     name: str
@@ -53,6 +56,18 @@ class System:
     is_skillnet: bool = False
     stages: tuple[SharingStage, ...] = ()
     training: TrainingSettings | None = None
+    epochs: tuple[int, ...] = ()
+    chosen: Mapping[str, int] = field(default_factory=dict)
+
+    def train_for(self, epochs: int) -> System:
+        """Return the system with a number of epochs, and no other to choose from."""
+        return replace(self, epochs=(epochs,), chosen={})
+
+    def settings_for(self, task: str, study: TrainingSettings) -> TrainingSettings:
+        """Return how a task is trained; a system of several numbers of epochs has chosen one."""
+        training = self.training or study
+        epochs = self.chosen.get(task, self.epochs[0] if self.epochs else training.epochs)
+        return replace(training, epochs=epochs)
 
 
 def list_systems(
@@ -83,25 +98,35 @@ def list_systems(
 
 
 def plan_system(prepared: PreparedStudy, system: System, seed: int) -> list[Job]:
-    """Return the jobs that train a system with a seed on every task of the study."""
+    """Return the jobs that train a system with a seed on every task of the study.
+
+    Where a number of epochs is still to be chosen, those of each number.
+    """
     names = list(prepared.study.tasks)
-    if system.training is not None:
-        prepared = prepared.train_with(system.training)
+    if len(system.epochs) > 1 and not system.chosen:
+        return [j for e in system.epochs for j in plan_system(prepared, system.train_for(e), seed)]
+    if system.hierarchy is None and not system.is_skillnet:
+        return [_train_as(prepared, system, name).single(name, seed) for name in names]
+    prepared = _train_as(prepared, system, names[0])
     if system.is_skillnet:
         return [prepared.skillnet(names, seed)]
-    if system.hierarchy is None:
-        return [prepared.single(name, seed) for name in names]
     groups = (system.groups or Groups.one(names)).groups.values()
     return [
         prepared.make_job(
             names,
-            system.hierarchy,
+            system.hierarchy or HierarchySpec(prepared.depth, 0, 0),
             groups,
             seed,
             duplicate=system.duplicate,
             stages=system.stages,
         )
     ]
+
+
+def _train_as(prepared: PreparedStudy, system: System, task: str) -> PreparedStudy:
+    """Return the study with the settings that a system trains a task with."""
+    settings = system.settings_for(task, prepared.study.training)
+    return prepared if settings == prepared.study.training else prepared.train_with(settings)
 
 
 def plan_comparison(prepared: PreparedStudy, systems: Sequence[System]) -> list[Job]:
@@ -128,18 +153,22 @@ def train_systems(
 
 
 def tabulate_comparison(
-    prepared: PreparedStudy, systems: Sequence[System], seeds: Sequence[int], store: RunStore
+    prepared: PreparedStudy, systems: Sequence[System], store: RunStore, large: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Return a row per system, task and seed with its score, from the runs that are done.
 
-    The task `average` is the mean over the tasks of a system that has all of them. Columns:
-    `system`, `task`, `seed`, `score`, `ci_low`, `ci_high` (null here), `params_activated`,
-    `params_overall` (of all models together where each task has its own).
+    The task `average` is the mean over the tasks of a system that has all of them, without those
+    that are scored by an error (`hmnet.study.metrics.list_averaged`); `LARGE_AVERAGE` that over
+    `large` alone, if there are some. Columns: `system`, `task`, `seed`, `score`,
+    `ci_low`, `ci_high` (null here), `params_activated`, `params_overall` (of all models together
+    where each task has its own).
     """
+    counted = list_averaged({name: task.metric for name, task in prepared.study.tasks.items()})
+    averages = {AVERAGE: counted, **({LARGE_AVERAGE: large} if large else {})}
     rows: list[tuple[str, str, int, float, int, int]] = []
     for system in systems:
-        for seed in seeds:
-            rows += _tabulate_system(prepared, system, seed, store)
+        for seed in prepared.study.seeds:
+            rows += _tabulate_system(plan_system(prepared, system, seed), system, store, averages)
     columns = ["system", "task", "seed", "score", "params_activated", "params_overall"]
     table = pd.DataFrame(rows, columns=columns)
     table.insert(4, "ci_low", float("nan"))
@@ -148,15 +177,19 @@ def tabulate_comparison(
 
 
 def _tabulate_system(
-    prepared: PreparedStudy, system: System, seed: int, store: RunStore
+    jobs: Sequence[Job], system: System, store: RunStore, averages: Mapping[str, Sequence[str]]
 ) -> list[tuple[str, str, int, float, int, int]]:
-    specs = [job.spec for job in plan_system(prepared, system, seed)]
+    specs = [job.spec for job in jobs]
     results: list[RunResult] = [store.result(spec) for spec in specs if store.is_done(spec)]
     if not results:
         return []
     scores = {task: score for result in results for task, score in result.primary.items()}
     activated = max(result.parameters["activated"] for result in results)
     overall = sum(result.parameters["overall"] for result in results)
-    if len(scores) == len(prepared.study.tasks):
-        scores[AVERAGE] = average_tasks(scores, prepared.study.tasks.values())
-    return [(system.name, task, seed, score, activated, overall) for task, score in scores.items()]
+    means = {
+        name: sum(scores[task] for task in tasks) / len(tasks)
+        for name, tasks in averages.items()
+        if set(tasks) <= set(scores)
+    }
+    seed, found = specs[0].seed, {**scores, **means}
+    return [(system.name, task, seed, score, activated, overall) for task, score in found.items()]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from analysis.gains.paired import AVERAGE
+from analysis.gains.paired import AVERAGE, AVERAGES, LARGE_AVERAGE
 from relevance.measures.registry import MEASURES
 from relevance.systems.comparison_format import MULTI, REFERENCE_SYSTEMS, SINGLE, SKILLNET
 
@@ -169,10 +169,25 @@ class ScoreTable:
         shared = [score - others[seed] for seed, score in own.items() if seed in others]
         return np.array(shared, dtype=np.float64)
 
-    def parameters(self, system: str, column: str) -> float:
-        """Return a system's `params_activated` or `params_overall`; NaN where not known."""
+    @property
+    def has_large(self) -> bool:
+        """Whether there is an average over large tasks alone."""
+        return LARGE_AVERAGE in set(self.rows["task"])
+
+    def record(self, system: str, other: str) -> tuple[int, int, int] | None:
+        """Return how many tasks a system wins, loses and draws against another, beyond noise.
+
+        None without intervals that hold dev examples.
+        """
+        found = [self.difference(system, other, task) for task in self.tasks]
+        known = [each for each in found if each is not None and each.holds_examples]
+        wins, losses = sum(each.low > 0 for each in known), sum(each.high < 0 for each in known)
+        return (wins, losses, len(known) - wins - losses) if known else None
+
+    def count(self, system: str, column: str) -> float:
+        """Return parameters, steps or seconds of a system, the mean over seeds; NaN if unknown."""
         known = self.rows.loc[self.rows["system"] == system, column].dropna()
-        return float(known.iloc[0]) if len(known) else math.nan
+        return float(known.mean()) if len(known) else math.nan
 
 
 def _average(rows: pd.DataFrame) -> Score:
@@ -202,7 +217,7 @@ def arrange_scores(frame: pd.DataFrame, errors: Collection[str] = ()) -> ScoreTa
     Args:
         errors: tasks whose scores are the negatives of errors.
     """
-    tasks = tuple(task for task in dict.fromkeys(frame["task"]) if task != AVERAGE)
+    tasks = tuple(task for task in dict.fromkeys(frame["task"]) if task not in AVERAGES)
     if AVERAGE not in set(frame["task"]):
         counted = [task for task in tasks if task not in errors] or list(tasks)
         average = _average_rows(frame[frame["task"].isin(counted)], len(counted))

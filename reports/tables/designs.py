@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.gains.paired import AVERAGE
+from analysis.gains.paired import AVERAGES
 from relevance.systems.comparison_format import SINGLE, SKILLNET
 from reports.inputs.comparison_origin import (
     ComparisonOrigin,
@@ -83,7 +83,7 @@ def recall_origin(comparison: pd.DataFrame, runs: RunIndex) -> ComparisonOrigin:
 
     A system's run is the one with its very scores.
     """
-    seeded = comparison[comparison["seed"].notna() & (comparison["task"] != AVERAGE)]
+    seeded = comparison[comparison["seed"].notna() & ~comparison["task"].isin(AVERAGES)]
     systems: list[SystemOrigin] = []
     found: RunRecord | None = None
     for system, rows in seeded.groupby("system", sort=False):

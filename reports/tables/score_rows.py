@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from analysis.gains.paired import AVERAGE
-from relevance.systems.comparison_format import MULTI, SINGLE
+from analysis.gains.paired import AVERAGE, LARGE_AVERAGE
+from relevance.systems.comparison_format import LEAST_DEV_ROWS, MULTI, SINGLE
 from reports.inputs.score_table import (
     Difference,
     Score,
@@ -19,6 +19,7 @@ from reports.style.formatting import (
     MISSING,
     PERCENT,
     count_noun,
+    format_duration,
     format_interval,
     format_number,
     format_parameters,
@@ -73,13 +74,29 @@ class DifferenceRows:
 
 @dataclass(frozen=True)
 class ScoreRows:
-    """The table: columns, task rows, the rows below them, and the differences behind it."""
+    """The table: columns, task rows, averages, the rows below, and the differences behind it.
+
+    Attributes:
+        averages: that of all tasks first; that of large tasks where not all are.
+        below: title and a text per system: records against others, and what a system took.
+    """
 
     systems: tuple[str, ...]
     rows: tuple[ScoreRow, ...]
-    average: ScoreRow
-    parameters: tuple[tuple[str, tuple[str, ...]], ...]
+    averages: tuple[ScoreRow, ...]
+    below: tuple[tuple[str, tuple[str, ...]], ...]
     differences: tuple[DifferenceRows, ...]
+
+    @property
+    def note(self) -> str:
+        """What the rows below the tasks stand for, where there are more than one average."""
+        large = f"Large tasks have at least {LEAST_DEV_ROWS} dev rows. "
+        costs = (
+            "Steps and time are of one seed on one worker; beside a system's own are those of its "
+            "teachers, and of numbers of epochs that were tried."
+        )
+        is_costed = any(title == "Steps" for title, _ in self.below)
+        return (large if len(self.averages) > 1 else "") + (costs if is_costed else "")
 
 
 def build_scores(scores: ScoreTable) -> ScoreRows:
@@ -87,23 +104,52 @@ def build_scores(scores: ScoreTable) -> ScoreRows:
     return ScoreRows(
         tuple(label_system(system) for system in scores.systems),
         tuple(_build_row(scores, task) for task in scores.tasks),
-        _build_row(scores, AVERAGE),
         tuple(
-            (title, tuple(format_parameters(scores.parameters(s, column)) for s in scores.systems))
-            for title, column in (
-                ("Parameters activated", "params_activated"),
-                ("Parameters overall", "params_overall"),
-            )
+            replace(_build_row(scores, task), task=title) for title, task in _list_averages(scores)
         ),
+        (*_list_records(scores), *_list_costs(scores)),
         tuple(_build_differences(scores, o) for o in (MULTI, SINGLE) if o in scores.systems),
     )
+
+
+def _list_averages(scores: ScoreTable) -> list[tuple[str, str]]:
+    """Return the averages that a table holds, with their titles."""
+    large = [("Average, large tasks", LARGE_AVERAGE)] if scores.has_large else []
+    return [("Average", AVERAGE), *large]
+
+
+def _list_records(scores: ScoreTable) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield how many tasks each system wins, loses and draws, beyond noise."""
+    for other in (MULTI, SINGLE):
+        records = [scores.record(system, other) for system in scores.systems]
+        if any(records):
+            title = f"Won, lost, drawn against {label_system(other).lower()}"
+            yield title, tuple(", ".join(map(str, r)) if r else "" for r in records)
+
+
+_COSTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "Parameters activated": ("params_activated", format_parameters),
+    "Parameters overall": ("params_overall", format_parameters),
+    "Steps": ("steps", lambda steps: format_number(steps, 0)),
+    "Steps beside": ("steps_beside", lambda steps: format_number(steps, 0)),
+    "Training time": ("seconds", format_duration),
+    "Time beside": ("seconds_beside", format_duration),
+}
+
+
+def _list_costs(scores: ScoreTable) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield what each system took with one seed, as far as a table says it."""
+    for title, (column, show) in _COSTS.items():
+        if column in scores.rows.columns:
+            values = [scores.count(system, column) for system in scores.systems]
+            yield title, tuple(MISSING if math.isnan(value) else show(value) for value in values)
 
 
 def _build_differences(scores: ScoreTable, other: str) -> DifferenceRows:
     shown = [system for system in scores.systems if system != other]
     rows = (
         (name, tuple(_show_difference(scores.difference(s, other, task)) for s in shown))
-        for name, task in (*((task, task) for task in scores.tasks), ("Average", AVERAGE))
+        for name, task in (*((task, task) for task in scores.tasks), *_list_averages(scores))
     )
     labels = tuple(label_system(system) for system in shown)
     return DifferenceRows(label_system(other).lower(), labels, tuple(rows))

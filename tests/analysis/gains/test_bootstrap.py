@@ -74,10 +74,12 @@ def test_with_one_seed_the_draws_are_those_of_the_examples_alone() -> None:
 
 def test_a_run_that_does_what_the_single_run_does_is_no_gain_for_certain() -> None:
     right = np.random.default_rng(0).integers(0, 2, (1, 80))
-    found = bootstrap_gains(make_two(right, right), draws=100)
-    low, high = found.interval()
-    assert (found.gains()[1, 0], low[1, 0], high[1, 0]) == (0, 0, 0)
-    assert found.p_values[1, 0] == 1
+    once = bootstrap_gains(make_two(right, right), draws=100)
+    low, high = once.interval()
+    assert (once.gains()[1, 0], low[1, 0], high[1, 0]) == (0, 0, 0)
+    assert np.isnan(once.p_values[1, 0])  # a seed each: noise of seeds may have made any gain
+    twice = bootstrap_gains(make_two(np.tile(right, (2, 1)), np.tile(right, (2, 1))), draws=100)
+    assert twice.p_values[1, 0] == 1
 
 
 def test_a_large_gain_is_significant_and_a_small_one_is_not() -> None:
@@ -108,9 +110,11 @@ def test_the_test_is_the_t_test_of_both_arms_when_examples_say_nothing() -> None
 # Seeds
 
 
-def test_one_seed_everywhere_leaves_seed_noise_out_and_says_so() -> None:
+def test_one_seed_everywhere_leaves_seed_noise_out_tests_nothing_and_says_so() -> None:
     found = bootstrap_gains(make_sweep(NO_GAIN, seeds=1), draws=50)
     assert not found.has_seed_noise.any()
+    assert np.isnan(found.p_values).all()
+    assert np.isfinite(found.interval()[0][0, 1])
     matrix = to_matrix(found)
     assert matrix.provenance["bootstrap"]["seed_noise_included"] is False
 

@@ -66,11 +66,22 @@ def test_scores_that_went_out_come_in_as_the_same_gains(swept: Output, tmp_path:
 
 def test_an_export_never_writes_over_a_file_and_needs_gains(swept: Output, tmp_path: Path) -> None:
     write_export(swept, tmp_path / "t", ExportOptions("parquet"))
-    with pytest.raises(InputError, match=r"should be a folder without scores\.parquet"):
+    (tmp_path / "t" / "scores.parquet").write_bytes(b"somebody's")
+    with pytest.raises(InputError, match=r"should be a folder without another scores\.parquet"):
         write_export(swept, tmp_path / "t", ExportOptions("parquet"))
+    assert (tmp_path / "t" / "scores.parquet").read_bytes() == b"somebody's"
     with pytest.raises(InputError, match=r"one of \['csv', 'parquet'\][\s\S]*measured gains"):
         write_export(Output(tmp_path), tmp_path / "u", ExportOptions("xlsx"))
     assert not (tmp_path / "u").exists()
+
+
+def test_an_export_that_was_cut_off_is_completed(swept: Output, tmp_path: Path) -> None:
+    scores, matrix = write_export(swept, tmp_path / "t")
+    whole = matrix.read_bytes()
+    matrix.unlink()
+    write_export(swept, tmp_path / "t")
+    assert matrix.read_bytes() == whole
+    assert scores.exists()
 
 
 def test_imported_scores_go_out_as_they_came(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tiny_study import write_study
 from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
 from analysis.gains.scales import Scale
 from analysis.gains.seed_value import plan_refinement
+from analysis.scores.predictions import collect_sweep
 from hmnet.errors import RunsFailedError
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.schedule import SweepSummary
@@ -28,7 +29,7 @@ from hmnet.study.study import resolve_study
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.measurement import MeasureOptions, describe_measurement, measure_sweep
 from relevance.pairwise.plan import PairwisePlan
-from relevance.pairwise.results import read_predictions
+from relevance.pairwise.results import read_stored
 from relevance.pairwise.sweep import plan_sweep, run_sweep
 from relevance.pairwise.sweep_text import describe_significant, format_matrix
 from relevance.pairwise.uncertainty import (
@@ -85,7 +86,7 @@ def test_values_stay_those_of_the_equations(swept: tuple[Output, list[str]]) -> 
 def test_predictions_give_the_scores_of_the_runs(swept: tuple[Output, list[str]]) -> None:
     output, _ = swept
     scores, _ = read_table(output.scores, "pairwise-scores/1")
-    for task, found in read_predictions(read_plan(output), output.runs).items():
+    for task, found in collect_sweep(read_stored(read_plan(output), output.runs)).items():
         for partner, arm in found.arms.items():
             rows = scores[(scores["task"] == task) & (scores["partner"] == partner)]
             expected = dict(zip(rows["seed"], rows["score"], strict=True))

@@ -39,7 +39,7 @@ from hmnet.study.tasks import Task
 from relevance.cli import app as relevance_app
 from relevance.systems.budget import count_task_steps, describe_budget
 from relevance.systems.collapsed_results import describe_collapsed_results, find_collapsed_results
-from relevance.systems.compare import add_intervals
+from relevance.systems.compare import Judging, add_intervals
 from relevance.systems.split_scores import tabulate_split_scores
 from relevance.systems.systems import list_systems
 from reports.inputs.report_inputs import read_inputs
@@ -131,7 +131,7 @@ def test_a_clear_loss_is_flagged_as_negative_transfer() -> None:
     rows = [(name, task, s, 0.5, 1.0, 2.0) for name in ("single-task", "multi-task")
             for task in ("made", AVERAGE) for s in (0, 1, 2)]  # fmt: skip
     columns = ["system", "task", "seed", "score", "params_activated", "params_overall"]
-    table = add_intervals(pd.DataFrame(rows, columns=columns), predictions, 200)
+    table = add_intervals(pd.DataFrame(rows, columns=columns), predictions, Judging(200))
     means = table[table["seed"].isna()].set_index(["system", "task"])
     assert len(means) == 4
     assert means.loc[("multi-task", "made"), "negative_transfer"]
@@ -144,7 +144,7 @@ def test_the_average_is_left_out_where_a_task_lacks_its_single_run() -> None:
     predictions = {"made": collect_predictions(TASK, runs, {"multi-task": runs})}
     rows = [("multi-task", task, 0, 0.5, 1.0, 2.0) for task in ("made", "other", AVERAGE)]
     columns = ["system", "task", "seed", "score", "params_activated", "params_overall"]
-    table = add_intervals(pd.DataFrame(rows, columns=columns), predictions, 50)
+    table = add_intervals(pd.DataFrame(rows, columns=columns), predictions, Judging(50))
     assert table.loc[table["seed"].isna(), "task"].tolist() == ["made"]
 
 

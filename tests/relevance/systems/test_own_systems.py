@@ -10,6 +10,7 @@ import pytest
 from asserts import assert_nothing_runs
 from tiny_study import STUDY, runs_in_this_process, write_groups, write_study
 
+from analysis.gains.paired import LARGE_AVERAGE
 from hmnet.cli import app
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
@@ -76,8 +77,16 @@ def test_a_study_lists_the_systems_that_are_compared(
     table = read_table(Output(folder / "out").compare, "comparison/1")[0]
     assert list(dict.fromkeys(table["system"])) == NAMES
     assert "average over the 1 tasks of at least 250 dev rows" in told
-    assert "training time with one seed, on one worker: single-task " in told
-    assert " of its teachers" in told
+    rows = table.set_index(["system", "task"])
+    # ten batches of 8 rows of 40 in two epochs, of two tasks; the teachers are single runs
+    assert (rows.loc[NAMES, "steps"] == 20).all()
+    beside = rows["steps_beside"].groupby(level=0).first()
+    assert beside.to_dict() == {name: 20.0 if name == "taught" else 0.0 for name in NAMES}
+    assert rows.loc[("taught", LARGE_AVERAGE), "score"].tolist() == pytest.approx(
+        rows.loc[("taught", "tone"), "score"].tolist()
+    )
+    assert "training time " in told
+    assert "steps, one seed " in told
     assert "drawn of 2 tasks" in told
     assert "equal budget: every system is trained for 2 epochs" in told
     # two single runs, which are also the teachers; three of several tasks; two that stop
