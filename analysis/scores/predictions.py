@@ -35,7 +35,8 @@ class Arm:
 
     Attributes:
         seeds: the runs' seeds, each once, S of them.
-        values: predicted class codes or values, shape [S, N]; log odds where the metric reads them.
+        values: predicted class codes or values, shape [S, N], or sets of L labels, [S, N, L]; log
+            odds where the metric reads them.
     """
 
     seeds: tuple[int, ...]
@@ -89,7 +90,7 @@ class Predictions:
             yield from self._arm_problems(name or "single", arm)
 
     def _arm_problems(self, name: str, arm: Arm) -> Iterator[str]:
-        expected = (len(arm.seeds), len(self.labels))
+        expected = (len(arm.seeds), *self.labels.shape)
         if arm.values.shape != expected:
             yield (
                 f"The values of `{name}` should have shape {list(expected)}. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hmnet.data.columns import take
+from hmnet.data.label_sets import list_label_columns
 from hmnet.data.labels import has_labels
 from hmnet.data.rows import Rows
 from hmnet.errors import InputError
@@ -27,19 +29,21 @@ def drop_gaps(rows: Rows, task: Task) -> Rows:
     """
     if not len(rows) or not has_labels(rows, task):
         return rows
-    column = take(rows, task.label, "label")
-    is_filled = _find_filled(column, has_types=rows.has_types)
+    columns = [name for name in list_label_columns(rows, task) if name in rows.names]
+    columns = columns or [task.label]
+    each = [_find_filled(take(rows, n, "label"), has_types=rows.has_types) for n in columns]
+    is_filled = np.all(each, axis=0)
     count = int(is_filled.sum())
     if count == len(rows):
         return rows
     if count == 0:
         raise InputError(
             f"Parameter `label` should name a column with labels. Found none in the {len(rows):,} "
-            f"rows of column `{task.label}`."
+            f"rows of column {_name(columns)}."
         )
     note = (
         f"{len(rows) - count:,} of {len(rows):,} rows are left out, as they have no label in "
-        f"column `{task.label}`"
+        f"column {_name(columns)}"
     )
     return dataclasses.replace(
         rows,
@@ -48,6 +52,10 @@ def drop_gaps(rows: Rows, task: Task) -> Rows:
         numbers=rows.find_numbers()[is_filled],
         notes=(*rows.notes, note),
     )
+
+
+def _name(columns: Sequence[str]) -> str:
+    return f"`{columns[0]}`" if len(columns) == 1 else f"`{columns[0]}` to `{columns[-1]}`"
 
 
 def _find_filled(column: pa.ChunkedArray, *, has_types: bool) -> npt.NDArray[np.bool_]:

@@ -95,7 +95,7 @@ def _to_rows(dataset: Dataset, task: Task) -> Rows:
     class_names = (
         tuple(map(str, feature.names)) if isinstance(feature, datasets.ClassLabel) else None
     )
-    needed = list_needed(names, (*task.text, task.label, *task.question))
+    needed = list_needed(names, (*task.text, *task.label_columns, *task.question))
     table = dataset.select_columns(needed).with_format("arrow")[:] if needed else pa.table({})
     return Rows(table, names, class_names=class_names)
 

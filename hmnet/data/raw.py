@@ -239,7 +239,7 @@ def _read(task: Task, split: str, data_dir: Path | None) -> tuple[Rows, str]:
         return read_hub(task, split), where
     if path.is_dir():
         return read_saved_dataset(path, task, where), where
-    rows = read_file(path, (*task.text, task.label, *task.question), where)
+    rows = read_file(path, (*task.text, *task.label_columns, *task.question), where)
     return rows, where
 
 

@@ -45,6 +45,7 @@ LATER: Mapping[str, str | float | Mapping[str, float] | Sequence[str] | None] = 
     "training.averaging_steps": None,
     "training.stopping": "end",
     "training.shared_rows": "apart",
+    "training.threshold": 0.5,
     "training.distillation": None,
     "stages": [],
     "start_from": None,
@@ -133,6 +134,8 @@ class RunSpec:
             settled["targets"] = "raw"
         if len(self.tasks) == 1:
             settled["shared_rows"] = "apart"
+        if all(task.facts.answer != "set" for task in self.tasks):
+            settled["threshold"] = 0.5
         return settled
 
     def _find_class_weights(self) -> dict[str, str | list[float]]:

@@ -26,11 +26,13 @@ class Answers:
     """The labels and predictions of a task's rows, as metrics take them.
 
     Attributes:
-        labels, predictions: class codes or values, [U]; of words, `hmnet.study.tag_codes`.
+        labels, predictions: class codes or values, [U]; of words, `hmnet.study.tag_codes`; of sets
+            of L labels, 0 and 1, [U, L].
         questions: what is drawn together, -1 where an answer stands for itself, [U]: the question
             that a row answers, or the row of a word.
         rows: the number of each answer's row, [U].
-        odds: log odds of the class with code 1, [U], where a metric of the task reads them.
+        odds: log odds of the class with code 1, [U], or of each label of a set, [U, L], where a
+            metric of the task reads them.
     """
 
     labels: Array
@@ -48,23 +50,27 @@ class Answers:
 def find_odds(task: Task, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64] | None:
     """Return the log odds of the class with code 1, [U], from a model's outputs, [U, 2].
 
-    None where no metric of the task reads them.
+    Of sets those of each label, [U, L]. None where no metric of the task reads them.
     """
     if not any(METRICS[name].reads_odds for name in task.all_metrics):
         return None
     both = logits.astype(np.float64)
+    if task.facts.answer == "set":
+        return both
     odds: npt.NDArray[np.float64] = both[:, 1] - both[:, 0]
     return odds
 
 
 def choose_answers(task: Task, logits: npt.NDArray[np.float32]) -> Array:
-    """Return the prediction for each answer, [U], from a model's outputs, [U, C].
+    """Return the prediction for each answer, [U], from a model's outputs, [U, C]; sets as [U, C].
 
     A word that the model did not see, which has no outputs but NaN, gets `O`, or no tag where tags
     are plain.
     """
     if task.facts.answer == "value":
         return logits[:, 0]
+    if task.facts.answer == "set":
+        return (logits > 0).astype(np.int8)
     if not task.facts.reads_words:
         return logits.argmax(1)
     is_seen = ~np.isnan(logits[:, 0])
@@ -77,6 +83,8 @@ def gather_answers(task: Task, frame: pd.DataFrame) -> Answers:
     labels, predictions, questions = (
         frame[name].to_numpy() for name in ("label", "prediction", "question")
     )
+    if task.facts.answer == "set":  # stored as a list a row
+        labels, predictions = (np.stack(each.tolist()) for each in (labels, predictions))
     if not task.facts.reads_words:
         plain = arrange_answers(task, labels, predictions, questions)
         reads_odds = any(METRICS[name].reads_odds for name in task.all_metrics)

@@ -29,7 +29,8 @@ Array = npt.NDArray[np.generic]
 class Metric:
     """A metric: `compute(labels [N], predictions [N], questions [N])` gives a float.
 
-    Of words, N of them, the arrays are those of `hmnet.study.answers`.
+    Of words, N of them, the arrays are those of `hmnet.study.answers`; of sets of labels, labels
+    and predictions are 0 and 1, [N, L].
 
     Attributes:
         kind: of the tasks that it is for.
@@ -38,8 +39,8 @@ class Metric:
         needs_question: whether it reads the questions.
         needs_bio: whether it is of entities, which plain tags have none of.
         reads_odds: whether its predictions are not the classes but the log odds of the one with
-            code 1 (`hmnet.study.answers.find_odds`), or any other number that grows with its
-            probability.
+            code 1, of sets those of each label (`hmnet.study.answers.find_odds`), or any other
+            numbers that grow with their probability.
         lower_is_better: whether it is an error.
     """
 
@@ -204,6 +205,39 @@ def _entity_f1(labels: Array, predictions: Array, questions: Array) -> float:
     return 2 * right / (true + named) if true + named else 0.0
 
 
+def _label_f1_micro(labels: Array, predictions: Array, questions: Array) -> float:
+    """F1 of all labels' counts in one; 0 where neither side names any."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="micro", zero_division=0.0))
+
+
+def _label_f1_macro(labels: Array, predictions: Array, questions: Array) -> float:
+    """Unweighted mean of the F1 of each label that either side names; 0 where there is none."""
+    from sklearn.metrics import f1_score
+
+    occurring = labels.any(axis=0) | predictions.any(axis=0)
+    each = f1_score(labels, predictions, average=None, zero_division=0.0)
+    return float(np.mean(each[occurring])) if occurring.any() else 0.0
+
+
+def _sample_f1(labels: Array, predictions: Array, questions: Array) -> float:
+    """Mean of each row's F1; a row without labels is right, 1, where none is predicted."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="samples", zero_division=1.0))
+
+
+def _label_ranking(labels: Array, odds: Array, questions: Array) -> float:
+    """Label ranking average precision: of the labels above a true one, the share that are true.
+
+    1 for a row that has none of the labels, or all.
+    """
+    from sklearn.metrics import label_ranking_average_precision_score
+
+    return float(label_ranking_average_precision_score(labels, odds))
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("classification", _accuracy),
     "f1": Metric("classification", _f1_positive, binary=True),
@@ -222,6 +256,10 @@ METRICS: dict[str, Metric] = {
     "correlation": Metric("regression", _mean_correlation),
     "mae": Metric("regression", _mean_absolute_error, lower_is_better=True),
     "rmse": Metric("regression", _root_mean_squared_error, lower_is_better=True),
+    "label_f1_micro": Metric("multilabel", _label_f1_micro),
+    "label_f1_macro": Metric("multilabel", _label_f1_macro),
+    "sample_f1": Metric("multilabel", _sample_f1),
+    "label_ranking": Metric("multilabel", _label_ranking, reads_odds=True),
     "entity_f1": Metric("tags", _entity_f1, needs_bio=True),
     "token_accuracy": Metric("tags", _accuracy),
 }

@@ -93,8 +93,8 @@ class TrainingSettings:
         temperature: 1 is proportional; towards infinity all tasks get the same share.
         cap: most examples of a task in an epoch; later epochs go on with its other examples.
         loss_weights: task to the factor of its loss; 1 where there is none.
-        class_weights: of classifications: `balanced`, so that rare classes count as much as others;
-            or task to that, or to a number per label (`hmnet.training.class_weights`).
+        class_weights: of tasks with labels: `balanced`, so that rare classes count as much as
+            others; or task to that, or to a number per label (`hmnet.training.class_weights`).
         targets: of a regression. `standardised`: trained on as deviations from the mean of the
             training rows, predicted in their unit. `raw` (the paper): trained on as they are, so
             that a task's weight among others follows from its unit.
@@ -106,6 +106,8 @@ class TrainingSettings:
         shared_rows: of tasks on the same texts (`hmnet.training.step_rows`). `apart`: a step is of
             one task (Algorithm 1). `together`: of all that have labels for a batch's rows; what
             they share of the encoder runs once, and their losses are summed.
+        threshold: probability from which on a row has a label of a multi-label task; or `held-out`,
+            the best one on held-out training rows (`hmnet.training.thresholds`).
         distillation: how much is learned from the tasks' single runs; None for labels alone.
 
     A step is of one task, as in Algorithm 1, or of several on the same rows. Batches of rows of
@@ -131,6 +133,7 @@ class TrainingSettings:
     averaging_steps: Count | None = None
     stopping: Literal["end", "task"] = "end"
     shared_rows: Literal["apart", "together"] = "apart"
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["held-out"] = 0.5
     distillation: Distillation | None = None
 
     def __post_init__(self) -> None:

@@ -252,6 +252,7 @@ def _check(content: Table, origin: _Origin) -> StudyFile:
             *_check_sources(file, origin),
             *_check_stopping(file, origin),
             *_check_class_weights(file, origin),
+            *_check_threshold(file, origin),
             *(f"{origin.of('system')}: {text}" for text in find_repeated(file.system)),
         ]
     )
@@ -353,6 +354,14 @@ _EXCEPT_JUDGING = ", with another `holdout_use` than judging"
 
 def _tell_holdout(rows: DataSettings) -> str:
     return "none" if rows.holdout is None else f"`{rows.holdout_use}`"
+
+
+def _check_threshold(file: StudyFile, origin: _Origin) -> Iterator[str]:
+    if file.training.threshold == "held-out" and not file.rows.has_choosing_rows:
+        yield (
+            f"{origin.of('training', 'threshold')}: Parameter `rows.holdout` should be given where "
+            f"`threshold` is `held-out`{_EXCEPT_JUDGING}. Found {_tell_holdout(file.rows)}."
+        )
 
 
 def _check_class_weights(file: StudyFile, origin: _Origin) -> Iterator[str]:

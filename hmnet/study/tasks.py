@@ -58,7 +58,8 @@ class Task:
         text: text columns in the order in which they enter the encoder (one to three).
         label: the label column.
         kind: what is predicted (`hmnet.study.task_kinds`): `classification` (softmax,
-            cross-entropy), `regression` (one output, squared error), or `tags` (a class per word).
+            cross-entropy), `regression` (one output, squared error), `tags` (a class per word), or
+            `multilabel` (any number of the labels; a sigmoid and binary cross-entropy for each).
         labels: class labels in the order of their codes; empty for regression.
         metric: the primary metric, the f of equations 3 and 4.
         metrics: the other metrics that are reported.
@@ -159,6 +160,12 @@ class Task:
     def num_outputs(self) -> int:
         """Width of the task's head: one for a value, else the number of labels."""
         return self.facts.count_outputs(len(self.labels))
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns that may hold the labels: of sets, also one of 0 and 1 for each label."""
+        flags = self.labels if self.facts.answer == "set" else ()
+        return (self.label, *(str(label) for label in flags))
 
     @property
     def facts(self) -> TaskKind:

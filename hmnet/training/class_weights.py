@@ -7,6 +7,9 @@
 scaled so that a training row counts 1 on average, and the learning rate keeps its meaning. The loss
 curves show the plain loss.
 
+Of a set of labels each is a question of its own: a row that has the label counts as often as there
+are rows without it for each one with it, or as often as is given.
+
 Legend: B rows of a batch, N training rows, C classes.
 """
 
@@ -19,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from hmnet.data.summary import count_labels
 from hmnet.data.task_data import TaskData
 from hmnet.study.settings import ClassWeights, TrainingSettings
 
@@ -32,11 +36,13 @@ def measure_class_weights(
     found = {}
     for name, each in data.items():
         wanted = find_weights(settings, name)
-        if wanted is not None and each.task.facts.answer == "class":
-            counts = np.bincount(
-                each.train.labels.astype(np.int64), minlength=len(each.task.labels)
+        if wanted is not None and each.task.facts.has_labels:
+            counts = count_labels(each.train.labels, each.task)
+            is_set = each.task.facts.answer == "set"
+            rows = len(each.train)
+            weights = (
+                weigh_labels(counts, rows, wanted) if is_set else weigh_classes(counts, wanted)
             )
-            weights = weigh_classes(counts, wanted)
             found[name] = torch.tensor(weights, dtype=torch.float32, device=device)
     return found
 
@@ -62,3 +68,18 @@ def weigh_classes(counts: npt.NDArray[np.int64], wanted: ClassWeights) -> Weight
     raw = 1 / rows if isinstance(wanted, str) else np.array(wanted, dtype=np.float64)
     scaled: Weights = raw * counts.sum() / (raw * counts).sum()
     return scaled
+
+
+def weigh_labels(counts: npt.NDArray[np.int64], rows: int, wanted: ClassWeights) -> Weights:
+    """Return how much a row counts that has a label of a set, beside one that has it not, [C].
+
+    >>> weigh_labels(np.array([2, 8]), 8, "balanced")     # 6 of 8 rows without the first, none
+    array([3., 1.])
+
+    Args:
+        counts: training rows with each label, [C].
+        rows: training rows, N.
+    """
+    if not isinstance(wanted, str):
+        return np.array(wanted, dtype=np.float64)
+    return np.where((counts > 0) & (counts < rows), (rows - counts) / np.maximum(counts, 1), 1.0)

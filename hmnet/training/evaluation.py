@@ -173,4 +173,6 @@ def _to_frame(task: Task, split: str, data: SplitData, logits: Logits) -> pd.Dat
 
 def _cut(answers: Array, data: SplitData) -> Array | list[Array]:
     """Return answers by row, where rows have several."""
+    if answers.ndim > 1 and data.word_offsets is None:
+        return list(answers)
     return answers if data.word_offsets is None else np.split(answers, data.word_offsets[1:-1])

@@ -59,6 +59,7 @@ from hmnet.training.steps import Step, count_batches, plan_steps
 from hmnet.training.stopping import BestEpochs
 from hmnet.training.targets import AS_THEY_ARE, measure_scales
 from hmnet.training.teaching import Teaching
+from hmnet.training.thresholds import check_thresholds, settle_thresholds
 from hmnet.training.used_rows import UsedRows, has_table
 
 
@@ -110,9 +111,11 @@ def train(
     trainer = Trainer(model, data, settings, seed, next(model.parameters()).device, course)
     try:
         with frozen_heap(), trainer.graphs.stream():
-            return _train(trainer, checkpoint, log)
+            done = _train(trainer, checkpoint, log)
     finally:
         trainer.finish()
+    settle_thresholds(model, data, settings, trainer.device)
+    return done
 
 
 def _train(
@@ -181,6 +184,7 @@ class Trainer:
         self.group = course.group
         self.course = course
         self.scales = measure_scales(data, settings)
+        check_thresholds(data, settings)
         self.class_weights = measure_class_weights(data, settings, device)
         self.model = model.to(device).train()
         self.data = data

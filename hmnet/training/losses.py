@@ -25,7 +25,7 @@ def compute_loss(
 
     Args:
         outputs: shape [U, C]; C is 1 for a value.
-        labels: int64 codes or float32 values, shape [U].
+        labels: int64 codes or float32 values, shape [U], or int8 flags, [U, C].
         kind: of the task.
         weights: of labels, float32 [C]: each answer's loss counts by its label, and is divided by
             the number of answers all the same, so that parts of a batch add up.
@@ -60,6 +60,20 @@ def _cross_entropy_of_words(outputs: Tensor, codes: Tensor, weights: Tensor | No
     return total / (codes != IGNORED).sum().clamp_min(1)
 
 
+def _binary_cross_entropy(outputs: Tensor, flags: Tensor, weights: Tensor | None) -> Tensor:
+    """Return the mean over rows and labels; weights are those of rows that have a label."""
+    targets = flags.to(outputs.dtype)
+    return nn.functional.binary_cross_entropy_with_logits(outputs, targets, pos_weight=weights)
+
+
+def _divergence_of_sets(outputs: Tensor, taught: Tensor) -> Tensor:
+    """Return the mean over rows and labels of KL between what two sigmoids say of a label."""
+    log = nn.functional.logsigmoid
+    share = taught.sigmoid()
+    has, lacks = log(taught) - log(outputs), log(-taught) - log(-outputs)
+    return (share * has + (1 - share) * lacks).mean()
+
+
 def _divergence(outputs: Tensor, taught: Tensor) -> Tensor:
     student, teacher = (nn.functional.log_softmax(each, dim=1) for each in (outputs, taught))
     return nn.functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
@@ -69,10 +83,12 @@ LOSSES: Mapping[str, Loss] = {
     "classification": _cross_entropy,
     "regression": _squared_error,
     "tags": _cross_entropy_of_words,
+    "multilabel": _binary_cross_entropy,
 }
 """Kind of task to its loss."""
 DISTANCES: Mapping[str, Distance] = {
     "class": _divergence,
     "value": nn.functional.mse_loss,
+    "set": _divergence_of_sets,
 }
 """What is predicted (`TaskKind.answer`) to the distance to a teacher."""

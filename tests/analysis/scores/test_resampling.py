@@ -31,11 +31,13 @@ def make_predictions(metric: str, seed: int = 0, *, in_questions: bool = False) 
         labels = np.round(5 * rng.random(SIZE)) / 5
         values = np.round(labels + rng.normal(0, 0.4, (RUNS, SIZE)), 1)
     else:
-        labels = rng.integers(0, classes, SIZE)
-        wrong = rng.random((RUNS, SIZE)) < 0.4
-        values = np.where(wrong, rng.integers(0, classes, (RUNS, SIZE)), labels)
+        is_set = METRICS[metric].kind == "multilabel"
+        shape, classes = ((SIZE, 4), 2) if is_set else ((SIZE,), classes)
+        labels = rng.integers(0, classes, shape) * (rng.random(shape) < 0.7 if is_set else 1)
+        wrong = rng.random((RUNS, *shape)) < 0.4
+        values = np.where(wrong, rng.integers(0, classes, (RUNS, *shape)), labels)
         if METRICS[metric].reads_odds:
-            values = np.round(values + rng.normal(0, 0.6, (RUNS, SIZE)), 1)
+            values = np.round(values + rng.normal(0, 0.6, (RUNS, *shape)), 1)
     questions = rng.integers(0, 12, SIZE) if in_questions else None
     if METRICS[metric].kind == "tags":  # words of a sentence stand together
         questions = np.sort(rng.integers(0, 12, SIZE))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ NONE = np.full(100, -1)
 
 
 def compute(
-    name: str, labels: list[float], predictions: list[float], questions: object = None
+    name: str, labels: Sequence[Any], predictions: Sequence[Any], questions: object = None
 ) -> float:
     asked = NONE[: len(labels)] if questions is None else np.asarray(questions)
     return METRICS[name].compute(np.asarray(labels), np.asarray(predictions), asked)
@@ -193,6 +195,45 @@ def test_average_precision_is_the_mean_precision_at_each_positive() -> None:
     assert compute("average_precision", [0, 0], [0.2, 0.9]) == 0  # none to be found
 
 
+SETS = [[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]]
+NAMED = [[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0]]
+
+
+def test_micro_f1_of_sets_counts_all_labels_in_one() -> None:
+    # Right: (row 1, a), (row 2, b), (row 4, a): 3. True: 4, named: 4. F1 = 2 * 3 / (4 + 4).
+    assert compute("label_f1_micro", SETS, NAMED) == pytest.approx(6 / 8)
+
+
+def test_macro_f1_of_sets_is_the_mean_over_the_labels_that_occur() -> None:
+    # a: right 2 of 2 true and 2 named: 1. b: right 1, true 2, named 2: 2 / 4. c does not occur.
+    assert compute("label_f1_macro", SETS, NAMED) == pytest.approx((1 + 1 / 2) / 2)
+    assert compute("label_f1_macro", [[0, 0]], [[0, 0]]) == 0
+
+
+def test_sample_f1_is_the_mean_over_rows_and_1_where_none_is_rightly_named() -> None:
+    # Row 1: 2 * 1 / (2 + 1) = 2/3; row 2: 1; row 3 has none and gets none: 1; row 4: 2/3.
+    assert compute("sample_f1", SETS, NAMED) == pytest.approx((2 / 3 + 1 + 1 + 2 / 3) / 4)
+    assert compute("sample_f1", [[0, 0]], [[0, 1]]) == 0
+
+
+def test_label_ranking_precision_looks_at_what_is_above_each_true_label() -> None:
+    # Row 1, a true: ranks b .9, a .5, c .1: 1 of the 2 down to a is true, 1/2. Row 2, a and c true:
+    # a first, 1/1; c third, 2/3: 5/6. Row 3 has none: 1.
+    odds = [[0.5, 0.9, 0.1], [0.9, 0.5, 0.1], [0.3, 0.2, 0.1]]
+    found = compute("label_ranking", [[1, 0, 0], [1, 0, 1], [0, 0, 0]], odds)
+    assert found == pytest.approx((1 / 2 + 5 / 6 + 1) / 3)
+
+
+@given(rows=st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=3), min_size=1))
+def test_metrics_of_sets_are_1_where_all_is_right(rows: list[list[int]]) -> None:
+    labels = np.array(rows)
+    names = tuple(name for name, m in METRICS.items() if m.kind == "multilabel")
+    found = score(names, labels, labels, NONE[: len(labels)])
+    has_any = float(labels.any())
+    undefined = {"label_f1_micro": has_any, "label_f1_macro": has_any}
+    assert found == pytest.approx({name: undefined.get(name, 1.0) for name in names})
+
+
 def test_errors_are_in_the_unit_of_the_labels() -> None:
     # Off by 1, 0 and 2: (1 + 0 + 2) / 3 = 1 and sqrt((1 + 0 + 4) / 3) = sqrt(5 / 3).
     assert compute("mae", [1, 2, 5], [2, 2, 3]) == pytest.approx(1)
@@ -262,7 +303,7 @@ def test_an_error_is_never_negative_and_0_where_all_is_right(
 def test_the_order_of_rows_does_not_matter(rows: list[tuple[int, int, int]], seed: int) -> None:
     content = np.array(rows)
     shuffled = np.random.default_rng(seed).permutation(content)
-    for metric in METRICS.values():
+    for metric in (metric for metric in METRICS.values() if metric.kind != "multilabel"):
         assert metric.compute(*content.T) == pytest.approx(metric.compute(*shuffled.T))
 
 
