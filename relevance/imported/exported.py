@@ -17,6 +17,7 @@ from hmnet.errors import InputError, raise_problems
 from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
 from hmnet.storage.tables import read_table
+from hmnet.study.tag_codes import NO_ANSWER
 from relevance.imported.imported_scores import COLUMNS
 from relevance.imported.prediction_table import OPTIONAL, REQUIRED
 from relevance.matrices.matrix import RelevanceMatrix
@@ -160,4 +161,13 @@ def tabulate_predictions(output: Output) -> pd.DataFrame:
 
 
 def _read_predictions(output: Output, run: str, task: str) -> pd.DataFrame:
-    return output.runs.predictions(output.runs.find(run)[1], task)
+    """Return a run's dev predictions; of tags a row per word, whose question is its sentence."""
+    spec = output.runs.find(run)[1]
+    frame = output.runs.predictions(spec, task)
+    definition = next(each for each in spec.tasks if each.name == task)
+    if not definition.facts.reads_words:
+        return frame
+    names = dict(enumerate(map(str, definition.labels))) | {NO_ANSWER: "-"}
+    words = frame.assign(question=frame["row"]).explode(["label", "prediction"])
+    named = {name: words[name].map(names) for name in ("label", "prediction")}
+    return words.assign(**named, row=words.groupby("split", sort=False).cumcount())
