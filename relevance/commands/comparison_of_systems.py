@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hmnet.console.speaking import Aside, Shown, wrote
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.runs.mixture import describe_versions
 from hmnet.study.study import Study
-from relevance.commands.lines import Aside, describe_jobs
+from relevance.commands.lines import describe_jobs
 from relevance.groups.at_hand import Groupings
 from relevance.systems.best_epochs import choose_all_epochs
 from relevance.systems.budget import describe_budget
@@ -53,8 +54,8 @@ def run_compare_systems(
     specs = [job.spec for job in plan_comparison(prepared, systems)]
     done = [output.runs.result(spec) for spec in specs if output.runs.is_done(spec)]
     yield from describe_versions(done)
-    yield describe_systems(table, prepared, systems, output.runs)
-    yield f"wrote {output.compare}"
+    yield Shown(describe_systems(table, prepared, systems, output.runs), scores=table)
+    yield wrote(output.compare)
 
 
 @dataclass(frozen=True)
@@ -95,5 +96,5 @@ def run_sweep_of_hierarchies(
         yield from describe_jobs(prepared, sweep.jobs, output.runs, workers)
         return
     table, path = run_hierarchy_sweep(output, prepared, sweep, workers)
-    yield describe_hierarchy_sweep(table)
-    yield f"wrote {path}"
+    yield Shown(describe_hierarchy_sweep(table), scores=table)
+    yield wrote(path)

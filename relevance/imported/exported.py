@@ -65,7 +65,7 @@ def write_export(
         for name, table in tables.items()
     }
     raise_problems(
-        f"Parameter `out` should be a folder without another {path.name}. Found `{path}`."
+        f"Parameter `to` should be a folder without another {path.name}. Found `{path}`."
         for path, content in files.items()
         if path.exists() and not _holds(path, content)
     )
@@ -83,7 +83,7 @@ def _check(output: Output, options: ExportOptions) -> Iterator[str]:
         yield f"Parameter `format` should be one of {list(FORMATS)}. Found `{options.kind}`."
     if not output.scores.exists() or not output.pairwise.exists():
         yield (
-            f"Parameter `from` should be a folder with measured gains. Found `{output.folder}`: "
+            f"Parameter `out` should be a folder with measured gains. Found `{output.folder}`: "
             "run `relevance pairwise` or `relevance import` first."
         )
 

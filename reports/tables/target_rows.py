@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ class TargetRow:
 
     Attributes:
         learned: whether its single runs beat the best constant answer.
-        numbers: values to sort by, with their texts: score alone, score of the constant answer,
+        numbers: values to sort by, with their texts: score alone, of the constant answer, of words,
             smallest gain that can be detected (in points), dev examples, single and joint runs.
     """
 
@@ -39,12 +40,18 @@ def list_targets(inputs: ReportInputs) -> list[TargetRow]:
             _LEARNED.get(str(row["beats"]), MISSING),
             (
                 *((row[name], format_percent(row[name])) for name in ("single", "majority")),
+                _show_words(inputs, str(row["task"])),
                 (row["detectable"], _format_points(row["detectable"])),
                 *((row[n], format_number(row[n], 0)) for n in ("n_dev", "n_single", "n_joint")),
             ),
         )
         for row in inputs.targets.to_dict("records")
     ]
+
+
+def _show_words(inputs: ReportInputs, task: str) -> tuple[float, str]:
+    score = inputs.words.get(task, math.nan)
+    return score, MISSING if math.isnan(score) else format_percent(score)
 
 
 def _format_points(value: float) -> str:

@@ -87,7 +87,7 @@ def test_predictions_of_words_come_in_as_the_same_matrix(tagged: Output, tmp_pat
 
 
 def test_scores_that_went_out_come_in_as_the_same_gains(swept: Output, tmp_path: Path) -> None:
-    words = ["export-scores", "--out", str(tmp_path / "t"), "--from", str(swept.folder)]
+    words = ["export-scores", "--to", str(tmp_path / "t"), "--out", str(swept.folder)]
     assert CliRunner().invoke(app, words).exit_code == 0
     frame = pd.read_csv(tmp_path / "t" / "scores.csv")
     assert list(frame.columns) == ["target", "partner", "seed", "score", "metric", "n_dev"]
