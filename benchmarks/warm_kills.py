@@ -106,13 +106,13 @@ def complete(command: str, study: Path, out: Path) -> list[str]:
         kept = sorted(out.glob("runs/3tasks-*/model/hmnet.json"))
         words[words.index("RUN")] = kept[0].parent.parent.name
     if name in ("export", "export-scores"):
-        return [*words, "--out", str(out / name), "--from", str(out)]
+        return [*words, "--to", str(out / name), "--out", str(out)]
     if name == "import":
         words[words.index("SCORES")] = str(study.parent / "scores.csv")
         return [*words, "--out", str(out / "imported")]
     if name == "predict":
         rows = next((study.parent / "data" / TASKS[0]).glob("validation.*"))
-        words += ["--input", str(rows), "--output", str(out / "predicted.jsonl")]
+        words += ["--input", str(rows), "--to", str(out / "predicted.jsonl")]
     if name not in WITHOUT_STUDY:
         words += ["--study", str(study)]
     return [*words, "--out", str(out)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from hmnet.console.application import make_app, make_part
 from hmnet.console.options import (
     DryRunOption,
     GpusOption,
@@ -16,23 +19,21 @@ from hmnet.console.options import (
     OutOption,
     RowOptions,
     SeedsOption,
-    StoreOption,
     StudyOptions,
     WorkerOptions,
     parse_integers,
     split_names,
     unfold,
 )
+from hmnet.console.speaking import Shown, speak, wrote
 from hmnet.console.terminal import run_app, say_aside
 
-app = typer.Typer(
-    name="hmnet",
-    help=__doc__,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+if TYPE_CHECKING:
+    from hmnet.runs.result import RunResult
+    from hmnet.runs.spec import RunSpec
+    from hmnet.runs.stopping_record import Stopping
+
+commands = make_part()
 
 Duplicate = Literal["layer", "ffn"]
 DUPLICATE_HELP = "What groups and tasks own copies of: layer, or ffn, its feed-forward block."
@@ -140,7 +141,7 @@ class JobOptions:
     dry_run: DryRunOption = False
 
 
-@app.command()
+@commands.command(epilog="Example: hmnet train --groups groups.json --hierarchy 8,2,2")
 @unfold
 def train(
     *,
@@ -156,7 +157,7 @@ def train(
     """Train HMNet on the study's tasks with groups of tasks."""
     output, plan = study.open(rows)
     chosen = parse_integers(gpus, "gpus")
-    from hmnet.commands.stored_run import describe_run, read_run, read_stopping_of
+    from hmnet.commands.stored_run import read_run, read_stopping_of
     from hmnet.commands.train import Design, train_hierarchy
 
     design = Design(
@@ -167,10 +168,10 @@ def train(
     )
     if int(os.environ.get("RANK", "0")) == 0:  # of the processes that torchrun starts
         spec = read_run(output, run_id)[0]
-        typer.echo(describe_run(spec, result, read_stopping_of(output, run_id)))
+        _say_run(spec, result, read_stopping_of(output, run_id))
 
 
-@app.command()
+@commands.command(epilog="Example: hmnet compare --seeds 3 --dry-run")
 @unfold
 def compare(
     *,
@@ -185,7 +186,6 @@ def compare(
     output, plan = judging.change(study).open(rows, jobs.seeds)
     chosen = workers.choose(jobs.log)
     from relevance.commands.comparison_of_systems import run_compare_systems
-    from relevance.commands.lines import speak
     from relevance.systems.choose import SystemOptions
     from relevance.systems.compare import Judging
 
@@ -196,7 +196,7 @@ def compare(
     speak(run_compare_systems(output, plan, chosen, options, judged, dry_run=jobs.dry_run))
 
 
-@app.command()
+@commands.command(epilog="Example: hmnet sweep --shared 0,4,8,12")
 @unfold
 def sweep(
     *,
@@ -214,26 +214,27 @@ def sweep(
         HierarchyOptions,
         run_sweep_of_hierarchies,
     )
-    from relevance.commands.lines import speak
 
     options = HierarchyOptions(counts, tried.hierarchies, tried.groups or (), tried.k)
     speak(run_sweep_of_hierarchies(output, plan, chosen, options, dry_run=jobs.dry_run))
 
 
-@app.command("eval")
+@commands.command("eval", epilog="Example: hmnet eval 13tasks-s0")
 def evaluate(run: RunArgument, out: OutOption = None) -> None:
     """Print a run's scores per task, dev split and metric, and of tags by the type of entity."""
     from hmnet.commands.entity_scores import describe_types, score_types
-    from hmnet.commands.stored_run import describe_run, read_run, read_stopping_of
+    from hmnet.commands.stored_run import read_run, read_stopping_of
     from hmnet.folder.outputs import open_output
 
     output = open_output(out, create=False)
     spec, result = read_run(output, run)
-    typer.echo(describe_types(score_types(output, run)), nl=False)
-    typer.echo(describe_run(spec, result, read_stopping_of(output, run)))
+    types = score_types(output, run)
+    if not types.empty:
+        speak([Shown(describe_types(types), types=types)])
+    _say_run(spec, result, read_stopping_of(output, run))
 
 
-@app.command()
+@commands.command(epilog="Example: hmnet predict 13tasks-s0 --task rte --input rows.jsonl")
 def predict(
     run: RunArgument,
     task: Annotated[str, typer.Option(help="Task whose path is used; all for every task at once.")],
@@ -247,7 +248,7 @@ def predict(
     target: Annotated[
         Path | None,
         typer.Option(
-            "--output",
+            "--to",
             help="Where to write: jsonl, csv, tsv or parquet. [default: jsonl, to the terminal]",
         ),
     ] = None,
@@ -276,25 +277,76 @@ def predict(
     predictions = predict_file(open_output(out, create=False), run, task, source, columns)
     say_aside(predictions.describe())
     if target is None:
-        typer.echo("".join(to_lines(predictions, task)), nl=False)
+        rows = (line.rstrip("\n") for line in to_lines(predictions, task))
+        speak(Shown(row, predictions=[json.loads(row)]) for row in rows)
     else:
         count = write_predictions(predictions, task, target)
-        typer.echo(f"wrote {count} predictions to {target}")
+        speak([Shown(f"wrote {count} predictions to {target}", wrote=[target])])
 
 
-@app.command()
+@commands.command(epilog="Example: hmnet export 13tasks-s0 --task rte --to rte-model")
 def export(
     run: RunArgument,
     task: Annotated[str, typer.Option(help="Task whose path is exported.")],
-    folder: Annotated[Path, typer.Option("--out", help="New folder for the model.")],
-    store: StoreOption = None,
+    folder: Annotated[Path, typer.Option("--to", help="New folder for the model.")],
+    out: OutOption = None,
 ) -> None:
     """Write a task's path as an ordinary Hugging Face model folder."""
     from hmnet.commands.export import export_task
     from hmnet.folder.outputs import open_output
 
-    export_task(open_output(store, create=False), run, task, folder)
-    typer.echo(f"wrote {folder}")
+    export_task(open_output(out, create=False), run, task, folder)
+    speak([wrote(folder)])
+
+
+@commands.command("list", epilog="Example: hmnet list 13tasks")
+def list_(
+    prefix: Annotated[
+        str, typer.Argument(metavar="[PREFIX]", help="Start of the ids. [default: every run]")
+    ] = "",
+    out: OutOption = None,
+) -> None:
+    """List the runs of the output folder: what each is, its score, and the disk it takes."""
+    from hmnet.commands.kept_runs import describe_runs, list_runs
+    from hmnet.folder.outputs import open_output
+
+    runs = list_runs(open_output(out, create=False), prefix)
+    speak([Shown("\n".join(describe_runs(runs)), runs=runs)])
+
+
+@commands.command(epilog="Example: hmnet remove 13tasks-s0 rte-s3 --yes")
+def remove(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN...]", help="Ids, or the starts of ids.")
+    ] = None,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Also every run that failed or was cut off.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+    out: OutOption = None,
+) -> None:
+    """Remove runs from the output folder, but none that is under way; asks first."""
+    from hmnet.commands.kept_runs import choose_runs, describe_runs, refuse_unasked, remove_runs
+    from hmnet.folder.outputs import open_output
+
+    output = open_output(out, create=False)
+    chosen = choose_runs(output, runs or (), unfinished=unfinished)
+    if not yes and chosen:
+        say_aside("\n".join(describe_runs(chosen)))
+        if not sys.stdin.isatty():
+            refuse_unasked(len(chosen))
+        typer.confirm("Remove them?", abort=True, err=True)
+    speak([Shown("\n".join(remove_runs(output, chosen)), removed=[each.run for each in chosen])])
+
+
+def _say_run(spec: RunSpec, result: RunResult, stopping: Stopping | None) -> None:
+    from hmnet.commands.stored_run import describe_run
+
+    text = describe_run(spec, result, stopping)
+    speak([Shown(text, run=spec.run_id, result=result, stopping=stopping)])
+
+
+app = make_app("hmnet", __doc__, [commands])
 
 
 def main() -> None:

@@ -126,7 +126,7 @@ def test_an_exported_path_is_an_ordinary_model_with_the_same_outputs(
 ) -> None:
     run = find_hmnet_run(swept)
     folder = tmp_path / "exported"
-    words = ("--task", "match", "--out", folder, "--from", swept.folder)
+    words = ("--task", "match", "--to", folder, "--out", swept.folder)
     call(capsys, hmnet_app, "export", run, *words)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -310,10 +310,10 @@ def test_what_a_finished_run_cannot_give_gets_a_sentence(swept: Output, tmp_path
     (tmp_path / "full" / "file").touch()
     for run, task, folder, message in (
         (trained, "ton", "new", r"`task` should be a task of run .*Did you mean `tone`"),
-        (trained, "tone", "full", r"`out` should be a new or empty folder"),
+        (trained, "tone", "full", r"`to` should be a new or empty folder"),
         (single, "tone", "new", r"`run` should name a run that kept its model.*--keep-models"),
     ):
-        words = ["export", run, "--task", task, "--out", tmp_path / folder, "--from", swept.folder]
+        words = ["export", run, "--task", task, "--to", tmp_path / folder, "--out", swept.folder]
         with pytest.raises(RelevanceError, match=message):
             hmnet_app([str(word) for word in words], standalone_mode=False)
 
@@ -324,7 +324,7 @@ def test_no_command_believes_an_edited_score(swept: Output, tmp_path: Path) -> N
     content = read_json(run / "result.json")
     content["primary"]["tone"] = 0.99
     (run / "result.json").write_text(json.dumps(content))
-    card = ["--task", "tone", "--out", tmp_path / "exported", "--from", tmp_path / "out"]
+    card = ["--task", "tone", "--to", tmp_path / "exported", "--out", tmp_path / "out"]
     for words in (["eval", run.name, "--out", tmp_path / "out"], ["export", run.name, *card]):
         with pytest.raises(RelevanceError, match=r"result\.json.*altered or cut short"):
             hmnet_app([str(word) for word in words], standalone_mode=False)

@@ -43,6 +43,7 @@ ROOMS = {
         "systems",
         "attention",
         "commands",
+        "console",
     ),
     "reports": ("style", "inputs", "tables", "figures", "words", "page"),
 }

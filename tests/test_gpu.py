@@ -348,7 +348,7 @@ def test_a_model_trained_on_a_gpu_predicts_and_exports(
     )
     assert "tone" in predicted
     target = tmp_path / "exported"
-    run("hmnet", "export", name, "--task", "tone", "--out", target, "--from", swept)
+    run("hmnet", "export", name, "--task", "tone", "--to", target, "--out", swept)
     from transformers import AutoModelForSequenceClassification
 
     stock = AutoModelForSequenceClassification.from_pretrained(target)

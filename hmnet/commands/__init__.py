@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hmnet.commands.export import export_task
+    from hmnet.commands.kept_runs import KeptRun, choose_runs, list_runs, remove_runs
     from hmnet.commands.predict import ALL, RowPredictions, predict_file, to_lines
     from hmnet.commands.stored_run import describe_run, find_task, read_run
     from hmnet.commands.train import Design, train_hierarchy
@@ -25,12 +26,16 @@ else:
 __all__ = [
     "ALL",
     "Design",
+    "KeptRun",
     "RowPredictions",
+    "choose_runs",
     "describe_run",
     "export_task",
     "find_task",
+    "list_runs",
     "predict_file",
     "read_run",
+    "remove_runs",
     "to_lines",
     "train_hierarchy",
 ]

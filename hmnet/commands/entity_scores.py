@@ -49,7 +49,5 @@ def _score_task(task: Task, frame: pd.DataFrame) -> Iterator[dict[str, object]]:
 
 
 def describe_types(table: pd.DataFrame) -> str:
-    """Return the table as text, a line less where there is none."""
-    if table.empty:
-        return ""
-    return table.to_string(index=False, float_format=lambda value: f"{value:.4f}") + "\n"
+    """Return the table as text."""
+    return table.to_string(index=False, float_format=lambda value: f"{value:.4f}")

@@ -28,7 +28,7 @@ def export_task(output: Output, run: str, task: str, folder: Path) -> None:
             f"`{spec.run_id}`, a SkillNet-style model."
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"Parameter `out` should be a new or empty folder. Found `{folder}`.")
+        raise InputError(f"Parameter `to` should be a new or empty folder. Found `{folder}`.")
     model = load_model(path / "model", spec)
     tokenizer = load_tokenizer(str(path / "model" / "encoder"))
     tokenizer.model_max_length = read_saved_model(path / "model").max_length

@@ -187,8 +187,7 @@ def check_target(path: Path) -> None:
     """Refuse a file of no known format, before anything is run."""
     if path.suffix.lower() not in TARGETS:
         raise InputError(
-            f"Parameter `output` should be a {', '.join(s[1:] for s in TARGETS)} file. "
-            f"Found `{path}`."
+            f"Parameter `to` should be a {', '.join(s[1:] for s in TARGETS)} file. Found `{path}`."
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hmnet.console.application import make_app, make_part
     from hmnet.console.options import (
         DryRunOption,
         GpusOption,
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
         RowOptions,
         SeedsOption,
         SingleSeedsOption,
-        StoreOption,
         StudyFileOption,
         StudyOptions,
         WorkerOptions,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         split_names,
         unfold,
     )
+    from hmnet.console.speaking import Aside, Shown, page, speak, to_json, wrote
     from hmnet.console.terminal import run_app, say_aside
 else:
     from hmnet.lazy import import_on_demand
@@ -35,22 +36,29 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "Aside",
     "DryRunOption",
     "GpusOption",
     "LogOption",
     "OutOption",
     "RowOptions",
     "SeedsOption",
+    "Shown",
     "SingleSeedsOption",
-    "StoreOption",
     "StudyFileOption",
     "StudyOptions",
     "WorkerOptions",
     "WorkersOption",
+    "make_app",
+    "make_part",
+    "page",
     "parse_integers",
     "parse_seeds",
     "run_app",
     "say_aside",
+    "speak",
     "split_names",
+    "to_json",
     "unfold",
+    "wrote",
 ]

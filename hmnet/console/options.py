@@ -32,10 +32,6 @@ OutOption = Annotated[
     Path | None,
     typer.Option("--out", help="Output folder. [default: RELEVANCE_OUT, else ./relevance-out]"),
 ]
-StoreOption = Annotated[
-    Path | None,
-    typer.Option("--from", help="Output folder. [default: RELEVANCE_OUT, else ./relevance-out]"),
-]
 StudyFileOption = Annotated[
     Path | None,
     typer.Option(

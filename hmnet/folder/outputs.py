@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic.dataclasses import dataclass as validated
 
 from hmnet.errors import InputError, OutputFolderError
+from hmnet.folder.newly_made import note_made
 from hmnet.runs.store import RunStore
 from hmnet.storage.documents import read_json, write_document
 from hmnet.storage.manifest import begin_manifest
@@ -114,6 +115,11 @@ class Output:
         return self.folder / "pairwise-targets.parquet"
 
     @property
+    def word_baseline(self) -> Path:
+        """What words alone score on each task (`relevance.pairwise.word_baseline`)."""
+        return self.folder / "word-baseline.parquet"
+
+    @property
     def additive(self) -> Path:
         """Additive baseline: `pairwise` predicted from each source's effect on other targets."""
         return self.folder / "pairwise-additive.parquet"
@@ -194,12 +200,14 @@ def open_output(out: Path | None = None, *, create: bool = True) -> Output:
             layout, or holds files of other programs.
     """
     folder = find_output_folder(out)
+    was_there = folder.is_dir()
     try:
         names = _list_names(folder, create)
         if MARKER in names:
             _check_marker(folder)
         else:
             _check_unused(folder, names, create)
+            note_made(folder, names if was_there else None)
             write_document(folder / MARKER, OUTPUT_SCHEMA, _Marker(package=VERSION))
         if create:
             begin_manifest(folder)

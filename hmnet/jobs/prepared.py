@@ -114,6 +114,14 @@ class PreparedStudy:
         own = HierarchySpec(0, 0, self.depth)
         return self.make_job([name], own, [[name]], seed, keep_model=keep_model)
 
+    def after(self, source: str, name: str, seed: int) -> Job:
+        """Return the job that fine-tunes a task from the weights of a source's own run."""
+        plain = dataclasses.replace(self.study.training, distillation=None)
+        first = self.train_with(plain).single(source, seed, keep_model=True)
+        job = self.single(name, seed)
+        spec = dataclasses.replace(job.spec, start_from=first.spec.run_id)
+        return dataclasses.replace(job, spec=spec, before=(*job.before, first))
+
     def shared(self, names: Iterable[str], seed: int, *, keep_model: bool = False) -> Job:
         """Return the job that fine-tunes tasks with every layer shared: {L,0,0}."""
         names = list(names)

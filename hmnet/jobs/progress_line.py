@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -27,10 +28,17 @@ class SweepProgress(Watcher):
         path: where the progress is recorded as well, for `relevance status`.
         stream: where lines go, standard error unless said otherwise; a live line is drawn only
             where it is a terminal.
+        tell: returns what is to be said of a run that is done, by its id; empty for nothing.
     """
 
-    def __init__(self, path: Path, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        stream: TextIO | None = None,
+        tell: Callable[[str], str] = lambda run_id: "",
+    ) -> None:
         self.path = path
+        self.tell = tell
         self.console = Console(file=stream or sys.stderr, highlight=False)
         self.live: Progress | None = None
         self.total = self.cached = self.done = self.failed = self.tokens = 0
@@ -57,6 +65,8 @@ class SweepProgress(Watcher):
         self.tokens += outcome.train_tokens
         if outcome.status == "done":
             self.done += 1
+            if said := self.tell(outcome.run_id):
+                self.console.print(said, markup=False)
         else:
             self.failed += 1
             self.console.print(f"failed: {outcome.run_id}: {outcome.error}", markup=False)

@@ -7,7 +7,7 @@
 - On CPUs there is one single-threaded worker per core. On GPUs a worker takes a device slot when
   it starts its first job and keeps it.
 - With a Dask scheduler (`hmnet.jobs.dask`) its workers take the place of processes of this machine.
-- The costliest jobs go first, so that the last ones to end are short.
+- The costliest jobs go first, so that the last ones to end are short, after those asked for first.
 - A run that another command is doing is left to the end, and then waited for.
 - A job that fails leaves `failure.json` and does not stop the others; one whose worker died is
   tried again, and fails alone.
@@ -70,11 +70,13 @@ def run_jobs(
     cost: Callable[[Job], float] = lambda job: 1.0,
     watcher: Watcher | None = None,
     execute: Execute | None = None,
+    first: Collection[str] = (),
 ) -> SweepSummary:
     """Run every job that is not done; return what became of each.
 
     Args:
         cost: a job's expected cost; costlier jobs start first.
+        first: ids of runs that start before all others, without these waiting for their end.
         execute: the function that does a job in a worker; None for
             `hmnet.training.execution.execute`.
     """
@@ -87,7 +89,8 @@ def run_jobs(
     pending = {run_id: job for run_id, job in by_id.items() if not is_done[run_id]}
     summary = SweepSummary(cached=[run_id for run_id in by_id if is_done[run_id]])
     costs = {run_id: cost(job) for run_id, job in pending.items()}
-    ordered = dict(sorted(pending.items(), key=lambda item: (-costs[item[0]], item[0])))
+    turns = {run_id: (run_id not in first, -costs[run_id], run_id) for run_id in pending}
+    ordered = {run_id: pending[run_id] for run_id in sorted(pending, key=turns.__getitem__)}
     watcher.start(len(by_id), len(summary.cached), sum(costs.values()))
     try:
         with _silent_replacement():

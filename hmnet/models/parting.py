@@ -15,7 +15,7 @@ from torch import nn
 
 from hmnet.encoders.layers import find_layers
 from hmnet.errors import InputError
-from hmnet.models.paths import PathModel
+from hmnet.models.paths import PathModel, find_output
 
 Pairs = Mapping[nn.Parameter, nn.Parameter]
 """Each parameter of a model to the one of another model that it takes over."""
@@ -44,6 +44,27 @@ def match_parameters(finer: PathModel, coarser: PathModel) -> Pairs:
                     "own."
                 )
     return pairs
+
+
+def match_encoder(model: PathModel, trained: PathModel) -> Pairs:
+    """Return each parameter of `model` but of its output layers, with that of one trained path.
+
+    Raises:
+        InputError: if `trained` has more than one task.
+    """
+    if len(trained.tasks) > 1:
+        raise InputError(
+            "Parameter `start_from` should name a run of at least the same tasks, or of one other. "
+            f"Found `{', '.join(trained.tasks)}`."
+        )
+    there = dict(trained.path(trained.tasks[0]).named_parameters())
+    outputs = {p for task in model.tasks for p in find_output(model.path(task)).parameters()}
+    return {
+        parameter: there[name]
+        for task in model.tasks
+        for name, parameter in model.path(task).named_parameters()
+        if parameter not in outputs
+    }
 
 
 def take_values(pairs: Pairs) -> None:

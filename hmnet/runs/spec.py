@@ -155,6 +155,23 @@ class RunSpec:
         """The tasks' names."""
         return tuple(task.name for task in self.tasks)
 
+    def describe(self) -> str:
+        """Return what the tasks share, and what is unlike a plain run: `{8,2,2} in 3 groups`."""
+        if self.system != "hierarchy":
+            return "SkillNet-style"
+        parts = [str(self.hierarchy)]
+        if len(self.names) == 1:
+            parts = ["alone"]
+        elif self.shares_all:
+            parts = ["pair" if len(self.names) == 2 else "all shared"]
+        elif self.hierarchy.cluster:
+            parts.append(f"in {len(self.groups)} groups")
+        parts += [self.duplicate] if self.duplicate != "layer" else []
+        parts += ["in stages"] if simplify(self.stages) else []
+        parts += ["taught"] if self.teachers else []
+        parts += [f"from {self.start_from}"] if self.start_from else []
+        return " ".join(parts)
+
     @property
     def run_id(self) -> str:
         """Readable prefix and ten hex digits of the identity."""

@@ -44,8 +44,9 @@ from hmnet.runs.result import (
 )
 from hmnet.runs.spec import SPEC_SCHEMA, RunSpec, read_spec
 from hmnet.runs.stopping_record import STOPPING_FILE
-from hmnet.storage.documents import read_document, write_document
+from hmnet.storage.documents import read_document, to_plain, write_document
 from hmnet.storage.tables import read_table, write_table
+from hmnet.study.tasks import to_plain_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +142,9 @@ class RunStore:
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write `spec.json`."""
-        write_document(self.path(spec) / "spec.json", SPEC_SCHEMA, spec)
+        tasks = [to_plain_task(task) for task in spec.tasks]
+        plain = {**to_plain(spec), "tasks": tasks}
+        write_document(self.path(spec) / "spec.json", SPEC_SCHEMA, plain)
 
     def is_done(self, spec: RunSpec, *, with_model: bool = False) -> bool:
         """Tell whether the run has a result (and its model, if that is needed)."""
@@ -232,6 +235,25 @@ class RunStore:
                 shutil.rmtree(path / name, ignore_errors=True)
             return True
 
+    def remove(self, run_id: str) -> None:
+        """Remove a run's folder; `result.json` goes first, as in `discard`.
+
+        Raises:
+            BusyError: if a process is at it.
+        """
+        path = self.folder / run_id
+        lock = FileLock(path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BusyError(f"Run `{run_id}` is being done by another process.") from None
+        try:
+            (path / "result.json").unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            lock.release()
+        shutil.rmtree(path, ignore_errors=True)  # the lock's file, where its removal had to wait
+
     def beside(self, spec: RunSpec) -> RunStore:
         """Return the store in which a done run is done again; the run stays whole meanwhile."""
         return RunStore(self.path(spec) / AGAIN)
@@ -268,21 +290,36 @@ class RunStore:
     def find(self, name: str) -> tuple[Path, RunSpec]:
         """Return folder and spec of the run named by its id, a unique prefix of it, or a path.
 
+        A run that is not done is passed over where the name fits one that is.
+
         Raises:
-            InputError: if there is none, or more than one.
+            InputError: if there is none, or more than one; it says what each is.
         """
         direct = Path(name)
         found = [direct] if (direct / "spec.json").exists() else []
         if not found and self.folder.is_dir():
             found = [p for p in sorted(self.folder.iterdir()) if p.name.startswith(name)]
             found = [p for p in found if (p / "spec.json").exists()]
+            found = [p for p in found if (p / "result.json").exists()] or found
         if len(found) != 1:
-            listed = ", ".join(p.name for p in found[:5]) or "none"
+            listed = "; ".join(_describe_candidate(path) for path in found[:8]) or "none"
+            more = f"; and {len(found) - 8} more" if len(found) > 8 else ""
             raise InputError(
                 f"Parameter `run` should name one run in {self.folder}, by its id or its folder. "
-                f"Found `{name}`, which fits: {listed}."
+                f"Found `{name}`, which fits: {listed}{more}."
             )
         return found[0], read_spec(found[0] / "spec.json")
+
+
+def _describe_candidate(path: Path) -> str:
+    """Return a run's id, and what tells it from others whose ids begin alike."""
+    try:
+        design = read_spec(path / "spec.json").describe()
+    except InputError:
+        design = "unreadable"
+    kept = ", with its model" if (path / "model" / "hmnet.json").exists() else ""
+    state = "" if (path / "result.json").exists() else ", not done"
+    return f"{path.name} ({design}{kept}{state})"
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import raise_problems, suggest
+from hmnet.storage.documents import to_plain
 from hmnet.study.metrics import METRICS, list_averaged
 from hmnet.study.settings import STRICT
 from hmnet.study.tag_codes import find_tag_problems, is_bio
@@ -171,6 +172,14 @@ class Task:
     def facts(self) -> TaskKind:
         """What there is to know of the task's kind."""
         return TASK_KINDS[self.kind]
+
+
+def to_plain_task(task: Task) -> dict[str, Any]:
+    """Return a task as JSON's types; a scheme stands in it where a study gives one."""
+    plain: dict[str, Any] = to_plain(task)
+    if task.scheme == "auto":
+        del plain["scheme"]
+    return plain
 
 
 def find_metric(kind: str, labels: Sequence[object]) -> str | None:

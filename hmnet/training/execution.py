@@ -20,7 +20,7 @@ from hmnet.data.task_data import HELD_OUT, TaskData, check_arrays, read_record
 from hmnet.data.task_data import load as load_data
 from hmnet.errors import InputError
 from hmnet.models.build import build_paths, load_encoder_of
-from hmnet.models.parting import match_parameters, take_values
+from hmnet.models.parting import match_encoder, match_parameters, take_values
 from hmnet.models.paths import PathModel, find_output
 from hmnet.models.saved import load_model, write_model
 from hmnet.runs.held_out_scores import write_held_out
@@ -178,6 +178,8 @@ def plan_course(spec: RunSpec, begin: Callable[[], PathModel]) -> Course:
 def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
     """Build a run's model as its training begins, with the weights of the run that it begins with.
 
+    From a run of another task it takes all but the output layer.
+
     Args:
         scales: of the regressions that are trained on standardised targets.
 
@@ -189,7 +191,11 @@ def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
     model = build_paths(load_encoder_of(spec), spec, first)
     if spec.start_from is not None:
         folder = job.parents[spec.start_from]
-        trained = load_model(folder / "model", read_spec(folder / "spec.json"))
+        parent = read_spec(folder / "spec.json")
+        trained = load_model(folder / "model", parent)
+        if not set(spec.names) & set(parent.names):
+            take_values(match_encoder(model, trained))
+            return model
         take_values(match_parameters(model, trained))
         for task, scale in scales.items():
             scale.take_out_of(find_output(model.path(task)))

@@ -1,10 +1,12 @@
 """What each command does: it reads, computes, writes, and yields lines that describe it.
 
 A command is a generator of lines for the terminal, so that what is known is said before the next
-long step. A line that is an `Aside` belongs to standard error.
+long step. A line may carry the values that it shows, or belong
+to standard error (`hmnet.console.speaking`).
 
 >>> from pathlib import Path
->>> from relevance.commands import run_cluster, speak
+>>> from hmnet.console import speak
+>>> from relevance.commands import run_cluster
 >>> speak(run_cluster(Path("out"), None, "paper:table3", "2", "exact", 0))
 a task's mean gain: all in one group +4.2%, 2 groups +7.7%, alone +0.0%; ...
 1: mnli, qnli, rte, cb, snli, imdb, sst2, qqp, stsb, mrpc, boolq
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from relevance.commands.export_scores import run_export
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.import_results import run_import
-    from relevance.commands.lines import Aside, speak
     from relevance.commands.pairwise_sweep import (
         PairwiseOptions,
         estimate_pairwise,
@@ -50,7 +51,6 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
-    "Aside",
     "HierarchyOptions",
     "PairwiseOptions",
     "StartOptions",
@@ -72,5 +72,4 @@ __all__ = [
     "run_sweep_of_hierarchies",
     "run_target",
     "run_vocab",
-    "speak",
 ]

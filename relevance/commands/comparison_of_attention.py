@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from hmnet.console.speaking import wrote
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import prepare_study
@@ -50,4 +51,4 @@ def run_attention(
         yield describe_pairs(measure_pairs(output, prepared, pairs, workers))
     if all_pairs:
         yield describe_layers(measure_all_pairs(output, prepared, workers))
-    yield f"wrote {output.attention}"
+    yield wrote(output.attention)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from hmnet.console.speaking import Aside, Shown
 from hmnet.folder.outputs import Output, find_output_folder
-from relevance.commands.lines import Aside
 from relevance.imported.named_matrix import open_matrix
 from relevance.matrices.comparison import compare_matrices, describe_matrix_comparison
 
@@ -19,4 +19,5 @@ def run_compare_matrices(
     one, other = (open_matrix(output, None, name, targets) for name in (first, second))
     yield from map(Aside, (*one.notes, *other.notes))
     found = compare_matrices(one.matrix, other.matrix, top, (one.draws, other.draws))
-    yield from describe_matrix_comparison(found, (first, second))
+    text = "\n".join(describe_matrix_comparison(found, (first, second)))
+    yield Shown(text, first=first, second=second, comparison=found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hmnet.console.speaking import Aside, Shown, wrote
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import prepare_study
@@ -12,7 +13,7 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.mixture import describe_versions
 from hmnet.study.metrics import is_error
 from hmnet.study.study import Study
-from relevance.commands.lines import Aside, describe_jobs
+from relevance.commands.lines import describe_jobs
 from relevance.groups.at_hand import Groupings
 from relevance.systems.best_epochs import choose_all_epochs
 from relevance.systems.budget import describe_budget
@@ -54,8 +55,8 @@ def run_compare_systems(
     specs = [job.spec for job in plan_comparison(prepared, systems)]
     done = [output.runs.result(spec) for spec in specs if output.runs.is_done(spec)]
     yield from describe_versions(done)
-    yield describe_systems(table, prepared, systems, output.runs)
-    yield f"wrote {output.compare}"
+    yield Shown(describe_systems(table, prepared, systems, output.runs), scores=table)
+    yield wrote(output.compare)
 
 
 @dataclass(frozen=True)
@@ -97,5 +98,5 @@ def run_sweep_of_hierarchies(
         return
     table, path = run_hierarchy_sweep(output, prepared, sweep, workers)
     errors = [name for name, task in study.tasks.items() if is_error(task.metric)]
-    yield describe_hierarchy_sweep(table, errors)
-    yield f"wrote {path}"
+    yield Shown(describe_hierarchy_sweep(table, errors), scores=table)
+    yield wrote(path)

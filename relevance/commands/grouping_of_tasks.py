@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from hmnet.console.speaking import Aside, Shown, wrote
 from hmnet.folder.freshness import Sources, deriving, note_files
 from hmnet.folder.outputs import Output, find_output_folder, open_output
 from hmnet.seeding import check_seed
 from hmnet.study.hierarchy import Groups
 from hmnet.study.study import resolve_study
-from relevance.commands.lines import Aside
 from relevance.groups.doubt import (
     describe_doubt,
     group_matrix,
@@ -71,9 +71,9 @@ def _take_manual(output: Output, study: Path | None) -> Iterator[str]:
 
 def describe_groups(groups: Groups, written: tuple[Path, ...]) -> Iterator[str]:
     """Yield the groups, how far they agree with the paper's, and where they were written."""
-    for name, members in groups.groups.items():
-        yield f"{name}: {', '.join(members)}"
+    text = "\n".join(f"{name}: {', '.join(members)}" for name, members in groups.groups.items())
+    yield Shown(text, groups=groups.groups, origin=groups.origin)
     if published := compare_with_published(groups):
         shown = ", ".join(f"{index:.2f} with {name}" for name, index in published.items())
         yield f"adjusted Rand index of agreement with the paper's groups: {shown}"
-    yield f"wrote {' and '.join(str(path) for path in written)}"
+    yield wrote(*written)

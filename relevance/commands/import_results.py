@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
+from hmnet.console.speaking import Shown
 from hmnet.folder.freshness import Sources, deriving, note_files
 from hmnet.folder.outputs import Output, find_output_folder, open_output
 from relevance.imported.imported_results import (
@@ -43,7 +44,7 @@ def run_import(
     yield from describe_results(results)
     yield from describe_missing(results)
     yield from describe_plan(results)
-    yield f"wrote {written}"
+    yield Shown(f"wrote {written}", wrote=[written], matrix=results.matrix.table)
     yield f"next: {_name_next(out, written, results)}"
 
 

@@ -1,40 +1,18 @@
-"""The lines that commands yield, and how they reach the terminal.
-
->>> speak(["two groups", "wrote groups.json"])
-two groups
-wrote groups.json
-"""
+"""Lines that several commands yield, and what a command asks on a terminal."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
-
-from hmnet.console.terminal import say_aside
 
 if TYPE_CHECKING:
     from hmnet.jobs.prepared import PreparedStudy
     from hmnet.jobs.workers import Workers
     from hmnet.runs.job import Job
     from hmnet.runs.store import RunStore
-
-
-class Aside(str):
-    """A line for standard error: it is about the command, not part of its result."""
-
-    __slots__ = ()
-
-
-def speak(lines: Iterable[str]) -> None:
-    """Print lines as they come."""
-    for line in lines:
-        if isinstance(line, Aside):
-            say_aside(line)
-        else:
-            typer.echo(line)
 
 
 def ask_on_terminal() -> Callable[[str, Sequence[str], str], str] | None:

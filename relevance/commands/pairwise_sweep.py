@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analysis.gains.bootstrap import bootstrap_gains
 from analysis.scores.predictions import collect_sweep
+from hmnet.console.speaking import Shown, wrote
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import PreparedStudy
@@ -33,6 +34,7 @@ from relevance.pairwise.second_round import (
 )
 from relevance.pairwise.sweep import plan_sweep, train_sweep, write_measurement
 from relevance.pairwise.sweep_text import format_matrix
+from relevance.pairwise.word_baseline import describe_singles, read_baseline
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ def run_pairwise(
     if options.refine is not None:
         yield from _refine(output, study, workers, options, options.refine)
     measurement = yield from measure_round(output, study, workers, options)
-    yield format_matrix(measurement.matrix)
-    yield f"wrote {output.pairwise}"
+    matrix = measurement.matrix
+    yield Shown(format_matrix(matrix), measure=matrix.measure, matrix=matrix.table)
+    yield wrote(output.pairwise)
 
 
 def measure_round(
@@ -81,6 +84,7 @@ def measure_round(
     measurement = measure_sweep(prepared, plan, output.runs, options.measure)
     problems = list(write_measurement(output, study, measurement, plan, summary))
     yield from describe_measurement(measurement)
+    yield from describe_singles(read_baseline(output, prepared), plan, output.runs)
     raise_failures(summary, *problems)
     return measurement
 

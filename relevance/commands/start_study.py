@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hmnet.console.speaking import wrote
 from hmnet.errors import InputError, raise_problems
 from hmnet.folder.outputs import MARKER
 from hmnet.starting.dev_split import SPLIT_OPTIONS, SplitOptions
@@ -74,7 +75,7 @@ def run_init(
     ]
     if unsure:
         yield f"unsure, marked {MARK.strip(': ')} in the file: {'; '.join(unsure)}"
-    yield f"wrote {study}"
+    yield wrote(study)
     yield "next: relevance check" + ("" if study == Path(STUDY_FILE) else f" --study {study}")
 
 

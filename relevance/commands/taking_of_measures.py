@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
+from analysis.text_tables import format_square
+from hmnet.console.speaking import Shown
 from hmnet.errors import raise_problems, suggest
 from hmnet.folder.freshness import Sources, deriving, note_study
 from hmnet.folder.outputs import Output
 from hmnet.study.study import Study
+from relevance.matrices.matrix import RelevanceMatrix
 from relevance.measures.measure import Measure
 from relevance.measures.measure_inputs import MeasureInputs
 from relevance.measures.registry import MEASURES
@@ -28,9 +31,18 @@ def run_measures(output: Output, study: Study, names: Sequence[str]) -> Iterator
         matrix = measure.take(inputs)
         with deriving(Sources(measure.made_by, note_study(output, study, ("rows",)))):
             matrix.write(output.matrix(measure.name))
-        yield f"{measure.name}: {measure.title}, in percent"
-        yield matrix.to_frame().mul(100).round(2).to_string()
-        yield f"wrote {output.matrix(measure.name)} ({time.monotonic() - begun:.1f} s)"
+        yield describe_measured(measure, matrix)
+        path = output.matrix(measure.name)
+        yield Shown(f"wrote {path} ({time.monotonic() - begun:.1f} s)", wrote=[path])
+
+
+def describe_measured(measure: Measure, matrix: RelevanceMatrix) -> Shown:
+    """Return a measure's matrix as a table in percent, sources as rows."""
+    title = f"{measure.name}: {measure.title}, in percent"
+    if measure.direction == "directed":
+        title += "; rows are sources, columns targets"
+    found = [{"measure": measure.name, "matrix": matrix.table}]
+    return Shown(format_square(matrix.to_frame().mul(100), title), measures=found)
 
 
 def choose_measures(names: Sequence[str]) -> list[Measure]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.text_tables import format_square
+from hmnet.console.speaking import Shown, wrote
 from hmnet.data.notes import NOTES_FILE, tell_notes, write_notes
 from hmnet.data.oddities import TaskFacts, find_in_facts, find_shadowed, read_facts
 from hmnet.errors import InputError, SourceError
@@ -28,8 +30,12 @@ def run_vocab(
         write_notes(output.data, notes)
     with deriving(Sources("relevance vocab", note_study(output, study, ()))):
         matrix.write(output.vocab)
-    yield matrix.to_frame().mul(100).round(2).to_string()
-    yield f"wrote {output.vocab}"
+    title = (
+        f"share of the {'target' if equation == 2 else 'source'}'s vocabulary, in {unit}s, that "
+    )
+    title += "both have, in percent; rows are sources, columns targets"
+    yield Shown(format_square(matrix.to_frame().mul(100), title), matrix=matrix.table)
+    yield wrote(output.vocab)
 
 
 def _read_facts(study: Study) -> dict[str, TaskFacts]:

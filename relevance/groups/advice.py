@@ -56,7 +56,7 @@ def advise(
     """
     whole = read_values(matrix, diagonal=False)
     values, searches = leave_out_void(matrix, whole), method == EXPECTED
-    candidates = {} if given is None else {GIVEN: given}
+    candidates: Mapping[str, Labels] = {} if given is None else {GIVEN: given}
     if not searches:
         candidates = _list_candidates(whole, method, seed)
     if draws is None or not knows_noise(matrix, draws):

@@ -20,6 +20,7 @@ from hmnet.storage.files import write_bytes
 from hmnet.storage.tables import read_table
 from hmnet.study.answers import gather_answers
 from hmnet.study.metrics import METRICS, is_error
+from hmnet.study.tag_codes import NO_ANSWER
 from relevance.imported.imported_scores import COLUMNS
 from relevance.imported.prediction_table import OPTIONAL, REQUIRED
 from relevance.matrices.matrix import RelevanceMatrix
@@ -67,7 +68,7 @@ def write_export(
         for name, table in tables.items()
     }
     raise_problems(
-        f"Parameter `out` should be a folder without another {path.name}. Found `{path}`."
+        f"Parameter `to` should be a folder without another {path.name}. Found `{path}`."
         for path, content in files.items()
         if path.exists() and not _holds(path, content)
     )
@@ -85,7 +86,7 @@ def _check(output: Output, options: ExportOptions) -> Iterator[str]:
         yield f"Parameter `format` should be one of {list(FORMATS)}. Found `{options.kind}`."
     if not output.scores.exists() or not output.pairwise.exists():
         yield (
-            f"Parameter `from` should be a folder with measured gains. Found `{output.folder}`: "
+            f"Parameter `out` should be a folder with measured gains. Found `{output.folder}`: "
             "run `relevance pairwise` or `relevance import` first."
         )
 
@@ -176,4 +177,13 @@ def tabulate_predictions(output: Output) -> pd.DataFrame:
 
 
 def _read_predictions(output: Output, run: str, task: str) -> pd.DataFrame:
-    return output.runs.predictions(output.runs.find(run)[1], task)
+    """Return a run's dev predictions; of tags a row per word, whose question is its sentence."""
+    spec = output.runs.find(run)[1]
+    frame = output.runs.predictions(spec, task)
+    definition = next(each for each in spec.tasks if each.name == task)
+    if not definition.facts.reads_words:
+        return frame
+    names = dict(enumerate(map(str, definition.labels))) | {NO_ANSWER: "-"}
+    words = frame.assign(question=frame["row"]).explode(["label", "prediction"])
+    named = {name: words[name].map(names) for name in ("label", "prediction")}
+    return words.assign(**named, row=words.groupby("split", sort=False).cumcount())

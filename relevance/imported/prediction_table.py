@@ -1,8 +1,9 @@
 """Dev predictions from any trainer: a table, or a folder of tables, as this package's own runs.
 
 The columns are target, partner (empty: alone), seed, row, label and prediction; optional are split
-and question (as in `hmnet.runs.store`), and metric. Every run of a target has the same rows with
-the same labels, in any order.
+and question (as in `hmnet.runs.store`), and metric. Of tags a row is a word, numbered in the order
+of the text, and its question is the sentence. Every run of a target has the same rows with the same
+labels, in any order.
 
 Classes may have any names; two that are told apart by `f1` are in the order of their names, the
 second one positive. Predictions of a metric that reads odds (`auroc`) are numbers that grow with
@@ -23,6 +24,8 @@ from analysis.scores.resampling import score_runs
 from hmnet.data.file_formats import SUFFIXES
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.study.metrics import METRICS
+from hmnet.study.tag_codes import number_tags
+from hmnet.study.task_kinds import TASK_KINDS
 from relevance.imported.naming import check_names, list_values, name_arm
 from relevance.imported.score_measurement import name_run
 from relevance.matrices.plain_table import find_column, is_plain, read_plain, to_number, to_numbers
@@ -150,6 +153,11 @@ def _list_metric_problems(target: str, rows: pd.DataFrame) -> Iterator[str]:
                 f"target `{target}` should have a known metric. Found `{metric}`."
                 f"{suggest(metric, METRICS)}"
             )
+        elif METRICS[metric].needs_bio and (rows["question"] == -1).any():
+            yield (
+                f"target `{target}` should have the sentence of each word in `question`, for "
+                f"`{metric}`. Found rows without one."
+            )
     if len(metrics) > 1:
         yield f"target `{target}` should have one metric. Found {', '.join(metrics)}."
 
@@ -243,7 +251,11 @@ def _code(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.S
         return both[0], both[1]
     if METRICS[metric].reads_odds:
         return _code_odds(target, rows, metric)
-    codes = _number_classes(list_values(pd.concat([rows["label"], rows["prediction"]])))
+    names = list_values(pd.concat([rows["label"], rows["prediction"]]))
+    if TASK_KINDS[METRICS[metric].kind].reads_words:
+        tags = dict(zip(names, number_tags(names).tolist(), strict=False))
+        return rows["label"].map(tags), rows["prediction"].map(tags)
+    codes = _number_classes(names)
     count = max(codes.values()) + 1
     if METRICS[metric].binary and count > 2:
         raise InputError(
@@ -291,7 +303,7 @@ def to_runs(table: PredictionTable, origin: Mapping[str, object]) -> SweepRuns:
         scores=tabulate_prediction_scores(found),
         predictions=found,
         losses={task: {} for task in found},
-        n_dev={task: float(len(each.labels)) for task, each in found.items()},
+        n_dev={task: float(each.n_examples) for task, each in found.items()},
         n_train=None,
         study=origin,
     )

@@ -43,10 +43,8 @@ if TYPE_CHECKING:
     )
     from relevance.pairwise.one_target import (
         TargetRanking,
-        choose_tasks,
         decide_sources,
         describe_ranking,
-        plan_target,
         rank_sources,
     )
     from relevance.pairwise.plan import PairwisePlan, plan_pairwise
@@ -60,6 +58,7 @@ if TYPE_CHECKING:
     from relevance.pairwise.second_round import describe_extra, plan_extra
     from relevance.pairwise.sweep import plan_sweep, run_sweep, train_sweep
     from relevance.pairwise.sweep_text import describe_significant, format_matrix
+    from relevance.pairwise.target_plan import TargetPlan, choose_tasks, plan_target
     from relevance.pairwise.task_check import (
         CheckedTask,
         check_tasks,
@@ -87,6 +86,7 @@ __all__ = [
     "Refinement",
     "SweepMeasurement",
     "SweepRuns",
+    "TargetPlan",
     "TargetRanking",
     "add_refinement",
     "attach_uncertainty",

@@ -1,17 +1,17 @@
 """One task, and which others help it: its own runs and one pair with each source.
 
     plan = plan_target(prepared, "rte", seeds=(0, 1, 2))
-    ranking = rank_sources(prepared, plan, store, "rte")
+    ranking = rank_sources(prepared, plan, store)
     ranking.decision                # "add mnli (+16.0 %, +9.1 % to +23.0 %); nothing else is ..."
 
 T tasks take S (1 + (T - 1)) runs, in place of a sweep's S (T + T (T - 1) / 2); they are the sweep's
-own, so that neither does again what the other has done. The gains, their intervals and tests are
+own, so that neither does again what the other has done. Runs after each source's own
+(`relevance.pairwise.target_plan`) are ranked among them. The gains, their intervals and tests are
 those of `analysis.gains.bootstrap`, for this one column.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,74 +25,14 @@ from analysis.levels import DRAWS, SIGNIFICANCE
 from analysis.scores.baselines import has_learned, measure_majority
 from analysis.scores.collapse import CollapsedRun, find_collapsed
 from analysis.scores.predictions import Predictions, collect_predictions
-from hmnet.errors import InputError, raise_problems, suggest
+from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy, describe_study
 from hmnet.runs.store import RunStore
 from hmnet.storage.tables import write_table
 from hmnet.study.metrics import orient
-from hmnet.study.study import Study
-from hmnet.study.tasks import KNOWN_TASKS
-from relevance.pairwise.one_target_format import ONE_TARGET
-from relevance.pairwise.plan import PairwisePlan
-
-
-def choose_tasks(study: Study, target: str, sources: Sequence[str] | None) -> Study:
-    """Return the study of a target and its sources, in the study's order of tasks.
-
-    Args:
-        sources: names; None for the study's other tasks.
-
-    Raises:
-        InputError: with the closest names for unknown tasks.
-    """
-    known = {**KNOWN_TASKS, **study.unused, **study.tasks}
-    asked = list(study.tasks) if sources is None else list(sources)
-    raise_problems(_check_tasks(target, asked, list(known), is_given=sources is not None))
-    chosen = [name for name in known if name in asked or name == target]
-    chosen.sort(key=list({**study.tasks, **known}).index)
-    return dataclasses.replace(study, tasks={name: known[name] for name in chosen})
-
-
-def _check_tasks(
-    target: str, sources: Sequence[str], known: Sequence[str], *, is_given: bool
-) -> Iterator[str]:
-    for kind, names in (("target", [target]), ("sources", sources)):
-        for name in names:
-            if name not in known:
-                yield (
-                    f"Parameter `{kind}` should name tasks of the study. Found `{name}`."
-                    f"{suggest(name, known)}"
-                )
-    if is_given and target in sources:
-        yield f"Parameter `sources` should be other tasks than the target. Found `{target}`."
-    if not set(sources) - {target}:
-        yield f"Parameter `sources` should name at least one task beside `{target}`. Found none."
-
-
-def plan_target(
-    prepared: PreparedStudy,
-    target: str,
-    seeds: Sequence[int],
-    single_seeds: Sequence[int] | None = None,
-) -> PairwisePlan:
-    """Plan the target's single runs and its pairs.
-
-    Args:
-        prepared: of the target and its sources.
-        single_seeds: of the single runs; as `seeds` if None.
-    """
-    names = tuple(prepared.study.tasks)
-    pairs = [tuple(n for n in names if n in (target, s)) for s in names if s != target]
-    return PairwisePlan(
-        names,
-        {(target, seed): prepared.single(target, seed) for seed in single_seeds or seeds},
-        {
-            (one, other, seed): prepared.shared((one, other), seed)
-            for one, other in pairs
-            for seed in seeds
-        },
-    )
+from relevance.pairwise.one_target_format import ONE_TARGET, Help
+from relevance.pairwise.target_plan import TargetPlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +76,8 @@ class TargetRanking:
 
 def rank_sources(
     prepared: PreparedStudy,
-    plan: PairwisePlan,
+    plan: TargetPlan,
     store: RunStore,
-    target: str,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> TargetRanking:
@@ -147,12 +86,13 @@ def rank_sources(
     Raises:
         InputError: if no single run, or no pair, is done.
     """
-    predictions = read_target(plan, store, target)
+    target, predictions = plan.target, read_target(plan, store)
     found = bootstrap_targets(
         [score_target(predictions, draws, seed)], draws, seed, tasks=(target, *predictions.joint)
     )
     single, majority = float(found.single[0]), measure_majority(predictions)
-    table = _tabulate(found, learned=has_learned(single, majority))
+    ways = {str(help_): help_ for help_, _ in plan.helped}
+    table = _tabulate(found, ways, learned=has_learned(single, majority))
     power = tabulate_power(found, Detection(alpha=find_level(found)))
     detectable = float(power["detectable"].iloc[0])
     return TargetRanking(
@@ -163,7 +103,7 @@ def rank_sources(
         majority=majority,
         detectable=detectable,
         decision=decide_sources(target, table, _scale_detectable(found, detectable)),
-        collapsed=find_collapsed(predictions, _read_losses(plan, store, target)),
+        collapsed=find_collapsed(predictions, _read_losses(plan, store)),
         study=describe_study(prepared),
     )
 
@@ -173,39 +113,33 @@ def _scale_detectable(found: GainBootstrap, detectable: float) -> float:
     return detectable / -float(found.single[0]) if found.is_error[0] else detectable
 
 
-def read_target(plan: PairwisePlan, store: RunStore, target: str) -> Predictions:
-    """Read the dev predictions for the target of every finished run."""
-    singles = {
-        seed: store.predictions(job.spec, target)
-        for (_, seed), job in plan.singles.items()
-        if store.is_done(job.spec)
-    }
-    joint: dict[str, dict[int, pd.DataFrame]] = {}
-    for (one, other, seed), job in plan.pairs.items():
+def read_target(plan: TargetPlan, store: RunStore) -> Predictions:
+    """Read the dev predictions for the target of every finished run, by the name of its help."""
+    arms: dict[str, dict[int, pd.DataFrame]] = {"": {}}
+    for (name, seed), job in plan.runs.items():
         if store.is_done(job.spec):
-            partner = other if one == target else one
-            joint.setdefault(partner, {})[seed] = store.predictions(job.spec, target)
-    if not singles or not joint:
+            arms.setdefault(name, {})[seed] = store.predictions(job.spec, plan.target)
+    singles = arms.pop("")
+    if not singles or not arms:
         lacking = "single run" if not singles else "pair"
-        raise InputError(f"Task `{target}` should have a finished {lacking}. Found none.")
-    task = next(t for job in plan.jobs for t in job.spec.tasks if t.name == target)
-    return collect_predictions(task, singles, joint)
+        raise InputError(f"Task `{plan.target}` should have a finished {lacking}. Found none.")
+    task = next(t for job in plan.jobs for t in job.spec.tasks if t.name == plan.target)
+    return collect_predictions(task, singles, arms)
 
 
-def _read_losses(plan: PairwisePlan, store: RunStore, target: str) -> dict[tuple[str, int], float]:
-    runs = {("", seed): job for (_, seed), job in plan.singles.items()}
-    for (one, other, seed), job in plan.pairs.items():
-        runs[other if one == target else one, seed] = job
-    done = {key: job for key, job in runs.items() if store.is_done(job.spec)}
-    return {key: store.late_losses(job.spec)[target] for key, job in done.items()}
+def _read_losses(plan: TargetPlan, store: RunStore) -> dict[tuple[str, int], float]:
+    done = {key: job for key, job in plan.runs.items() if store.is_done(job.spec)}
+    return {key: store.late_losses(job.spec)[plan.target] for key, job in done.items()}
 
 
-def _tabulate(found: GainBootstrap, *, learned: bool) -> pd.DataFrame:
-    """Return a row per source; the target is the bootstrap's first task."""
+def _tabulate(found: GainBootstrap, ways: Mapping[str, Help], *, learned: bool) -> pd.DataFrame:
+    """Return a row per source and way; the target is the bootstrap's first task."""
+    helps = [ways.get(name, Help(name)) for name in found.tasks[1:]]
     low, high = (ends[1:, 0] for ends in found.interval())
     table = pd.DataFrame(
         {
-            "source": list(found.tasks[1:]),
+            "source": [each.source for each in helps],
+            "way": [each.way for each in helps],
             "gain": found.gains()[1:, 0],
             "low": low,
             "high": high,
@@ -220,7 +154,9 @@ def _tabulate(found: GainBootstrap, *, learned: bool) -> pd.DataFrame:
         table["points"], table["q_value"], has_seeds, strict=True
     )]  # fmt: skip
     table = table.assign(verdict=verdicts)
-    return table.sort_values(["points", "source"], ascending=[False, True], ignore_index=True)
+    return table.sort_values(
+        ["points", "source", "way"], ascending=[False, True, False], ignore_index=True
+    )
 
 
 def _judge(points: float, q_value: float, has_seeds: np.bool_, *, learned: bool) -> str:
@@ -248,17 +184,22 @@ def decide_sources(target: str, table: pd.DataFrame, detectable: float = math.na
     if (table["verdict"] == "not tested").all():
         return "not decided: one seed of each run does not tell help from noise; give --seeds 3"
     helps = [row for _, row in table[table["verdict"] == "helps"].iterrows()]
-    hurts = ", ".join(table.loc[table["verdict"] == "hurts", "source"])
+    hurts = ", ".join(_name(row) for _, row in table[table["verdict"] == "hurts"].iterrows())
     loss = f"; {hurts} would hurt" if hurts else ""
     if not helps:
         return f"nothing helps {target}: no gain is beyond noise{_show_power(detectable)}{loss}"
     best, *others = helps
-    others_named = ", ".join(str(row["source"]) for row in others)
+    others_named = ", ".join(_name(row) for row in others)
     rest = "nothing else is beyond noise"
     if others_named:
         words = ("helps", "was") if len(others) == 1 else ("help", "were")
         rest = f"{others_named} {words[0]} too, beyond noise, and {words[1]} not tried with it"
-    return f"add {best['source']} ({_show(best)}); {rest}{loss}"
+    advice = "train on" if best["way"] == "after" else "add"
+    return f"{advice} {_name(best)} ({_show(best)}); {rest}{loss}"
+
+
+def _name(row: pd.Series) -> str:
+    return str(Help(str(row["source"]), row["way"]))
 
 
 def _show_power(detectable: float) -> str:
@@ -283,6 +224,8 @@ def describe_ranking(ranking: TargetRanking) -> Iterator[str]:
         yield f"did not learn {ranking.target}: the run {where}, seed {run.seed}"
     yield f"gain of {ranking.target} from each source, %, with its 95 % interval"
     shares = {name: 100 * ranking.table[name] for name in ("gain", "low", "high")}
-    shown = ranking.table.assign(**shares)[["source", "gain", "low", "high", "q_value", "verdict"]]
+    names = [_name(row) for _, row in ranking.table.iterrows()]
+    shown = ranking.table.assign(**shares, source=names)
+    shown = shown[["source", "gain", "low", "high", "q_value", "verdict"]]
     yield shown.round({"gain": 1, "low": 1, "high": 1, "q_value": 3}).to_string(index=False)
     yield ranking.decision

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple, TypeAlias
+
 from hmnet.storage.table_format import TableFormat
+
+Way: TypeAlias = Literal["with", "after"]
+
+
+class Help(NamedTuple):
+    """A source, and whether the target is trained `with` it or `after` it."""
+
+    source: str
+    way: Way = "with"
+
+    def __str__(self) -> str:
+        """Name it: a source that comes first is marked, which no task's name can be."""
+        return self.source if self.way == "with" else f"{self.source} first"
+
 
 ONE_TARGET = TableFormat(
     "one-target/1",
@@ -18,5 +34,6 @@ ONE_TARGET = TableFormat(
         "verdict": str,
     },
 )
-"""A row per source, the best one first: relative gain (equation 4) with its interval, gain in score
-(`points`, a fraction), and what is said of it. The footer holds the target and the decision."""
+"""A row per source and way, the best one first: relative gain (equation 4) with its interval, gain
+in score (`points`, a fraction), and what is said of it. A column `way` holds that of `Help`; files
+from before it have none. The footer holds the target and the decision."""

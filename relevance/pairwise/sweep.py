@@ -29,6 +29,8 @@ from relevance.pairwise.measurement import (
 )
 from relevance.pairwise.plan import PairwisePlan, plan_pairwise
 from relevance.pairwise.sweep_record_format import SCORES
+from relevance.pairwise.target_plan import TargetPlan
+from relevance.pairwise.word_baseline import read_baseline
 
 
 def plan_sweep(
@@ -46,15 +48,30 @@ def plan_sweep(
 
 
 def train_sweep(
-    output: Output, prepared: PreparedStudy, plan: PairwisePlan, workers: Workers
+    output: Output, prepared: PreparedStudy, plan: PairwisePlan | TargetPlan, workers: Workers
 ) -> SweepSummary:
-    """Run what is missing of a planned sweep; its progress goes to standard error."""
+    """Run what is missing of a planned sweep; its progress goes to standard error.
+
+    Single runs start first, so that one that does not beat words alone is told of early.
+    """
+    singles = {job.spec.run_id: job.spec for job in plan.singles.values()}
+    store = output.runs
+    baseline = read_baseline(output, prepared)
+
+    def tell(run_id: str) -> str:
+        if run_id not in singles:
+            return ""
+        spec = singles[run_id]
+        (task,) = spec.names
+        return baseline.describe(task, store.result(spec).primary[task], spec.seed)
+
     return run_jobs(
         plan.jobs,
-        output.runs,
+        store,
         workers,
         cost=lambda job: estimate_work(job, prepared.data),
-        watcher=SweepProgress(output.progress),
+        watcher=SweepProgress(output.progress, tell=tell),
+        first=singles,
     )
 
 

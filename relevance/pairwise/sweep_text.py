@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.gains.bootstrap import GainBootstrap
 from analysis.levels import SIGNIFICANCE
 from analysis.scores.collapse import CollapsedRun
+from analysis.text_tables import format_square
 from relevance.matrices.matrix import RelevanceMatrix
 
 SHOWN = 6
@@ -23,19 +24,14 @@ def format_matrix(matrix: RelevanceMatrix) -> str:
     A star marks those beyond noise (q < .05), a question mark those that are undefined in practice.
     """
     wide = matrix.to_frame().mul(100)
-    length = max(len(f"{value:.1f}") for value in wide.to_numpy().ravel())
     marks = pd.DataFrame(index=wide.index, columns=wide.columns, data=" ")
     marks = marks.mask(matrix.to_frame("q_value") < SIGNIFICANCE, "*").mask(
         _find_undefined(matrix), "?"
     )
-    cells = [
-        [f"{value:{length}.1f}{mark}" for value, mark in zip(*both, strict=True)]
-        for both in zip(wide.to_numpy(), marks.to_numpy(), strict=True)
-    ]
-    table = pd.DataFrame(cells, list(matrix.tasks), list(matrix.tasks)).to_string()
-    legend = f"gain of column from row, %; * beyond noise (q < {SIGNIFICANCE:g})"
-    unsure = "; ? single run no better than a constant answer" if "?" in table else ""
-    return f"{legend}{unsure}\n{table}"
+    title = f"gain of column from row, %; * beyond noise (q < {SIGNIFICANCE:g})"
+    if (marks == "?").to_numpy().any():
+        title += "; ? single run no better than a constant answer"
+    return format_square(wide, title, marks)
 
 
 def _find_undefined(matrix: RelevanceMatrix) -> pd.DataFrame:

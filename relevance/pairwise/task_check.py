@@ -7,7 +7,7 @@ cannot be read, whichever of these fails first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ class CheckedTask:
     Attributes:
         task: its definition.
         rows: split to its rows.
-        labels: split to label to its rows; empty for a regression.
+        labels: split to label to its rows, or words; empty for a regression.
         constant: dev score of the best constant answer.
         tokens: split to median, 95 % quantile, and share of rows that are cut.
         repeated: training rows that repeat an earlier one.
@@ -77,6 +77,7 @@ class CheckedTask:
         detectable: the smallest gain in score that is found with power `POWER`.
         steps: of the task's own run.
         example: the first training row as the encoder sees it.
+        words: split to its words with a label, and those a model does not see; where there are.
     """
 
     task: Task
@@ -89,6 +90,7 @@ class CheckedTask:
     detectable: float
     steps: int
     example: str
+    words: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def check_tasks(prepared: PreparedStudy) -> list[CheckedTask]:
@@ -132,6 +134,7 @@ def _check(
         detectable=find_detectable_gain(expect_seed_sd(n_dev, len(data.train)), seeds, seeds),
         steps=batches * study.training.epochs,
         example=show_example(data, tokenizer),
+        words={s: (fact.words, fact.unscored_words) for s, fact in facts.items() if fact.words},
     )
 
 
@@ -164,9 +167,10 @@ def show_example(data: TaskData, tokenizer: PreTrainedTokenizerFast) -> str:
     pieces = [str(piece) for piece in tokenizer.convert_ids_to_tokens(ids)]
     shown = [*pieces[:first], *(["|"] if first < len(pieces) else []), *pieces[first:]]
     cut = " ..." if len(shown) > MOST_PIECES else ""
-    label = train.labels[0]
-    named = name_label(data.task, label)
-    return f"{' '.join(shown[:MOST_PIECES])}{cut} -> {named}"
+    last = 1 if train.word_offsets is None else int(train.word_offsets[1])
+    named = [name_label(data.task, label) for label in train.labels[:last].tolist()]
+    rest = " ..." if len(named) > MOST_PIECES else ""
+    return f"{' '.join(shown[:MOST_PIECES])}{cut} -> {' '.join(named[:MOST_PIECES])}{rest}"
 
 
 def describe_check(check: CheckedTask) -> Iterator[str]:
@@ -179,6 +183,8 @@ def describe_check(check: CheckedTask) -> Iterator[str]:
     yield f"  a constant answer scores {orient(check.task.metric, check.constant):.3f}"
     for split, (median, p95, cut) in check.tokens.items():
         yield f"  tokens of {split}: median {median:.0f}, 95 % below {p95:.0f}, {cut:.1%} cut"
+    for split, (count, unseen) in check.words.items():
+        yield f"  words of {split}: {count:,}, {unseen:,} of them beyond the most tokens"
     yield f"  repeated training rows: {check.repeated:,}; dev rows trained on: {_show_leaks(check)}"
     if not is_error(check.task.metric):  # whose noise no published runs tell
         yield (

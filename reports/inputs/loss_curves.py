@@ -60,7 +60,7 @@ def _choose_curves(index: RunIndex) -> Iterator[tuple[RunRecord, str]]:
         spec = record.spec
         shared = (str(spec.hierarchy), spec.groups, spec.duplicate, spec.stages, spec.start_from)
         key = (spec.names, spec.system, *shared)
-        if record.kind == "pair" or key in seen:
+        if record.kind in ("pair", "sequential") or key in seen:
             continue
         label = label_run(record)
         if len({label, *seen.values()}) <= MOST_LINES:

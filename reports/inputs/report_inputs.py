@@ -39,6 +39,7 @@ from relevance.matrices.own_table import SIDES
 from relevance.measures.registry import list_further
 from relevance.pairwise.one_target_format import ONE_TARGET
 from relevance.pairwise.sweep_record_format import COLLAPSED, DECOMPOSITION_SCHEMA, TARGETS
+from relevance.pairwise.word_baseline_format import WORD_BASELINE
 from relevance.planted_format import PLANTED_SCHEMA, PlantedRecord
 from relevance.systems.comparison_format import COMPARISON
 from reports.inputs.checked_tables import check_own, read_columns, read_with_origin
@@ -112,6 +113,7 @@ class ReportInputs:
             (`relevance.pairwise.sweep_record_format`).
         collapsed: runs of the sweep that did not learn a task.
         shares: what the gains' variance is due to.
+        words: task to what words alone score (`relevance.pairwise.word_baseline_format`).
         asked: what helps single targets, one table for each (`relevance.pairwise.one_target`).
         data: a row per task and split, what its data are (`hmnet.folder.task_format`).
         notes: a sentence for each oddity of the rows (`hmnet.data.oddities`).
@@ -138,6 +140,7 @@ class ReportInputs:
     layer_sweep: LayerSweep | None = None
     combination_sweep: CombinationSweep | None = None
     targets: pd.DataFrame | None = None
+    words: Mapping[str, float] = field(default_factory=dict)
     collapsed: pd.DataFrame | None = None
     shares: Shares | None = None
     asked: tuple[AskedTarget, ...] = ()
@@ -264,6 +267,7 @@ def read_inputs(out: Path) -> ReportInputs:
         ),
         combination_sweep=reader.read(output.sweep("combinations"), read_combinations),
         targets=reader.read(output.targets, _read_targets),
+        words=reader.read(output.word_baseline, _read_words) or {},
         collapsed=reader.read(output.collapsed, _read_collapsed),
         shares=reader.read(output.decomposition, _read_shares),
         asked=_read_asked(output, reader),
@@ -377,6 +381,12 @@ def _read_tasks(path: Path) -> pd.DataFrame:
 
 def _read_targets(path: Path) -> pd.DataFrame:
     return read_columns(path, TARGETS)
+
+
+def _read_words(path: Path) -> dict[str, float]:
+    """Return task to the score on its newest rows."""
+    table = read_columns(path, WORD_BASELINE)
+    return dict(zip(table["task"], table["score"], strict=True))
 
 
 def _read_asked(output: Output, reader: _Reader) -> tuple[AskedTarget, ...]:

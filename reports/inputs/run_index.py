@@ -19,7 +19,7 @@ from hmnet.storage.documents import read_document
 from hmnet.study.tasks import Task
 from reports.inputs.checked_tables import check_own
 
-RunKind = Literal["single-task", "pair", "multi-task", "skillnet", "hierarchical"]
+RunKind = Literal["single-task", "sequential", "pair", "multi-task", "skillnet", "hierarchical"]
 RUN_KINDS: tuple[RunKind, ...] = get_args(RunKind)
 
 
@@ -63,7 +63,7 @@ class RunRecord:
         if self.spec.system == "skillnet":
             return "skillnet"
         if len(self.spec.names) == 1:
-            return "single-task"
+            return "sequential" if self.spec.start_from else "single-task"
         if self.spec.hierarchy.shared < self.spec.hierarchy.depth:
             return "hierarchical"
         return "pair" if len(self.spec.names) == 2 else "multi-task"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from relevance.pairwise.one_target_format import Help
 from reports.inputs.report_inputs import AskedTarget, ReportInputs
 from reports.style.formatting import format_number, format_percent
 
@@ -31,12 +32,14 @@ class AskedTable:
     Attributes:
         decision: what to do, in a sentence.
         table: the sources as they are stored.
+        is_sequential: whether the target was also trained after sources.
     """
 
     target: str
     decision: str
     rows: tuple[SourceRow, ...]
     table: pd.DataFrame
+    is_sequential: bool
 
 
 def list_asked(inputs: ReportInputs) -> list[AskedTable]:
@@ -47,7 +50,7 @@ def list_asked(inputs: ReportInputs) -> list[AskedTable]:
 def _to_table(asked: AskedTarget) -> AskedTable:
     rows = tuple(
         SourceRow(
-            str(row["source"]),
+            str(Help(str(row["source"]), row.get("way", "with"))),
             (
                 *(
                     (row[n], format_percent(row[n], 1, signed=True))
@@ -60,4 +63,5 @@ def _to_table(asked: AskedTarget) -> AskedTable:
         )
         for row in asked.table.to_dict("records")
     )
-    return AskedTable(asked.target, asked.decision, rows, asked.table)
+    is_sequential = "way" in asked.table and (asked.table["way"] == "after").any()
+    return AskedTable(asked.target, asked.decision, rows, asked.table, bool(is_sequential))

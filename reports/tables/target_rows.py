@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ class TargetRow:
 
     Attributes:
         learned: whether its single runs beat the best constant answer.
-        numbers: values to sort by, with their texts: score alone, score of the constant answer,
+        numbers: values to sort by, with their texts: score alone, of the constant answer, of words,
             smallest gain that can be detected (in points), dev examples, single and joint runs.
     """
 
@@ -40,12 +41,18 @@ def list_targets(inputs: ReportInputs) -> list[TargetRow]:
             _LEARNED.get(str(row["beats"]), MISSING),
             (
                 *((row[name], _format(row, name, inputs)) for name in ("single", "majority")),
+                _show_words(inputs, str(row["task"])),
                 (row["detectable"], _format_points(row, inputs)),
                 *((row[n], format_number(row[n], 0)) for n in ("n_dev", "n_single", "n_joint")),
             ),
         )
         for row in inputs.targets.to_dict("records")
     ]
+
+
+def _show_words(inputs: ReportInputs, task: str) -> tuple[float, str]:
+    score = inputs.words.get(task, math.nan)
+    return score, format_score(score, is_error=task in inputs.errors, unit=PERCENT)
 
 
 def _format(row: Mapping[Hashable, Any], name: str, inputs: ReportInputs) -> str:

@@ -36,6 +36,7 @@ def find_cautions(
         yield sentence("About the data: {}.", note)
     yield from _about_runs(inputs)
     yield from _about_baselines(inputs, gains)
+    yield from _about_words(inputs)
     if gains is not None:
         yield from _about_gains(inputs, gains)
     yield from _about_groups(inputs)
@@ -87,6 +88,21 @@ def _about_baselines(inputs: ReportInputs, gains: GainTable | None) -> Iterator[
             "task say little.",
             join_tasks(undefined),
             "does" if len(undefined) == 1 else "do",
+        )
+
+
+def _about_words(inputs: ReportInputs) -> Iterator[Markup]:
+    """Yield which targets, alone, score no more than a linear model on their words."""
+    if inputs.targets is None:
+        return
+    singles = zip(inputs.targets["task"], inputs.targets["single"], strict=True)
+    below = [str(task) for task, single in singles if single <= inputs.words.get(task, -np.inf)]
+    if below:
+        yield sentence(
+            "Trained alone, {} {} not beat TF-IDF with a linear model: too little was learned "
+            "for such gains to mean much.",
+            join_tasks(below),
+            "does" if len(below) == 1 else "do",
         )
 
 

@@ -136,8 +136,8 @@ def _export_step(inputs: ReportInputs) -> Iterator[NextStep]:
     stored = [r for r in inputs.trained if (r.folder / "model").is_dir()]
     if stored and inputs.comparison is not None:
         run = stored[0]
-        source = "" if inputs.name == DEFAULT_FOLDER else f" --from {shlex.quote(inputs.name)}"
+        source = "" if inputs.name == DEFAULT_FOLDER else f" --out {shlex.quote(inputs.name)}"
         yield NextStep(
-            f"hmnet export {run.run_id} --task {run.spec.names[0]} --out my-model{source}",
+            f"hmnet export {run.run_id} --task {run.spec.names[0]} --to my-model{source}",
             "writes a task's path through HMNet as an ordinary Hugging Face model",
         )

@@ -11,7 +11,8 @@ from places import ROOT
 
 KEPT_OUT = ("folder", "jobs", "runs", "commands", "console", "study.study", "study.study_file")
 SPEAKING = ("print", "echo", "say")
-SPEAKERS = (Path("relevance/cli.py"), Path("relevance/commands/lines.py"))
+SPEAKERS = (Path("relevance/commands/lines.py"),)
+"""What asks on a terminal."""
 
 
 def find_impurities(source: str) -> Iterator[str]:

@@ -757,7 +757,7 @@ def test_the_next_command_follows_from_what_is_there(tmp_path: Path) -> None:
     write_comparison(made)
     assert first() == ""
     (folder / "model").mkdir()
-    assert first() == f"hmnet export {folder.name} --task boolq --out my-model"
+    assert first() == f"hmnet export {folder.name} --task boolq --to my-model"
 
 
 @pytest.mark.parametrize("name", ["demo-out", "my study", "a'; rm -rf b", "größe", "$HOME", "`a`"])

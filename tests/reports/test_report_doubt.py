@@ -233,7 +233,7 @@ def test_targets_are_listed_with_what_can_be_detected(tmp_path: Path) -> None:
     row = next(row for row in list_targets(read_inputs(made.out)) if row.task == "wnli")
     assert row.learned == "not shown"
     texts = [text.replace("\u00a0", " ") for _, text in row.numbers]
-    assert texts == ["56.3 %", "50.0 %", "1.1", "71", "3", "3"]
+    assert texts == ["56.3 %", "50.0 %", "–", "1.1", "71", "3", "3"]
 
 
 def test_what_the_gains_are_due_to_is_said_of_their_own_matrix_alone(tmp_path: Path) -> None:

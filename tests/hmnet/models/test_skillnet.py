@@ -347,8 +347,8 @@ def test_blocks_are_trained_stored_and_exported_as_an_ordinary_model(
     overall = Output(out).runs.result(spec).parameters["overall"]
     assert overall == count_parameters(shared)["overall"] + extra
     model = load_model(run / "model", spec)
-    words = ["export", run.name, "--task", "tone", "--out", str(tmp_path / "tone")]
-    app([*words, "--from", str(out)], standalone_mode=False)
+    words = ["export", run.name, "--task", "tone", "--to", str(tmp_path / "tone")]
+    app([*words, "--out", str(out)], standalone_mode=False)
     exported = AutoModelForSequenceClassification.from_pretrained(tmp_path / "tone")
     stored = dict(model.path("tone").named_parameters())
     assert set(stored) == {name for name, _ in exported.named_parameters()}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from asserts import assert_nothing_runs
 from made_predictions import make_sweep
 from tiny_study import write_study
@@ -16,13 +18,17 @@ from analysis.gains.bootstrap import bootstrap_gains, bootstrap_targets, score_t
 from hmnet.errors import InputError
 from hmnet.folder.freshness import find_stale
 from hmnet.folder.outputs import Output, open_output
+from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
+from hmnet.models.saved import load_model
 from hmnet.storage.digests import digest_file
 from hmnet.storage.manifest import read_manifest
 from hmnet.study.study import Study, resolve_study
+from hmnet.training.execution import begin_model, build_model
 from relevance.commands.pairwise_sweep import run_pairwise
 from relevance.commands.ranking_of_sources import TargetOptions, run_target
-from relevance.pairwise.one_target import _tabulate, choose_tasks, decide_sources
+from relevance.pairwise.one_target import _tabulate, decide_sources
+from relevance.pairwise.target_plan import choose_tasks
 from reports.html import write_report
 from reports.inputs.report_inputs import read_inputs
 
@@ -38,7 +44,7 @@ def rank(
 ) -> pd.DataFrame:
     made = make_sweep(gains, dev=2000, seeds=seeds, base=base, seed=predictions_seed)["a"]
     found = bootstrap_targets([score_target(made, 400, 0)], 400, tasks=("a", *made.joint))
-    return _tabulate(found, learned=True)
+    return _tabulate(found, {}, learned=True)
 
 
 def test_a_planted_helper_is_found_and_a_planted_loss_is_said() -> None:
@@ -160,3 +166,56 @@ def test_unknown_tasks_are_all_named_with_the_closest_ones(study: Study) -> None
 def test_a_folder_without_targets_has_no_section(tmp_path: Path) -> None:
     output = open_output(tmp_path / "out")
     assert "What to add" not in write_report(output.folder).read_text()
+
+
+@pytest.fixture(scope="module")
+def sequential(
+    study: Study, tmp_path_factory: pytest.TempPathFactory, in_this_process: None
+) -> tuple[Output, list[str]]:
+    """`match` with `tone`, and after it: 2 single, 2 pair, 2 source and 2 later runs."""
+    output = open_output(tmp_path_factory.mktemp("sequential") / "out")
+    options = TargetOptions("match", ["tone"], sequential=True)
+    return output, list(run_target(output, study, WORKERS, options))
+
+
+def test_a_source_is_trained_first_once_and_ranked_beside_its_pair(
+    sequential: tuple[Output, list[str]], study: Study
+) -> None:
+    output, said = sequential
+    assert count_runs(output) == 4 * 2
+    (found,) = read_inputs(output.folder).asked
+    assert sorted(zip(found.table["source"], found.table["way"], strict=True)) == [
+        ("tone", "after"),
+        ("tone", "with"),
+    ]
+    assert any("tone first" in line for line in said)
+    page = write_report(output.folder).read_text()
+    assert "tone first" in page
+    assert "trained on the source, then on match" in page
+    with assert_nothing_runs(output.runs.folder):
+        dry = run_target(
+            output, study, WORKERS, TargetOptions("match", ["tone"], None, True), dry_run=True
+        )
+        assert "2 single runs and 2 pair runs, 2 after a source's own run" in list(dry)
+
+
+def test_a_target_begins_with_its_source_but_for_the_output_layer(
+    sequential: tuple[Output, list[str]], study: Study
+) -> None:
+    output, _ = sequential
+    job = prepare_study(study, output.data).after("tone", "match", 0)
+    (first,) = job.before
+    folder = output.runs.path(first.spec)
+    begun = begin_model(replace(job, parents={first.spec.run_id: folder}), {}).path("match")
+    source = load_model(folder / "model", first.spec).path("tone")
+    fresh = build_model(job.spec).path("match")
+    outputs = {name for name, _ in begun.named_parameters() if name.startswith("classifier")}
+    for name, parameter in begun.named_parameters():
+        origin = fresh if name in outputs else source
+        assert torch.equal(parameter, dict(origin.named_parameters())[name]), name
+    assert len(outputs) == 2
+
+
+def test_the_way_of_a_help_is_said_in_the_decision() -> None:
+    table = rank(0).assign(way=["after", "with", "with"])
+    assert decide_sources("a", table).startswith("train on b first (+1")

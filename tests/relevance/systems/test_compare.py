@@ -408,6 +408,6 @@ def test_a_skillnet_cannot_be_exported_as_an_ordinary_model(output: Output, tmp_
     specs = {path.parent.name: json.loads(path.read_text()) for path in
              output.folder.glob("runs/*/spec.json")}  # fmt: skip
     run = next(name for name, spec in specs.items() if spec["system"] == "skillnet")
-    words = ["export", run, "--task", "tone", "--out", str(tmp_path / "x")]
+    words = ["export", run, "--task", "tone", "--to", str(tmp_path / "x")]
     with pytest.raises(InputError, match=r"paths are ordinary models.*a SkillNet-style model"):
-        app([*words, "--from", str(output.folder)], standalone_mode=False)
+        app([*words, "--out", str(output.folder)], standalone_mode=False)
