@@ -249,6 +249,11 @@ def _code(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.S
                 )
             both.append(numbers)
         return both[0], both[1]
+    if TASK_KINDS[METRICS[metric].kind].answer == "set":
+        raise InputError(
+            f"target `{target}` should have one label a row. Found `{metric}`, of several: give "
+            "its scores, in a table of their own."
+        )
     if METRICS[metric].reads_odds:
         return _code_odds(target, rows, metric)
     names = list_values(pd.concat([rows["label"], rows["prediction"]]))
