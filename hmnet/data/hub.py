@@ -133,10 +133,11 @@ def _to_rows(dataset: Dataset, task: Task) -> Rows:
 
     names = tuple(dataset.column_names)
     feature = dataset.features.get(task.label)
+    feature = getattr(feature, "feature", feature)  # of each of a list
     class_names = (
         tuple(map(str, feature.names)) if isinstance(feature, datasets.ClassLabel) else None
     )
-    needed = list_needed(names, (*task.text, task.label, *task.question))
+    needed = list_needed(names, (*task.text, *task.label_columns, *task.question))
     table = dataset.select_columns(needed).with_format("arrow")[:] if needed else pa.table({})
     return Rows(table, names, class_names=class_names)
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from hmnet.data.first_look import find_row_problems
 from hmnet.data.notes import tell_notes, write_notes
 from hmnet.data.oddities import find_oddities, find_shadowed
+from hmnet.data.raw import name_texts
 from hmnet.data.task_data import TaskData, prepare
+from hmnet.data.tokens import KnownTexts
 from hmnet.encoders.locate import (
     identify,
     load_tokenizer,
@@ -184,20 +186,35 @@ def _load_encoder(study: Study, folder: Path) -> tuple[ModelRef, PreTrainedToken
 def _prepare_tasks(
     study: Study, tokenizer: PreTrainedTokenizerFast, folder: Path
 ) -> dict[str, TaskData]:
-    """Tokenise every task's rows; the problems of all come in one error."""
+    """Tokenise every task's rows, the texts of several tasks once; problems come in one error."""
     problems = list(_find_length_problems(study))
     errors: list[RelevanceError] = []
     data: dict[str, TaskData] = {}
-    for name, task in study.tasks.items():
-        try:
-            data[name] = prepare(task, tokenizer, study.rows, folder, study.data_folder)
-        except (InputError, SourceError) as error:
-            errors.append(error)
-            problems.extend(error.problems)
+    for names in _group_by_texts(study):
+        known = KnownTexts() if len(names) > 1 else None
+        for name in names:
+            task = study.tasks[name]
+            try:
+                data[name] = prepare(task, tokenizer, study.rows, folder, study.data_folder, known)
+            except (InputError, SourceError) as error:
+                errors.append(error)
+                problems.extend(error.problems)
     if len(errors) == 1 and len(problems) == len(errors[0].problems):
         raise errors[0]
     raise_problems(dict.fromkeys(problems))
-    return data
+    return {name: data[name] for name in study.tasks}
+
+
+def _group_by_texts(study: Study) -> list[list[str]]:
+    """Return the tasks that read the same texts together, in the study's order."""
+    groups: dict[object, list[str]] = {}
+    for name, task in study.tasks.items():
+        try:
+            key: object = name_texts(task, study.data_folder)
+        except InputError:  # told when the task is prepared
+            key = name
+        groups.setdefault(key, []).append(name)
+    return list(groups.values())
 
 
 def _find_length_problems(study: Study) -> Iterator[str]:

@@ -32,7 +32,14 @@ from hmnet.study.tasks import Task
 ENGINE_VERSION = 4
 """Bumped by hand when a change of the engine changes numbers; part of every run's identity."""
 SPEC_SCHEMA = "run-spec/1"
-NOT_IDENTITY = ("tasks.source", "tasks.splits", "tasks.category", "model.name", "model.revision")
+NOT_IDENTITY = (
+    "tasks.source",
+    "tasks.splits",
+    "tasks.category",
+    "tasks.scheme",
+    "model.name",
+    "model.revision",
+)
 """Fields of a `RunSpec` that do not decide its numbers: what was read is identified by the data
 and weights fingerprints, not by where it was read from."""
 RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+-[0-9a-f]{10}$")]
@@ -43,10 +50,13 @@ LATER: Mapping[str, str | float | Mapping[str, float] | Sequence[str] | None] = 
     "training.temperature": None,
     "training.cap": None,
     "training.loss_weights": {},
+    "training.class_weights": {},
     "training.targets": "raw",
     "training.averaging": 0.0,
     "training.averaging_steps": None,
     "training.stopping": "end",
+    "training.shared_rows": "apart",
+    "training.threshold": 0.5,
     "training.distillation": None,
     "stages": [],
     "depths": {},
@@ -150,6 +160,24 @@ class RunSpec:
         """Return what the tasks share in each part of the run, one after the other."""
         return [*(stage.hierarchy for stage in self.stages[:-1]), self.varied]
 
+    def _settle_training(self) -> dict[str, object]:
+        """Return the settings that do nothing in a run of these tasks, as they are without."""
+        settled: dict[str, object] = {"class_weights": self._find_class_weights()}
+        if all(task.facts.answer != "value" for task in self.tasks):
+            settled["targets"] = "raw"
+        if len(self.tasks) == 1:
+            settled["shared_rows"] = "apart"
+        if all(task.facts.answer != "set" for task in self.tasks):
+            settled["threshold"] = 0.5
+        return settled
+
+    def _find_class_weights(self) -> dict[str, str | list[float]]:
+        """Return what the run's own classifications are asked to weigh their classes by."""
+        asked = self.training.class_weights
+        names = [task.name for task in self.tasks if task.facts.has_labels]
+        of = dict.fromkeys(names, asked) if isinstance(asked, str) else asked
+        return {n: w if isinstance(w := of[n], str) else list(w) for n in names if n in of}
+
     @property
     def shares_all(self) -> bool:
         """Whether no layer belongs to a group or a task."""
@@ -199,8 +227,7 @@ class RunSpec:
             content["stages"] = []
         if self.shares_all:
             content["duplicate"] = "layer"
-        if all(task.facts.answer != "value" for task in self.tasks):
-            content["training"]["targets"] = "raw"
+        content["training"] |= self._settle_training()
         if self.system == "skillnet":
             content["skills"] = {task.name: find_skills(task) for task in self.tasks}
         _drop_what_old_runs_did(content)

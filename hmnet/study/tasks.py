@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import raise_problems, suggest
-from hmnet.study.metrics import METRICS
+from hmnet.storage.documents import to_plain
+from hmnet.study.metrics import METRICS, list_averaged
 from hmnet.study.settings import STRICT
 from hmnet.study.tag_codes import find_tag_problems, is_bio
 from hmnet.study.task_kinds import TASK_KINDS, KindName, TaskKind
@@ -58,7 +59,8 @@ class Task:
         text: text columns in the order in which they enter the encoder (one to three).
         label: the label column.
         kind: what is predicted (`hmnet.study.task_kinds`): `classification` (softmax,
-            cross-entropy), `regression` (one output, squared error), or `tags` (a class per word).
+            cross-entropy), `regression` (one output, squared error), `tags` (a class per word), or
+            `multilabel` (any number of the labels; a sigmoid and binary cross-entropy for each).
         labels: class labels in the order of their codes; empty for regression.
         metric: the primary metric, the f of equations 3 and 4.
         metrics: the other metrics that are reported.
@@ -68,6 +70,8 @@ class Task:
             score is the mean of the primary metric over its dev splits (MNLI: two).
         question: columns that together identify the question an answer belongs to (MultiRC);
             `a.b` reaches into a struct column.
+        scheme: of `tags`, how the files write entities: `bio` (also IOB1), `bilou` (also BIOES), or
+            `io`, types without prefixes; `auto` tells it from the tags. They are all read as BIO.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Task:
         default_factory=lambda: {"train": "train", "validation": "validation"}
     )
     question: tuple[str, ...] = ()
+    scheme: Literal["auto", "bio", "bilou", "io"] = "auto"
 
     def __post_init__(self) -> None:
         where = f"Task `{self.name}`:"
@@ -158,9 +163,23 @@ class Task:
         return self.facts.count_outputs(len(self.labels))
 
     @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns that may hold the labels: of sets, also one of 0 and 1 for each label."""
+        flags = self.labels if self.facts.answer == "set" else ()
+        return (self.label, *(str(label) for label in flags))
+
+    @property
     def facts(self) -> TaskKind:
         """What there is to know of the task's kind."""
         return TASK_KINDS[self.kind]
+
+
+def to_plain_task(task: Task) -> dict[str, Any]:
+    """Return a task as JSON's types; a scheme stands in it where a study gives one."""
+    plain: dict[str, Any] = to_plain(task)
+    if task.scheme == "auto":
+        del plain["scheme"]
+    return plain
 
 
 def find_metric(kind: str, labels: Sequence[object]) -> str | None:
@@ -172,10 +191,22 @@ def find_metric(kind: str, labels: Sequence[object]) -> str | None:
     return TASK_KINDS[kind].metric
 
 
+def average_primary(scores: Mapping[str, float], tasks: Iterable[Task]) -> float:
+    """Return the mean of tasks' scores (f in equation 3); see `hmnet.study.metrics.list_averaged`.
+
+    Args:
+        scores: task to its score; further ones do not count.
+        tasks: those that have one.
+    """
+    counted = list_averaged({task.name: task.metric for task in tasks})
+    return sum(scores[name] for name in counted) / len(counted)
+
+
 INFERENCE = "natural language inference"
 SENTIMENT = "sentiment classification"
 SIMILARITY = "similarity and paraphrase"
 ANSWERING = "question answering"
+ACCEPTABILITY = "linguistic acceptability"
 
 
 def _glue(config: str) -> Source:
@@ -300,6 +331,25 @@ PAPER_TASKS: Mapping[str, Task] = {
     )
 }
 """The 13 tasks of the paper, in the order of its tables (section 4.1, Table 4)."""
+
+FURTHER_TASKS: Mapping[str, Task] = {
+    task.name: task
+    for task in (
+        Task(
+            name="cola",
+            text=("sentence",),
+            labels=("unacceptable", "acceptable"),
+            metric="matthews",
+            metrics=("accuracy",),
+            category=ACCEPTABILITY,
+            source=_glue("cola"),
+        ),
+    )
+}
+"""Tasks that a study may name beside the paper's; none takes part unless it is named."""
+
+KNOWN_TASKS: Mapping[str, Task] = {**PAPER_TASKS, **FURTHER_TASKS}
+"""Every task of the package."""
 
 
 def find_tasks(names: Iterable[str], known: Mapping[str, T]) -> tuple[T, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +37,7 @@ from hmnet.storage.limits import MAX_LOSSES_BYTES
 from hmnet.storage.regular_files import read_regular_text
 from hmnet.study.answers import gather_answers
 from hmnet.study.hierarchy import Hierarchy
-from hmnet.study.metrics import score
+from hmnet.study.metrics import orient, score
 from hmnet.study.stages import write_stages
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
@@ -299,18 +300,22 @@ def _score_held_out(
 
 
 def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return dev split to metric to value, from per-example predictions."""
+    """Return dev split to metric to value, errors as they are, from per-example predictions."""
     found = {}
     for split, rows in frame.groupby("split", sort=False):
-        answers = gather_answers(task, rows)
-        each = (answers.labels, answers.predictions, answers.questions)
-        found[str(split)] = score(task.all_metrics, *each)
+        each = gather_answers(task, rows)
+        read = (each.labels, each.predictions, each.questions, each.odds)
+        found[str(split)] = score(task.all_metrics, *read)
     return found
 
 
 def compute_primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
-    """Return the mean of the primary metric over the dev splits (f in equation 3)."""
-    return sum(values[task.metric] for values in scores.values()) / len(scores)
+    """Return the mean of the primary metric over the dev splits (f in equation 3).
+
+    Of it more is better: a mean error is its negative (`hmnet.study.metrics.orient`).
+    """
+    mean = sum(values[task.metric] for values in scores.values()) / len(scores)
+    return orient(task.metric, mean)
 
 
 @functools.cache
@@ -341,13 +346,13 @@ class _LossLog:
         self.logger.log(line["step"], {f"loss/{line['task']}": line["loss"]})
 
     def _drop_from(self, step: int) -> None:
-        """Keep the first `step` lines (one per step)."""
+        """Keep the lines of the steps before `step`; there is one for each task of a step."""
         lines = (
             read_regular_text(self.path, MAX_LOSSES_BYTES).splitlines()
             if self.path.exists()
             else []
         )
-        kept = [line for line in lines[:step] if line.endswith("}")]
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < step]
         write_bytes(self.path, "".join(line + "\n" for line in kept).encode())
 
 

@@ -38,7 +38,8 @@ class BestEpochs:
         InputError: if a task has no held-out rows.
 
     Attributes:
-        scores: task to its primary metric on its held-out rows after each epoch.
+        scores: task to its primary metric on its held-out rows after each epoch; an error is
+            negative, so that more is better.
         ends: positions of the steps after which paths are scored.
     """
 
@@ -80,7 +81,7 @@ class BestEpochs:
         outputs = predict(model, task, split, self._precision, device)
         if definition.facts.answer == "value":
             outputs = outputs * scale.deviation + scale.mean
-        return score_outputs(definition, split, outputs)
+        return score_outputs(definition, outputs, split)
 
     def settle(self, model: PathModel) -> None:
         """Give each task the path of its best epoch, in place."""

@@ -24,6 +24,7 @@ from hmnet.runs.job import Job
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
 from hmnet.study.hierarchy import Groups, Hierarchy, HierarchySpec
+from hmnet.study.metrics import list_averaged
 from hmnet.study.settings import TrainingSettings
 from hmnet.study.stages import SharingStage
 from relevance.systems.comparison_format import MULTI, SINGLE, SKILLNET
@@ -159,12 +160,14 @@ def tabulate_comparison(
 ) -> pd.DataFrame:
     """Return a row per system, task and seed with its score, from the runs that are done.
 
-    The task `average` is the mean over the tasks of a system that has all of them; `LARGE_AVERAGE`
-    that over `large` alone, if there are some. Columns: `system`, `task`, `seed`, `score`,
+    The task `average` is the mean over the tasks of a system that has all of them, without those
+    that are scored by an error (`hmnet.study.metrics.list_averaged`); `LARGE_AVERAGE` that over
+    `large` alone, if there are some. Columns: `system`, `task`, `seed`, `score`,
     `ci_low`, `ci_high` (null here), `params_activated`, `params_overall` (of all models together
     where each task has its own).
     """
-    averages = {AVERAGE: list(prepared.study.tasks), **({LARGE_AVERAGE: large} if large else {})}
+    counted = list_averaged({name: task.metric for name, task in prepared.study.tasks.items()})
+    averages = {AVERAGE: counted, **({LARGE_AVERAGE: large} if large else {})}
     rows: list[tuple[str, str, int, float, int, int]] = []
     for system in systems:
         for seed in prepared.study.seeds:
