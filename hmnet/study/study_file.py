@@ -27,7 +27,7 @@ from hmnet.storage.regular_files import read_regular
 from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
 from hmnet.study.stages import SharingSettings, SharingStage
 from hmnet.study.system_settings import ComparisonSettings, SystemSettings, find_repeated
-from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_metric, find_tasks
+from hmnet.study.tasks import KNOWN_TASKS, PAPER_TASKS, Source, Task, find_metric, find_tasks
 
 Setting: TypeAlias = (
     "str | int | float | date | time | Path | Sequence[Setting] | Mapping[str, Setting] | None"
@@ -71,9 +71,9 @@ class StudyFile:
 
     @property
     def selected(self) -> dict[str, Task]:
-        """The tasks asked for, by name: the paper's, with the user's added or in their place."""
-        known = {**PAPER_TASKS, **self.task}
-        names = tuple(known) if self.tasks is None else self.tasks
+        """The tasks asked for, by name: by default the paper's, the user's added or instead."""
+        known = {**KNOWN_TASKS, **self.task}
+        names = tuple({**PAPER_TASKS, **self.task}) if self.tasks is None else self.tasks
         return {name: known[name] for name in names}
 
 
@@ -291,7 +291,7 @@ def _check_names(content: Mapping[str, Setting], origin: _Origin) -> list[str]:
     names, tables = content.get("tasks"), content.get("task")
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         return []
-    known = dict.fromkeys([*PAPER_TASKS, *(tables if isinstance(tables, dict) else ())])
+    known = dict.fromkeys([*KNOWN_TASKS, *(tables if isinstance(tables, dict) else ())])
     try:
         find_tasks(names, known)
     except InputError as error:

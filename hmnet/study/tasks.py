@@ -188,6 +188,7 @@ INFERENCE = "natural language inference"
 SENTIMENT = "sentiment classification"
 SIMILARITY = "similarity and paraphrase"
 ANSWERING = "question answering"
+ACCEPTABILITY = "linguistic acceptability"
 
 
 def _glue(config: str) -> Source:
@@ -312,6 +313,25 @@ PAPER_TASKS: Mapping[str, Task] = {
     )
 }
 """The 13 tasks of the paper, in the order of its tables (section 4.1, Table 4)."""
+
+FURTHER_TASKS: Mapping[str, Task] = {
+    task.name: task
+    for task in (
+        Task(
+            name="cola",
+            text=("sentence",),
+            labels=("unacceptable", "acceptable"),
+            metric="matthews",
+            metrics=("accuracy",),
+            category=ACCEPTABILITY,
+            source=_glue("cola"),
+        ),
+    )
+}
+"""Tasks that a study may name beside the paper's; none takes part unless it is named."""
+
+KNOWN_TASKS: Mapping[str, Task] = {**PAPER_TASKS, **FURTHER_TASKS}
+"""Every task of the package."""
 
 
 def find_tasks(names: Iterable[str], known: Mapping[str, T]) -> tuple[T, ...]:

@@ -35,7 +35,7 @@ from hmnet.data.raw import (
 )
 from hmnet.errors import InputError, RelevanceError, SourceError
 from hmnet.study.study import load_study
-from hmnet.study.tasks import PAPER_TASKS, Source, Task
+from hmnet.study.tasks import FURTHER_TASKS, PAPER_TASKS, Source, Task
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -645,6 +645,50 @@ def test_a_local_folder_laid_out_like_a_repository_is_read(repository: Path) -> 
             [1, 0],
             [0, 2],
         )
+
+
+COLA_CARD = """---
+configs:
+- config_name: cola
+  data_files:
+  - split: train
+    path: cola/train-*
+  - split: validation
+    path: cola/validation-*
+  - split: test
+    path: cola/test-*
+dataset_info:
+- config_name: cola
+  features:
+  - name: sentence
+    dtype: string
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': unacceptable
+          '1': acceptable
+  - name: idx
+    dtype: int32
+---
+"""
+
+
+def test_cola_is_read_from_a_repository_laid_out_as_glue_is(tmp_path: Path, cache: Path) -> None:
+    cola = FURTHER_TASKS["cola"]
+    assert cola.source.repository == PAPER_TASKS["rte"].source.repository
+    assert cola.source.revision == PAPER_TASKS["rte"].source.revision
+    folder = tmp_path / "glue"
+    columns = {"sentence": ["They sang it.", "Sang they it the."], "label": [1, 0], "idx": [0, 1]}
+    for stem in ("train", "validation"):
+        write(folder / "cola", ".parquet", columns, f"{stem}-00000-of-00001")
+    hidden = {**columns, "label": [-1, -1]}
+    write(folder / "cola", ".parquet", hidden, "test-00000-of-00001")
+    (folder / "README.md").write_text(COLA_CARD)
+    local = dataclasses.replace(cola, source=Source(str(folder), "cola"))
+    for split in local.splits:
+        rows = load_split(local, split)
+        assert (rows.texts, rows.labels.tolist()) == ((columns["sentence"],), [1, 0])
 
 
 def test_a_key_of_a_local_repository_follows_its_content(repository: Path) -> None:
