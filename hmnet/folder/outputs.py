@@ -135,6 +135,11 @@ class Output:
         return self.folder / "refinement.json"
 
     @property
+    def agreement(self) -> Path:
+        """What each cheap measure is worth, judged by `pairwise`."""
+        return self.folder / "agreement.parquet"
+
+    @property
     def attention(self) -> Path:
         """Folder of attention similarities."""
         return self.folder / "attention"

@@ -144,6 +144,26 @@ def compare(
     speak(run_compare_matrices(out, first, second, k, targets))
 
 
+@app.command(epilog="Example: relevance agreement --matrix my-guess.csv")
+def agreement(
+    gains: Annotated[
+        str | None,
+        typer.Option(help="Gains to judge by: a file, or paper:table3. [default: pairwise]"),
+    ] = None,
+    matrix: Annotated[
+        list[str] | None, typer.Option(help="A further matrix to judge; repeatable.")
+    ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Judge each layer and head of measures as well.")
+    ] = False,
+    out: OutOption = None,
+) -> None:
+    """Say what each cheap measure is worth beside measured gains, and what it costs."""
+    from relevance.commands.agreement_of_measures import run_agreement
+
+    speak(run_agreement(out, gains, matrix or (), layers=layers))
+
+
 @app.command("import", epilog="Example: relevance import scores.csv --out imported")
 @unfold
 def import_(
