@@ -31,6 +31,7 @@ from benchmarks.gpu import (
 )
 from benchmarks.precision import measure_precision
 from benchmarks.rows import Material, find_material
+from benchmarks.sharing import measure_sharing
 from benchmarks.sweep import (
     measure_growth,
     measure_long_sweep,
@@ -52,6 +53,7 @@ PARTS: Mapping[str, Part] = {
     "agreement": measure_agreement,
     "decisions": measure_decisions,
     "coverage": measure_intervals,
+    "sharing": measure_sharing,
     "memory": measure_memory,
     "sweep": measure_sweep,
     "sweep_long": measure_long_sweep,

@@ -57,8 +57,9 @@ def figures(
         str | None, typer.Option(help="one-column or two-columns. [default: both]")
     ] = None,
     focus: Annotated[
-        str | None, typer.Option(help="Tasks with an influence chart. [default: one]")
+        str | None, typer.Option(help="Tasks with an influence chart, or all. [default: one]")
     ] = None,
+    font: Annotated[str | None, typer.Option(help="Font family. [default: DejaVu Sans]")] = None,
     out: OutOption = None,
 ) -> None:
     """Write each figure alone, for papers: fonts embedded, one and two columns wide."""
@@ -72,21 +73,41 @@ def figures(
         kind=kind,
         focus=tuple(split_names(focus) or ()),
         columns=None if width is None else [width],
+        font=font,
     )
     speak([Shown(f"wrote {len(paths)} files to {folder}", wrote=paths)])
+
+
+@pages.command(epilog="Example: relevance tables --to tables")
+def tables(
+    folder: Annotated[Path, typer.Option("--to", help="Folder for the tables.")],
+    out: OutOption = None,
+) -> None:
+    """Write LaTeX tables in the paper's layout (Tables 1 to 4), of what has been run."""
+    from hmnet.folder.outputs import open_output
+    from reports import write_tables
+
+    speak([wrote(*write_tables(open_output(out, create=False).folder, folder))])
 
 
 @pages.command(epilog="Example: relevance demo --out demo-out")
 def demo(
     seed: Annotated[int, typer.Option(help="Seed of texts, encoder and training.")] = 0,
     workers: WorkersOption = None,
+    kinds: Annotated[
+        str,
+        typer.Option(
+            help="plain: 13 tasks like the paper's; all: those of other kinds beside them, such as "
+            "tags of words."
+        ),
+    ] = "plain",
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("demo-out"),
 ) -> None:
     """Run the whole chain on planted tasks, without a network, and write its report."""
-    from relevance.demo import run_demo
+    from relevance.demo import check_kinds, run_demo
     from reports import write_report
 
-    speak(run_demo(out, seed, workers))
+    speak(run_demo(out, seed, workers, all_kinds=check_kinds(kinds)))
     path = write_report(out)
     speak([Shown(f"open {path}", wrote=[path])])
 

@@ -165,6 +165,11 @@ class Output:
         return self.folder / "groups.json"
 
     @property
+    def layer_agreement(self) -> Path:
+        """How far tasks' gradients agree in each layer (`relevance advise`)."""
+        return self.folder / "layer-agreement.parquet"
+
+    @property
     def compare(self) -> Path:
         """Scores of several methods on the same tasks."""
         return self.folder / "compare.parquet"

@@ -10,8 +10,12 @@ import typer
 
 from hmnet.console.application import make_part
 from hmnet.console.options import (
+    DryRunOption,
     OutOption,
+    RowOptions,
     StudyFileOption,
+    StudyOptions,
+    WorkerOptions,
     unfold,
 )
 from hmnet.console.speaking import speak
@@ -90,6 +94,37 @@ def cluster(
     from relevance.commands.grouping_of_tasks import run_cluster
 
     speak(run_cluster(out, study, matrix, k, method, seed, targets))
+
+
+@app.command(epilog="Example: relevance advise --dry-run")
+@unfold
+def advise(
+    *,
+    matrix: Annotated[
+        str | None,
+        typer.Option(help="Gains: pairwise, or a file of a matrix, of scores or of predictions."),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="A multi-task run that kept its model, for where tasks part. [default: a run of "
+            "one epoch, trained for this]"
+        ),
+    ] = None,
+    parts: Annotated[
+        bool, typer.Option("--parts/--no-parts", help="Measure where groups part.")
+    ] = True,
+    dry_run: DryRunOption = False,
+    workers: WorkerOptions,
+    rows: RowOptions,
+    study: StudyOptions,
+) -> None:
+    """Say what to share: which tasks together, which alone, and how deep; write groups.json."""
+    output, plan = study.open(rows)
+    chosen = workers.choose(None)
+    from relevance.commands.advice_on_sharing import AdviceOptions, run_advise
+
+    speak(run_advise(output, plan, chosen, AdviceOptions(matrix, run, parts), dry_run=dry_run))
 
 
 @app.command(epilog="Example: relevance compare vocab pairwise")

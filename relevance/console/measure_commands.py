@@ -194,18 +194,25 @@ def pairwise(
     speak((estimate_pairwise if dry_run else run_pairwise)(output, plan, chosen, options))
 
 
+@dataclass(frozen=True)
+class HelpFlags:
+    """What may help the target of `relevance target`, and how."""
+
+    sources: Annotated[
+        str | None, typer.Option(help="What may help it, by commas. [default: the study's others]")
+    ] = None
+    sequential: Annotated[
+        bool,
+        typer.Option("--sequential", help="Also train on each source first, then on the target."),
+    ] = False
+
+
 @app.command(epilog="Example: relevance target rte --sources mnli,qnli,mrpc --seeds 3")
 @unfold
 def target(
     task: Annotated[str, typer.Argument(metavar="TASK", help="The task that is to gain.")],
     *,
-    sources: Annotated[
-        str | None, typer.Option(help="What may help it, by commas. [default: the study's others]")
-    ] = None,
-    sequential: Annotated[
-        bool,
-        typer.Option("--sequential", help="Also train on each source first, then on the target."),
-    ] = False,
+    helped: HelpFlags,
     seeds: SeedOptions,
     dry_run: DryRunOption = False,
     workers: WorkerOptions,
@@ -218,7 +225,7 @@ def target(
     singles = parse_seeds(seeds.single_seeds, "single_seeds")
     from relevance.commands.ranking_of_sources import TargetOptions, run_target
 
-    options = TargetOptions(task, split_names(sources), singles, sequential)
+    options = TargetOptions(task, split_names(helped.sources), singles, helped.sequential)
     speak(run_target(output, plan, chosen, options, dry_run=dry_run))
 
 

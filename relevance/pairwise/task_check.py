@@ -7,7 +7,7 @@ cannot be read, whichever of these fails first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,10 @@ from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError, RelevanceError, shorten
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.study.answers import arrange_answers
+from hmnet.study.metrics import is_error, orient
 from hmnet.study.study import Study
 from hmnet.study.tasks import Task
+from relevance.pairwise.few_steps import FEW_STEPS, count_own_steps
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 MOST_PIECES = 40
 """Pieces of an example that are shown."""
 _MOST_LABELS = 8
-_FEW_STEPS = 100
-"""Steps of a task's own run below which longer training is advised."""
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -68,7 +68,7 @@ class CheckedTask:
     Attributes:
         task: its definition.
         rows: split to its rows.
-        labels: split to label to its rows; empty for a regression.
+        labels: split to label to its rows, or words; empty for a regression.
         constant: dev score of the best constant answer.
         tokens: split to median, 95 % quantile, and share of rows that are cut.
         repeated: training rows that repeat an earlier one.
@@ -76,6 +76,7 @@ class CheckedTask:
         detectable: the smallest gain in score that is found with power `POWER`.
         steps: of the task's own run.
         example: the first training row as the encoder sees it.
+        words: split to its words with a label, and those a model does not see; where there are.
     """
 
     task: Task
@@ -88,6 +89,7 @@ class CheckedTask:
     detectable: float
     steps: int
     example: str
+    words: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def check_tasks(prepared: PreparedStudy) -> list[CheckedTask]:
@@ -116,12 +118,11 @@ def _check(
     own = hashes[name]["train"]
     dev = np.concatenate([hashes[name][split] for split in data.task.dev_splits])
     leaked = {other: int(np.isin(dev, found["train"]).sum()) for other, found in hashes.items()}
-    batches = -(-len(data.train) // study.training.batch_size)
     return CheckedTask(
         task=data.task,
         rows={split: fact.rows for split, fact in facts.items()},
         labels={split: fact.label_counts for split, fact in facts.items()},
-        constant=_score_constant(data),
+        constant=score_constant(data),
         tokens={
             split: (fact.median_tokens, fact.p95_tokens, fact.truncated / fact.rows)
             for split, fact in facts.items()
@@ -129,12 +130,14 @@ def _check(
         repeated=len(own) - len(np.unique(own)),
         leaked={other: count for other, count in leaked.items() if count},
         detectable=find_detectable_gain(expect_seed_sd(n_dev, len(data.train)), seeds, seeds),
-        steps=batches * study.training.epochs,
+        steps=count_own_steps(len(data.train), study.training),
         example=show_example(data, tokenizer),
+        words={s: (fact.words, fact.unscored_words) for s, fact in facts.items() if fact.words},
     )
 
 
-def _score_constant(data: TaskData) -> float:
+def score_constant(data: TaskData) -> float:
+    """Return the dev score of the best constant answer."""
     parts = {split: data.splits[split] for split in data.task.dev_splits}
     found = [
         arrange_answers(data.task, part.labels, part.labels, part.questions, part.word_offsets)
@@ -163,9 +166,10 @@ def show_example(data: TaskData, tokenizer: PreTrainedTokenizerFast) -> str:
     pieces = [str(piece) for piece in tokenizer.convert_ids_to_tokens(ids)]
     shown = [*pieces[:first], *(["|"] if first < len(pieces) else []), *pieces[first:]]
     cut = " ..." if len(shown) > MOST_PIECES else ""
-    label = train.labels[0]
-    named = name_label(data.task, label)
-    return f"{' '.join(shown[:MOST_PIECES])}{cut} -> {named}"
+    last = 1 if train.word_offsets is None else int(train.word_offsets[1])
+    named = [name_label(data.task, label) for label in train.labels[:last].tolist()]
+    rest = " ..." if len(named) > MOST_PIECES else ""
+    return f"{' '.join(shown[:MOST_PIECES])}{cut} -> {' '.join(named[:MOST_PIECES])}{rest}"
 
 
 def describe_check(check: CheckedTask) -> Iterator[str]:
@@ -174,21 +178,25 @@ def describe_check(check: CheckedTask) -> Iterator[str]:
     yield f"{check.task.name}: {check.task.kind}, {check.task.metric}; rows: {rows}"
     for split, counts in check.labels.items():
         if counts:
-            yield f"  labels of {split}: {_show_counts(counts)}"
-    yield f"  a constant answer scores {check.constant:.3f}"
+            yield f"  labels of {split}: {show_counts(counts)}"
+    yield f"  a constant answer scores {orient(check.task.metric, check.constant):.3f}"
     for split, (median, p95, cut) in check.tokens.items():
         yield f"  tokens of {split}: median {median:.0f}, 95 % below {p95:.0f}, {cut:.1%} cut"
+    for split, (count, unseen) in check.words.items():
+        yield f"  words of {split}: {count:,}, {unseen:,} of them beyond the most tokens"
     yield f"  repeated training rows: {check.repeated:,}; dev rows trained on: {_show_leaks(check)}"
-    yield (
-        f"  smallest gain found with {POWER:.0%} power: about {100 * check.detectable:.1f} points "
-        "(expected noise of seeds)"
-    )
-    advice = ": few; give it more epochs" if check.steps < _FEW_STEPS else ""
+    if not is_error(check.task.metric):  # whose noise no published runs tell
+        yield (
+            f"  smallest gain found with {POWER:.0%} power: about {100 * check.detectable:.1f} "
+            "points (expected noise of seeds)"
+        )
+    advice = ": few; give it more epochs" if check.steps < FEW_STEPS else ""
     yield f"  steps alone: {check.steps:,}{advice}"
     yield f"  example: {check.example}"
 
 
-def _show_counts(counts: Mapping[str, int]) -> str:
+def show_counts(counts: Mapping[str, int]) -> str:
+    """Return how many rows have each label, the most frequent ones first."""
     total = max(sum(counts.values()), 1)
     shown = sorted(counts.items(), key=lambda item: -item[1])
     parts = [f"{shorten(name)} {n:,} ({n / total:.0%})" for name, n in shown[:_MOST_LABELS]]

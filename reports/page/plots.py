@@ -26,7 +26,14 @@ from reports.figures.svg import embed_svg
 from reports.inputs.report_inputs import ReportInputs
 from reports.inputs.score_table import ScoreTable, label_system
 from reports.page.downloads import link_csv
-from reports.style.formatting import count_noun, format_number, format_percent, join_words
+from reports.style.formatting import (
+    PERCENT,
+    count_noun,
+    format_number,
+    format_percent,
+    format_score,
+    join_words,
+)
 from reports.style.markup import join_tasks, sentence
 from reports.tables.attention_pairs import list_attention_pairs
 
@@ -202,7 +209,10 @@ def plot_layer_sweep(inputs: ReportInputs) -> Plot | None:
     means = sweep.rows.groupby(["task", "shared"])["score"].mean()
     told = [
         f"{task}: "
-        + ", ".join(f"{shared:.0f} layers {format_percent(v)}" for shared, v in means[task].items())
+        + ", ".join(
+            f"{shared:.0f} layers {format_score(v, is_error=task in sweep.errors, unit=PERCENT)}"
+            for shared, v in means[task].items()
+        )
         for task in sweep.tasks
     ]
     caption = sentence(

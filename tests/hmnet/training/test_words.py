@@ -13,15 +13,23 @@ from made import TAGS, make_data, make_encoder, make_tagged
 
 from hmnet.data.tokens import SplitData
 from hmnet.models.paths import HMNet
-from hmnet.packing.batch import pack
+from hmnet.packing.batch import pack, sort_by_length
+from hmnet.packing.batch_shape import fit_shape
 from hmnet.packing.forward import compute_logits
+from hmnet.packing.resident_split import IGNORED, ResidentSplit
 from hmnet.study.answers import gather_answers
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.study.settings import TrainingSettings
+from hmnet.study.settings import Distillation, TrainingSettings
+from hmnet.training.batch_shapes import plan_shapes
 from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.course import Course
+from hmnet.training.distributed import ProcessGroup
 from hmnet.training.evaluation import evaluate, predict, predict_tasks
 from hmnet.training.loop import Trainer, train
 from hmnet.training.losses import compute_loss
+from hmnet.training.steps import plan_steps
+from hmnet.training.targets import AS_THEY_ARE
+from hmnet.training.teaching import Teaching
 
 DATA = {"names": make_tagged("names"), "tone": make_data("tone", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, warmup_frac=0.2)
@@ -145,3 +153,77 @@ def test_the_loss_is_the_mean_over_words_and_leaves_filler_out() -> None:
     found = compute_loss(outputs, torch.tensor([1, -100]), "tags")
     assert float(found) == pytest.approx(-np.log(0.75))
     assert float(compute_loss(outputs, torch.tensor([-100, -100]), "tags")) == 0.0
+
+
+@pytest.mark.parametrize("more", [0, 2])
+@pytest.mark.parametrize("index", [[0], [3, 1, 2], [5, 5], list(range(22))[::-1]])
+def test_a_batch_on_the_device_is_the_one_that_is_packed_on_the_host(
+    bert: Any, index: list[int], more: int
+) -> None:
+    split = DATA["names"].train
+    wanted = pack(split, index)
+    ordered, lengths = sort_by_length(split, index)
+    fitting = fit_shape(lengths, split.count_answers(ordered))
+    shape = dataclasses.replace(fitting, words=fitting.words + 16 * more)
+    found = ResidentSplit(split, CPU).pack(torch.from_numpy(ordered), shape)
+    size = len(wanted.labels)
+    assert found.labels[:size].tolist() == wanted.labels.tolist()
+    assert found.labels[size:].tolist() == [IGNORED] * (shape.words - size)
+    assert found.answers[:size].tolist() == wanted.answers.tolist()
+    with torch.no_grad():
+        outputs = [build(bert)("names", batch) for batch in (found, wanted)]
+    torch.testing.assert_close(outputs[0][:size], outputs[1], atol=1e-5, rtol=1e-4)
+    losses = [
+        float(compute_loss(each, batch.labels, "tags"))
+        for each, batch in zip(outputs, (found, wanted), strict=True)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_nothing_of_a_batch_on_a_device_is_read_back() -> None:
+    split = DATA["names"].train
+    shape = fit_shape(split.lengths[:4], 40)
+    meta = torch.device("meta")
+    batch = ResidentSplit(split, meta).pack(torch.arange(4, device=meta), shape)
+    assert batch.places is not None
+    outputs = torch.empty(shape.tokens, len(TAGS), device=meta)[batch.places]
+    assert compute_loss(outputs, batch.labels, "tags").shape == ()
+
+
+def test_every_batch_of_words_fits_its_shape() -> None:
+    split = DATA["names"].train
+    steps = plan_steps({"names": len(split)}, 3, 4, seed=0)
+    for step, shape in zip(steps, plan_shapes(steps, {"names": split}), strict=True):
+        assert shape.words >= split.count_answers(step.index)
+
+
+def test_processes_share_a_batch_by_its_words(bert: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ProcessGroup, "add_up", lambda self, parameters, sums: None)
+    whole = Trainer(build(bert), DATA, SETTINGS, 0, CPU)
+    step = next(i for i, each in enumerate(whole.steps) if each.task == "names")
+    expected = whole._update_whole(step)
+    parts = [
+        Trainer(build(bert), DATA, SETTINGS, 0, CPU, Course(group=ProcessGroup(rank, 3)))
+        for rank in range(3)
+    ]
+    found = sum(part._update_whole(step) for part in parts)
+    for each in (whole, *parts):
+        each.finish()
+    assert [float(x) for x in found] == pytest.approx([float(x) for x in expected], rel=1e-6)
+
+
+def test_words_of_a_teacher_are_those_of_the_batch(bert: Any) -> None:
+    """A model that is its own teacher is at no distance, filler or not."""
+    model, data = build(bert).eval(), DATA["names"]
+    taught = Teaching(
+        {"names": predict(model, "names", data.train, "fp32", CPU)}, Distillation(), CPU
+    )
+    ordered, lengths = sort_by_length(data.train, [4, 1, 9])
+    shape = fit_shape(lengths, data.train.count_answers(ordered) + 20)
+    on_device = ResidentSplit(data.train, CPU).pack(torch.from_numpy(ordered), shape)
+    for batch in (pack(data.train, [4, 1, 9]), on_device):
+        outputs = model("names", batch).detach()
+        distance = taught.measure(data.task, outputs, batch, AS_THEY_ARE)
+        assert float(distance) == pytest.approx(0.0, abs=1e-6)
+        other = taught.measure(data.task, outputs * 2, batch, AS_THEY_ARE)
+        assert float(other) > 1e-3
