@@ -71,6 +71,13 @@ class ModelOptions:
             "shared further down.",
         ),
     ] = None
+    depths: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME:X,Y,Z...",
+            help='Groups and tasks with layers of their own: "rte:0,0,12 pairs:4,8,0".',
+        ),
+    ] = None
     start_from: Annotated[
         str | None, typer.Option(help="A run whose weights are begun with, not the encoder's.")
     ] = None
@@ -161,7 +168,13 @@ def train(
     from hmnet.commands.train import Design, train_hierarchy
 
     design = Design(
-        model.groups, model.hierarchy, model.duplicate, model.seed, model.stages, model.start_from
+        model.groups,
+        model.hierarchy,
+        model.duplicate,
+        model.seed,
+        model.stages,
+        model.start_from,
+        model.depths,
     )
     run_id, result = train_hierarchy(
         output, plan, design, gpus=chosen, threads=threads, loggers=split_names(log) or ()

@@ -133,7 +133,7 @@ def predict_file(
         seconds += time.perf_counter() - began
         passes.asked += run_passes.asked
         passes.computed += run_passes.computed
-        outputs |= {each.name: list(_name_outputs(each, logits[each.name], rows)) for each in tasks}
+        outputs |= {each.name: list(name_outputs(each, logits[each.name], rows)) for each in tasks}
     for note in notes:
         _LOG.warning("note: %s", note)
     return RowPredictions(
@@ -269,7 +269,8 @@ def _find_columns(task: Task, columns: Sequence[str]) -> tuple[str, ...] | None:
     return general if len(general) == len(task.text) and set(general) <= known else None
 
 
-def _name_outputs(task: Task, logits: Logits, rows: RawSplit) -> Iterator[Prediction]:
+def name_outputs(task: Task, logits: Logits, rows: RawSplit) -> Iterator[Prediction]:
+    """Yield each row's prediction from its outputs, [N, C], or those of its words, [U, C]."""
     if task.facts.reads_words:
         yield from _name_words(task, logits, rows)
         return

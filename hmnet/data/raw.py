@@ -204,6 +204,7 @@ def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
     folder = find_local_repository(task)
     where = source.repository if folder is None else _digest_folder(folder)
     revision = source.revision if folder is None else None
+    columns += [] if source.data_dir is None else [source.data_dir]
     return digest(
         canonical_json(["hub", where, source.config, revision, task.splits[split], columns])
     )

@@ -27,7 +27,12 @@ from hmnet.errors import InputError, RelevanceError, SourceError, raise_problems
 from hmnet.runs.job import Job
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
-from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.hierarchy import (
+    Hierarchy,
+    HierarchySpec,
+    VariedHierarchy,
+    settle_hierarchy,
+)
 from hmnet.study.settings import ModelRef, TrainingSettings
 from hmnet.study.stages import SharingStage, simplify
 from hmnet.study.study import Study
@@ -66,7 +71,7 @@ class PreparedStudy:
     def make_job(
         self,
         names: Iterable[str],
-        hierarchy: HierarchySpec,
+        hierarchy: Hierarchy,
         groups: Iterable[Sequence[str]],
         seed: int,
         *,
@@ -77,7 +82,7 @@ class PreparedStudy:
         """Return the job that trains the named tasks with a hierarchy and groups.
 
         Args:
-            hierarchy: of the last stage, where there are some.
+            hierarchy: of the last stage, where there are some; of all tasks or of each.
             duplicate: what groups and tasks own copies of; see `hmnet.models.paths.HMNet`.
             stages: what tasks share in each part of the run.
         """
@@ -85,16 +90,19 @@ class PreparedStudy:
         for layers in (hierarchy, *(stage.hierarchy for stage in stages)):
             layers.check_depth(self.depth)
         teachers = self._find_teachers(names, seed)
+        settled = settle_hierarchy(hierarchy, names)
+        last = [dataclasses.replace(stage, hierarchy=_find_default(settled)) for stage in stages]
         spec = RunSpec(
             tasks=tuple(self.study.tasks[name] for name in names),
             data={name: self.data[name].fingerprint for name in names},
             model=self.model,
-            hierarchy=hierarchy,
+            hierarchy=_find_default(settled),
+            depths=settled.own if isinstance(settled, VariedHierarchy) else {},
             groups=tuple(sorted(tuple(sorted(group)) for group in groups)),
             training=self.study.training,
             seed=seed,
             duplicate=duplicate,
-            stages=simplify(stages),
+            stages=simplify([*stages[:-1], *last[-1:]]),
             teachers={name: teacher.spec.run_id for name, teacher in teachers.items()},
         )
         folders = {name: self.folders[name] for name in names}
@@ -132,6 +140,10 @@ class PreparedStudy:
         """Return the job that trains the SkillNet-style baseline on tasks."""
         job = self.shared(names, seed)
         return dataclasses.replace(job, spec=dataclasses.replace(job.spec, system="skillnet"))
+
+
+def _find_default(hierarchy: Hierarchy) -> HierarchySpec:
+    return hierarchy.default if isinstance(hierarchy, VariedHierarchy) else hierarchy
 
 
 def prepare_study(study: Study, folder: Path) -> PreparedStudy:

@@ -112,7 +112,7 @@ class ModelCard:
             f"# {task.name}",
             "",
             f"The path of task `{task.name}` in a hierarchical multi-task encoder "
-            f"({{{spec.hierarchy}}}: shared, cluster and task layers), trained on "
+            f"({{{spec.varied.of(task.name)}}}: shared, cluster and task layers), trained on "
             f"{len(spec.tasks)} tasks. Its group: {', '.join(group)}.{self._tell_stages()}",
             "",
             f"- Inputs, in this order: {inputs}.",

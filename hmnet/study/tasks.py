@@ -35,12 +35,15 @@ class Source:
         config: the repository's configuration (for `nyu-mll/glue`: `rte`).
         revision: the commit that the rows are pinned to.
         folder: a folder with `train` and dev files (parquet, csv or jsonl) in place of a hub.
+        data_dir: the folder in the repository that holds the splits' files, where no configuration
+            of it says so, as in the hub's own conversions to parquet.
     """
 
     repository: str | None = None
     config: str | None = None
     revision: str | None = None
     folder: str | None = None
+    data_dir: str | None = None
 
     def __post_init__(self) -> None:
         if self.repository is not None and self.folder is not None:
@@ -175,10 +178,12 @@ class Task:
 
 
 def to_plain_task(task: Task) -> dict[str, Any]:
-    """Return a task as JSON's types; a scheme stands in it where a study gives one."""
+    """Return a task as JSON's types; what came later stands in it where a study gives it."""
     plain: dict[str, Any] = to_plain(task)
     if task.scheme == "auto":
         del plain["scheme"]
+    if task.source.data_dir is None:
+        del plain["source"]["data_dir"]
     return plain
 
 
@@ -207,6 +212,7 @@ SENTIMENT = "sentiment classification"
 SIMILARITY = "similarity and paraphrase"
 ANSWERING = "question answering"
 ACCEPTABILITY = "linguistic acceptability"
+ENTITIES = "named entities"
 
 
 def _glue(config: str) -> Source:
@@ -343,6 +349,21 @@ FURTHER_TASKS: Mapping[str, Task] = {
             metrics=("accuracy",),
             category=ACCEPTABILITY,
             source=_glue("cola"),
+        ),
+        Task(
+            name="wikiann",
+            text=("tokens",),
+            label="ner_tags",
+            kind="tags",
+            labels=("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"),
+            metric="entity_f1",
+            metrics=("token_accuracy",),
+            category=ENTITIES,
+            source=Source(
+                "unimelb-nlp/wikiann",
+                revision="f89f2fe2694613baf6bb62e7393290846127adbf",  # of the hub's parquet files
+                data_dir="en",
+            ),
         ),
     )
 }

@@ -29,6 +29,7 @@ from hmnet.storage.regular_files import read_regular_text
 from hmnet.study.hierarchy import Groups
 from hmnet.study.metrics import is_error
 from hmnet.study.settings import STRICT
+from relevance.agreement.agreement_format import AGREEMENT
 from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.imported.named_matrix import open_matrix
@@ -99,6 +100,7 @@ class ReportInputs:
         pairwise: relative gains (equation 4); without a sweep, those behind groups.json.
         further: matrices of measures that were asked for by name (`relevance.measures`), by the
             measure that they are of.
+        agreement: what each cheap measure is worth (`relevance.agreement.agreement_format`).
         groups: the groups that HMNet trains with.
         clusters: a row per task, how it lies in its group (`relevance.groups.group_format`).
         together: share of bootstrap draws in which two tasks fall into one group, shape [T, T].
@@ -129,6 +131,7 @@ class ReportInputs:
     vocabulary: RelevanceMatrix | None = None
     pairwise: RelevanceMatrix | None = None
     further: Mapping[str, RelevanceMatrix] = field(default_factory=dict)
+    agreement: pd.DataFrame | None = None
     groups: Groups | None = None
     clusters: pd.DataFrame | None = None
     together: pd.DataFrame | None = None
@@ -254,6 +257,7 @@ def read_inputs(out: Path) -> ReportInputs:
         vocabulary=reader.read(output.vocab, RelevanceMatrix.read),
         pairwise=pairwise,
         further=_read_further(output, reader),
+        agreement=reader.read(output.agreement, _read_agreement),
         groups=groups,
         clusters=reader.read(output.clusters, _read_clusters),
         together=reader.read(output.stability, _read_together),
@@ -369,6 +373,10 @@ def _read_together(path: Path) -> pd.DataFrame:
     if list(wide.index) != list(wide.columns):
         raise InputError(f"{path}: the table should hold every pair of its tasks.")
     return wide
+
+
+def _read_agreement(path: Path) -> pd.DataFrame:
+    return read_columns(path, AGREEMENT)
 
 
 def _read_layers(path: Path) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from reports.figures import (
     draw_scores,
     draw_shared_layers,
     draw_together,
+    draw_worth,
 )
 from reports.figures.svg import embed_svg
 from reports.inputs.report_inputs import ReportInputs
@@ -182,6 +183,22 @@ def plot_attention_layers(inputs: ReportInputs) -> Plot | None:
     )
     figure = draw_attention_layers(inputs.layers)
     return _plot("attention-layers", figure, "; ".join(told), caption, inputs.layers)
+
+
+def plot_worth(inputs: ReportInputs) -> Plot | None:
+    """Return what each cheap measure tells of the gains, and what it costs."""
+    if inputs.agreement is None:
+        return None
+    rows = zip(inputs.agreement["name"], inputs.agreement["spearman"], strict=True)
+    told = [f"{name}: {format_number(float(value), 2)}" for name, value in rows]
+    caption = sentence(
+        "What each measure tells of the gains, the cheapest first. Left: rank correlation with "
+        "the gains over a task's partners (1 is the same order, 0 is none). Right: what is lost by "
+        "taking the first partner that it names. Lines are 95 % intervals."
+    )
+    description = f"Rank correlation of measures with the gains. {'; '.join(told)}"
+    figure = draw_worth(inputs.agreement)
+    return _plot("worth", figure, description, caption, inputs.agreement)
 
 
 def plot_layer_sweep(inputs: ReportInputs) -> Plot | None:

@@ -733,6 +733,31 @@ def test_cola_is_read_from_a_repository_laid_out_as_glue_is(tmp_path: Path, cach
         assert (rows.texts, rows.labels.tolist()) == ((columns["sentence"],), [1, 0])
 
 
+def test_wikiann_is_read_from_a_repository_laid_out_as_the_hubs_parquet_files_are(
+    tmp_path: Path, cache: Path
+) -> None:
+    wikiann = FURTHER_TASKS["wikiann"]
+    assert re.fullmatch("[0-9a-f]{40}", wikiann.source.revision or "")
+    tags = datasets.Sequence(datasets.ClassLabel(names=["O", "B-PER", "I-PER", *"LMNP"]))
+    features = datasets.Features(
+        {"tokens": datasets.Sequence(datasets.Value("string")), "ner_tags": tags}
+    )
+    for language, word in (("en", "Ada"), ("de", "Adele")):
+        for split in ("train", "validation", "test", "extra"):
+            rows = {"tokens": [[word, "Byron", "left"]], "ner_tags": [[1, 2, 0]]}
+            path = tmp_path / "hub" / language / split / "0000.parquet"
+            path.parent.mkdir(parents=True)
+            datasets.Dataset.from_dict(rows, features=features).to_parquet(path)
+    local = dataclasses.replace(wikiann, source=Source(str(tmp_path / "hub"), data_dir="en"))
+    for split in local.splits:
+        found = load_split(local, split)
+        assert found.texts == (["Ada Byron left"],)
+        assert found.labels.tolist() == [1, 2, 0]
+    other = dataclasses.replace(local, source=Source(str(tmp_path / "hub"), data_dir="de"))
+    assert load_split(other, "train").texts == (["Adele Byron left"],)
+    assert source_key(other, "train") != source_key(local, "train")
+
+
 def test_a_key_of_a_local_repository_follows_its_content(repository: Path) -> None:
     task = hub_task(repository)
     before = source_key(task, "train")
