@@ -9,13 +9,14 @@ with normal terms: how good the arm is, how well this seed came out (seed varian
 example is (example variance), what the partner changes about it in every run, and what a run errs
 on by itself. Of a correlation, the last three are a prediction's error about a normal label, and m
 + a is the logarithm of label to error. Of entities, an example is a sentence with one to four of
-them, which share how hard it is; one that is not found right is missed or has the wrong type. The
-truth is the mean score over all seeds on infinitely many examples, so that the true gain of every
-cell is known. The `a` of a joint run's two tasks are correlated. Some runs collapse: they name one
-class, or noise, whatever the text says; the truth counts them with the others. Half of the cells
-have a true gain of zero: their p-values tell how often nothing is called something. The others tell
-how often something is found (power), and the gain that is stated as detectable with 80 % power is
-tried where the truth is zero, by adding it.
+them, which share how hard it is; one that is not found right is missed or has the wrong type. Of
+sets, an example has each of three labels or not, which share how hard it is and what the partner
+changes; a run is right about each or not. The truth is the mean score over all seeds on infinitely
+many examples, so that the true gain of every cell is known. The `a` of a joint run's two tasks are
+correlated. Some runs collapse: they name one class, or noise, whatever the text says; the truth
+counts them with the others. Half of the cells have a true gain of zero: their p-values tell how
+often nothing is called something. The others tell how often something is found (power), and the
+gain that is stated as detectable with 80 % power is tried where the truth is zero, by adding it.
 """
 
 from __future__ import annotations
@@ -40,10 +41,12 @@ from analysis.scores.predictions import Arm, Predictions
 from benchmarks.entries import Entry
 from benchmarks.rows import Material
 
-Metric = Literal["accuracy", "f1", "pearson", "entity_f1"]
+Metric = Literal["accuracy", "f1", "pearson", "entity_f1", "label_f1_macro"]
 Values = npt.NDArray[np.int64] | Floats
 POSITIVE = 0.5
 """Share of the positive class among the labels."""
+FREQUENT = (0.5, 0.35, 0.2)
+"""Share of the examples that have each label of a set."""
 WRONG_TYPE = 0.5
 """Share of the entities not found right that have the wrong type; the others are missed."""
 MOST_ENTITIES = 4
@@ -92,6 +95,9 @@ WORLDS: Mapping[str, World] = {
     "entity F1": World(metric="entity_f1"),
     "entity F1, unequal": World(metric="entity_f1", spread=2.5),
     "entity F1, 3 % collapsed": World(metric="entity_f1", collapsed=0.03),
+    "macro F1 of sets": World(metric="label_f1_macro"),
+    "macro F1 of sets, unequal": World(metric="label_f1_macro", spread=2.5),
+    "macro F1 of sets, 3 % collapsed": World(metric="label_f1_macro", collapsed=0.03),
     "ten tasks, 2 % collapsed": World(dev=(300,) * 10, metric="pearson", collapsed=0.02),
 }
 
@@ -226,7 +232,9 @@ def _score(world: World, level: float, seed_sd: float) -> float:
         f1 = 2 * POSITIVE * right / (2 * POSITIVE * right + 1 - right)
         # of entities, `right` are found, and half of the others have the wrong type
         entity_f1 = 2 * right / (1 + right + (1 - right) * WRONG_TYPE)
-        scores = {"accuracy": right, "f1": f1, "entity_f1": entity_f1}[world.metric]
+        of_sets = np.mean([2 * p * right / (2 * p * right + 1 - right) for p in FREQUENT], axis=0)
+        known = {"accuracy": right, "f1": f1, "entity_f1": entity_f1, "label_f1_macro": of_sets}
+        scores = known[world.metric]
     constant = {"accuracy": POSITIVE, "f1": 2 * POSITIVE / (1 + POSITIVE)}
     own = float(scores @ WEIGHTS / WEIGHTS.sum())
     return own * (1 - world.collapsed) + constant.get(world.metric, 0.0) * world.collapsed
@@ -271,6 +279,10 @@ def _draw_target(world: World, dev: int, rng: np.random.Generator) -> _Target:
         sentences = np.repeat(np.arange(dev), rng.integers(1, MOST_ENTITIES + 1, dev))
         hard = rng.normal(0, world.example_sd, dev)[sentences]
         return _Target(world, np.ones_like(sentences), sentences, hard)
+    if world.metric == "label_f1_macro":
+        flags = (rng.random((dev, len(FREQUENT))) < FREQUENT).astype(np.int64)
+        hard = rng.normal(0, world.example_sd, dev)[:, None]
+        return _Target(world, flags, np.full(dev, -1), hard)
     labels = _draw_labels(world, dev, rng)
     return _Target(world, labels, np.full(dev, -1), rng.normal(0, world.example_sd, dev))
 
@@ -289,7 +301,10 @@ def _draw_pair(shared: float, seeds: int, rng: np.random.Generator) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Target:
-    """Dev labels, the sentence of each, or -1, and how hard each example is, all [N]."""
+    """Dev labels, the sentence of each, or -1, and how hard each example is, all [N].
+
+    Of sets of L labels: labels [N, L], how hard [N, 1].
+    """
 
     world: World
     labels: Values
@@ -297,9 +312,10 @@ class _Target:
     hard: Floats
 
     def draw_arm(self, level: float, luck: Floats, rng: np.random.Generator) -> Arm:
-        lasting = rng.normal(0, self.world.partner_sd, len(self.hard))
-        own = rng.normal(0, self.world.run_sd, (len(luck), len(self.hard)))
-        error, skill = self.hard + lasting + own, level + luck[:, None]
+        lasting = rng.normal(0, self.world.partner_sd, self.hard.shape)
+        own = rng.normal(0, self.world.run_sd, (len(luck), *self.labels.shape))
+        skill = level + luck.reshape(-1, *[1] * self.labels.ndim)
+        error = self.hard + lasting + own
         values: Values
         if self.world.metric == "pearson":
             values, guess = self.labels + np.exp(-skill) * error, own
@@ -308,8 +324,10 @@ class _Target:
             values, guess = np.where(skill + error > 0, self.labels, wrong), np.zeros_like(own)
         else:
             values = np.where(skill + error > 0, self.labels, 1 - self.labels)
-            guess = np.ones_like(own)
-        collapses = rng.random((len(luck), 1)) < self.world.collapsed
+            is_set = self.world.metric == "label_f1_macro"
+            guess = np.zeros_like(own) if is_set else np.ones_like(own)
+        drawn = rng.random((len(luck), 1)).reshape(-1, *[1] * self.labels.ndim)
+        collapses = drawn < self.world.collapsed
         mixed = np.where(collapses, guess, values).astype(values.dtype)
         return Arm(tuple(range(len(luck))), mixed)
 
@@ -319,6 +337,7 @@ PART_WORLDS = (
     "unequal seed variances",
     "10 % of runs collapsed",
     "entity F1",
+    "macro F1 of sets",
 )
 """Worlds of `python -m benchmarks coverage`; all of them take longer."""
 

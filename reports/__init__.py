@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from reports.figures.paper_style import ONE_COLUMN_IN, TWO_COLUMNS_IN
     from reports.figures.svg import save_figure
     from reports.figures.system_scores import draw_scores
+    from reports.figures.worth_chart import draw_worth
     from reports.html import render_report, write_report
     from reports.inputs.report_inputs import ReportInputs, read_inputs
     from reports.inputs.score_table import ScoreTable, arrange_scores
+    from reports.latex_tables import write_tables
     from reports.words.answer import ReportSummary, summarise_report
     from reports.words.finding import Finding
 else:
@@ -62,6 +64,7 @@ __all__ = [
     "draw_scores",
     "draw_shared_layers",
     "draw_together",
+    "draw_worth",
     "list_drawings",
     "read_inputs",
     "render_report",
@@ -69,4 +72,5 @@ __all__ = [
     "summarise_report",
     "write_figures",
     "write_report",
+    "write_tables",
 ]

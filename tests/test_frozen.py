@@ -43,6 +43,8 @@ NOT_SAMPLED = {
     "study-origin/1",
     "manifest/1",
     "stopping/1",
+    "held-out/1",
+    "layer-agreement/1",
     "one-target/1",
 }
 DOCUMENTS: dict[str, Any] = {

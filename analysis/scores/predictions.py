@@ -35,7 +35,8 @@ class Arm:
 
     Attributes:
         seeds: the runs' seeds, each once, S of them.
-        values: predicted class codes or values, shape [S, N].
+        values: predicted class codes or values, shape [S, N], or sets of L labels, [S, N, L]; log
+            odds where the metric reads them.
     """
 
     seeds: tuple[int, ...]
@@ -89,7 +90,7 @@ class Predictions:
             yield from self._arm_problems(name or "single", arm)
 
     def _arm_problems(self, name: str, arm: Arm) -> Iterator[str]:
-        expected = (len(arm.seeds), len(self.labels))
+        expected = (len(arm.seeds), *self.labels.shape)
         if arm.values.shape != expected:
             yield (
                 f"The values of `{name}` should have shape {list(expected)}. "
@@ -163,7 +164,7 @@ def collect_predictions(
     raise_problems(
         [] if single else [f"Task `{task.name}` should have a finished single run. Found none."]
     )
-    rows = next(iter(single.values())).loc[:, list(ROW_COLUMNS)]
+    rows = _list_rows(next(iter(single.values())))
     arms = {"": single, **{name: runs for name, runs in joint.items() if runs}}
     raise_problems(
         f"Every run of `{task.name}` should have the same dev rows in the same order. "
@@ -178,17 +179,21 @@ def collect_predictions(
         task=task.name,
         metric=task.metric,
         labels=answers.labels,
-        splits=rows["split"].to_numpy(dtype=object)[answers.rows],
+        splits=rows["split"].astype(object)[answers.rows],
         questions=answers.questions,
         single=stacked.pop(""),
         joint=stacked,
     )
 
 
-def _same_rows(rows: pd.DataFrame, frame: pd.DataFrame) -> bool:
-    other = frame.loc[:, list(ROW_COLUMNS)]
-    return len(rows) == len(other) and all(
-        _same_values(rows[name].to_numpy(), other[name].to_numpy()) for name in ROW_COLUMNS
+def _list_rows(frame: pd.DataFrame) -> dict[str, Array]:
+    return {name: frame[name].to_numpy() for name in ROW_COLUMNS}
+
+
+def _same_rows(rows: Mapping[str, Array], frame: pd.DataFrame) -> bool:
+    other = _list_rows(frame)
+    return len(rows["row"]) == len(frame) and all(
+        _same_values(rows[name], other[name]) for name in ROW_COLUMNS
     )
 
 
@@ -203,5 +208,5 @@ def _name_run(partner: str, seed: int) -> str:
 
 
 def _stack(task: Task, runs: Mapping[int, pd.DataFrame]) -> Arm:
-    values = np.stack([gather_answers(task, frame).predictions for frame in runs.values()])
+    values = np.stack([gather_answers(task, frame).read(task.metric) for frame in runs.values()])
     return Arm(tuple(runs), values)

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from hmnet.commands.stored_run import find_task
 from hmnet.data.columns import take
@@ -56,8 +56,8 @@ class RowPredictions:
     Attributes:
         inputs: the columns that stand beside the predictions, a value per row: `row`, its number
             from 0, or the column that was asked for; on request the file's other columns too.
-        outputs: task to one mapping per row: `label` and `probabilities`, `value`, or `words`,
-            their `tags` and the `entities` that these are of.
+        outputs: task to one mapping per row: `label` (or `labels`, where there may be several) and
+            `probabilities`, `value`, or `words`, their `tags` and the `entities` that these are of.
         left_out: tasks whose texts the file does not hold.
         passes: layers that were run, and that separate models would have run.
         seconds: time from tokens to outputs.
@@ -133,7 +133,7 @@ def predict_file(
         seconds += time.perf_counter() - began
         passes.asked += run_passes.asked
         passes.computed += run_passes.computed
-        outputs |= {each.name: list(_name_outputs(each, logits[each.name], rows)) for each in tasks}
+        outputs |= {each.name: list(name_outputs(each, logits[each.name], rows)) for each in tasks}
     for note in notes:
         _LOG.warning("note: %s", note)
     return RowPredictions(
@@ -269,17 +269,31 @@ def _find_columns(task: Task, columns: Sequence[str]) -> tuple[str, ...] | None:
     return general if len(general) == len(task.text) and set(general) <= known else None
 
 
-def _name_outputs(task: Task, logits: Logits, rows: RawSplit) -> Iterator[Prediction]:
+def name_outputs(task: Task, logits: Logits, rows: RawSplit) -> Iterator[Prediction]:
+    """Yield each row's prediction from its outputs, [N, C], or those of its words, [U, C]."""
     if task.facts.reads_words:
         yield from _name_words(task, logits, rows)
         return
     if task.facts.answer == "value":
         yield from ({"value": float(value)} for value in logits[:, 0])
         return
+    if task.facts.answer == "set":
+        yield from _name_sets(task, logits)
+        return
     for row in softmax(logits.astype(np.float64), axis=1):
         label = task.labels[int(row.argmax())]
         named = {str(name): float(p) for name, p in zip(task.labels, row, strict=True)}
         yield {"label": label, "probabilities": named}
+
+
+def _name_sets(task: Task, logits: Logits) -> Iterator[Prediction]:
+    """Yield each row's labels, and the probability of each."""
+    for flags, row in zip(
+        choose_answers(task, logits), expit(logits.astype(np.float64)), strict=True
+    ):
+        named = {str(name): float(p) for name, p in zip(task.labels, row, strict=True)}
+        labels = [str(name) for name, has in zip(task.labels, flags, strict=True) if has]
+        yield {"labels": labels, "probabilities": named}
 
 
 def _name_words(task: Task, logits: Logits, rows: RawSplit) -> Iterator[Prediction]:

@@ -13,11 +13,18 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.parents import begin_with
 from hmnet.jobs.prepared import prepare_study
+from hmnet.jobs.step_progress import StepProgress, count_steps
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.result import RunResult
 from hmnet.seeding import check_seed
-from hmnet.study.hierarchy import Groups, HierarchySpec
+from hmnet.study.hierarchy import (
+    Groups,
+    Hierarchy,
+    HierarchySpec,
+    parse_depths,
+    vary_hierarchy,
+)
 from hmnet.study.stages import SharingStage, parse_stages
 from hmnet.study.study import Study
 from hmnet.training.distributed import ProcessGroup, join_process_group, leave_process_group
@@ -36,6 +43,8 @@ class Design:
         stages: what tasks share in each part of the run, as text (`hmnet.study.stages`); None for
             the study's, unless there is a hierarchy.
         start_from: a finished run whose weights are begun with; None for the study's, if any.
+        depths: own {x, y, z} of groups and tasks, as text; None for the study's, unless there is a
+            hierarchy or there are stages.
     """
 
     groups_file: Path | None = None
@@ -44,6 +53,7 @@ class Design:
     seed: int | None = None
     stages: str | None = None
     start_from: str | None = None
+    depths: str | None = None
 
     def __post_init__(self) -> None:
         if self.stages is not None and self.hierarchy is not None:
@@ -58,12 +68,24 @@ class Design:
             return parse_stages(self.stages)
         return study.sharing.stages if self.hierarchy is None else ()
 
-    def choose_hierarchy(self, stages: Sequence[SharingStage], depth: int) -> HierarchySpec:
-        """Return the hierarchy of the last stage, the given one, or the default."""
-        if stages:
-            return stages[-1].hierarchy
-        parts = self.hierarchy
-        return HierarchySpec.parse(parts) if parts else HierarchySpec.default(depth)
+    def choose_hierarchy(
+        self, study: Study, stages: Sequence[SharingStage], groups: Groups, depth: int
+    ) -> Hierarchy:
+        """Return the hierarchy of the last stage, the given, the advised, or the default one.
+
+        What is said here or by the study goes before what was advised with the groups.
+        """
+        is_said = self.hierarchy is not None or self.stages is not None
+        depths = {} if is_said else study.sharing.depths
+        if self.depths is not None:
+            depths = parse_depths(self.depths)
+        advised = groups.advise()
+        if advised is not None and not (is_said or depths or stages):
+            return advised
+        default = HierarchySpec.default(depth)
+        if self.hierarchy:
+            default = HierarchySpec.parse(self.hierarchy)
+        return vary_hierarchy(stages[-1].hierarchy if stages else default, depths, groups)
 
 
 def train_hierarchy(
@@ -94,16 +116,20 @@ def train_hierarchy(
     group = join_process_group(on_gpus=bool(gpus))
     machine = _choose_machine(gpus, threads, loggers, group)
     study = settle_precision(output.folder, study, [machine.device])
-    job = _plan_job(output, study, design)
+    job, total = _plan_job(output, study, design)
     for first in job.before:
         execute(first, output.runs, machine, group=group)
-    result = execute(job, output.runs, machine, group=group)
+    progress = StepProgress(total)
+    try:
+        result = execute(job, output.runs, machine, group=group, watch=progress)
+    finally:
+        progress.close()
     leave_process_group()
     return job.spec.run_id, result
 
 
-def _plan_job(output: Output, study: Study, design: Design) -> Job:
-    """Return the job of the design, with the study's data and encoder at hand."""
+def _plan_job(output: Output, study: Study, design: Design) -> tuple[Job, int]:
+    """Return the job of the design and its steps, with the study's data and encoder at hand."""
     file = design.groups_file or output.groups
     groups = Groups.read(file)
     tell_stale(output, file)
@@ -112,7 +138,7 @@ def _plan_job(output: Output, study: Study, design: Design) -> Job:
     prepared = prepare_study(study, output.data)
     job = prepared.make_job(
         study.tasks,
-        design.choose_hierarchy(stages, prepared.depth),
+        design.choose_hierarchy(study, stages, groups, prepared.depth),
         groups.groups.values(),
         study.seeds[0] if design.seed is None else design.seed,
         duplicate=design.duplicate,
@@ -120,7 +146,8 @@ def _plan_job(output: Output, study: Study, design: Design) -> Job:
         keep_model=True,
     )
     parent = design.start_from or study.sharing.start_from
-    return begin_with(job, output.runs, parent) if parent else job
+    total = count_steps(job.spec, {name: len(data.train) for name, data in prepared.data.items()})
+    return (begin_with(job, output.runs, parent) if parent else job), total
 
 
 def _choose_machine(

@@ -16,6 +16,7 @@ from hmnet.data.label_names import find_alike, says_true_first
 from hmnet.data.labels import LabelArray, number_rows
 from hmnet.data.raw import list_shadowed, load_split
 from hmnet.data.row_sampling import sample_rows
+from hmnet.data.summary import count_labels
 from hmnet.data.task_data import TaskData, hash_texts, load_text_hashes
 from hmnet.study.metrics import METRICS
 from hmnet.study.settings import DataSettings
@@ -143,7 +144,7 @@ def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
         yield f"the labels `{one}` and `{other}` differ in case or spaces alone: are they one?"
     for split, found in counts.items():
         missing = [name for name, count in zip(names, found, strict=True) if not count]
-        if len(missing) == len(names) - 1:
+        if len(missing) == len(names) - 1 and data.task.facts.answer == "class":
             only = names[int(np.argmax(found))]
             yield (
                 f"split `{split}`: every {unit} has the label `{only}` of the {len(names)} that "
@@ -152,7 +153,8 @@ def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
         elif missing:
             shown = ", ".join(f"`{n}` {c:,}" for n, c in zip(names, found, strict=True) if c)
             yield f"split `{split}`: no {unit} has the label {_quote(missing)}; found {shown}"
-    yield from _find_unlearnable(names, counts, unit)
+    totals = {split: len(part.labels) for split, part in data.splits.items()}
+    yield from _find_unlearnable(names, counts, totals, unit)
     if not any(found[0] for found in counts.values()) and not names[0].lstrip("-").isdigit():
         yield (
             f"no split has the label `{names[0]}`, the first: if the column holds codes, these "
@@ -161,13 +163,16 @@ def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
 
 
 def _find_unlearnable(
-    names: Sequence[str], counts: Mapping[str, npt.NDArray[np.int64]], unit: str
+    names: Sequence[str],
+    counts: Mapping[str, npt.NDArray[np.int64]],
+    totals: Mapping[str, int],
+    unit: str,
 ) -> Iterator[str]:
     for split, found in counts.items():
         for name, here, learned in zip(names, found, counts["train"], strict=True):
             if here and not learned:
                 yield (
-                    f"split `{split}`: {here:,} of {int(found.sum()):,} {unit}s have the label "
+                    f"split `{split}`: {here:,} of {totals[split]:,} {unit}s have the label "
                     f"`{name}`, which no training {unit} has: no model can learn it"
                 )
 
@@ -182,7 +187,7 @@ def _find_constant_values(data: TaskFacts) -> Iterator[str]:
 
 
 def _count(part: SplitFacts, task: Task) -> npt.NDArray[np.int64]:
-    return np.bincount(part.labels.astype(np.int64), minlength=len(task.labels))
+    return count_labels(part.labels, task)
 
 
 def _quote(names: Sequence[str]) -> str:

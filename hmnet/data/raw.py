@@ -27,6 +27,7 @@ from hmnet.data.columns import (
     take_text,
 )
 from hmnet.data.file_formats import FILE_SUFFIXES, SUFFIXES, read_file, split_name
+from hmnet.data.gaps import drop_gaps
 from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved_dataset
 from hmnet.data.label_names import UNLABELLED
 from hmnet.data.labels import (
@@ -116,9 +117,11 @@ def load_text_columns(
     if task.facts.reads_words:
         return (pa.chunked_array([_check_words(rows, task, where).texts[0]]),)
     problems: list[str] = []
+    labelled = collect(problems, drop_gaps, rows, task)
+    (rows,) = labelled or [rows]
     columns = [c for name in task.text for c in collect(problems, take_text, rows, name)]
     has_codes = task.facts.has_labels and has_labels(rows, task)
-    codes = collect(problems, read_labels, rows, task) if has_codes else []
+    codes = collect(problems, read_labels, rows, task) if has_codes and labelled else []
     raise_problems(f"{where}: {problem}" for problem in problems)
     for labels in codes:
         is_labelled = find_labelled(labels, where)
@@ -207,6 +210,18 @@ def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
     )
 
 
+def name_texts(task: Task, data_dir: Path | None = None) -> tuple[object, ...]:
+    """Return what tasks have in common that read the same texts: files or repository, and columns.
+
+    Raises:
+        InputError: if there is no such file.
+    """
+    files = tuple(find_file(task, split, data_dir) for split in task.splits)
+    source = task.source
+    hub = (source.repository, source.config, source.revision, *task.splits.values())
+    return task.text, files if None not in files else hub
+
+
 def _digest_folder(folder: Path) -> str:
     """Identify a folder by the names and contents of its files, hidden ones left out."""
     paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
@@ -225,7 +240,7 @@ def _read(task: Task, split: str, data_dir: Path | None) -> tuple[Rows, str]:
         return read_hub(task, split), where
     if path.is_dir():
         return read_saved_dataset(path, task, where), where
-    rows = read_file(path, (*task.text, task.label, *task.question), where)
+    rows = read_file(path, (*task.text, *task.label_columns, *task.question), where)
     return rows, where
 
 
@@ -376,14 +391,15 @@ def _check(rows: Rows, task: Task, where: str) -> RawSplit:
     if task.facts.reads_words:
         return _check_words(rows, task, where)
     problems: list[str] = []
+    labelled = collect(problems, drop_gaps, rows, task)
+    (rows,) = labelled or [rows]
     texts = [t for name in task.text for t in collect(problems, read_text, rows, name)]
-    found = collect(problems, read_labels, rows, task)
+    found = collect(problems, read_labels, rows, task) if labelled else []
     numbers = collect(problems, read_questions, rows, task.question)
     raise_problems(f"{where}: {problem}" for problem in problems)
     (labels,), (questions,) = found, numbers
     notes = (*rows.notes, *describe_numbers(rows, task), *_count_blank(texts, task))
-    index = np.arange(len(labels), dtype=np.int64)
-    whole = RawSplit(tuple(texts), labels, index, questions, notes)
+    whole = RawSplit(tuple(texts), labels, rows.find_numbers(), questions, notes)
     return _drop_unlabelled(whole, task, where)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from hmnet.data.raw import RawSplit
 from hmnet.data.tokens import Template, learn_template, tokenise
 from hmnet.runs.result import RunResult
 from hmnet.runs.spec import RunSpec
+from hmnet.study.task_kinds import Answer
 from hmnet.study.tasks import Task
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ def predict({names}):
 {segments}    with torch.no_grad():
         return model(**inputs).logits[0]{outputs}
 ```"""
+_ENDS: Mapping[Answer, str] = {"value": ".item()", "class": ".softmax(-1)", "set": ".sigmoid()"}
+"""From logits to what a function returns."""
 _SEGMENTS = """    first = {specials} + sum(map(len, texts[:{texts}]))
     inputs["token_type_ids"] = torch.tensor([[0] * first + [1] * (len(ids) - first)])
 """
@@ -108,16 +112,21 @@ class ModelCard:
             f"# {task.name}",
             "",
             f"The path of task `{task.name}` in a hierarchical multi-task encoder "
-            f"({{{spec.hierarchy}}}: shared, cluster and task layers), trained on "
+            f"({{{spec.varied.of(task.name)}}}: shared, cluster and task layers), trained on "
             f"{len(spec.tasks)} tasks. Its group: {', '.join(group)}.{self._tell_stages()}",
             "",
             f"- Inputs, in this order: {inputs}.",
             f"- Labels: {', '.join(str(label) for label in task.labels) or 'one value'}.",
+            *self._tell_sets(),
             f"- At most {self.max_length} tokens, special ones included; longer inputs lose those "
             "at the end of the longest text first.",
             f"- Encoder: {encoder}; run `{spec.run_id}`; seed {spec.seed}.",
             "",
         ]
+
+    def _tell_sets(self) -> list[str]:
+        is_set = self.task.facts.answer == "set"
+        return ["- A text has each label whose score is above 0.5, or none."] if is_set else []
 
     def _tell_stages(self) -> str:
         shown = ", ".join(f"{{{stage.hierarchy}}}" for stage in self.spec.stages)
@@ -152,7 +161,7 @@ class ModelCard:
             budget=self.max_length - _count_special(template),
             side="0" if self.tokenizer.truncation_side == "left" else "",
             segments=segments if self.has_segments else "",
-            outputs=".item()" if self.task.facts.answer == "value" else ".softmax(-1)",
+            outputs=_ENDS[self.task.facts.answer],
         )
 
     def _find_separator(self) -> str | None:

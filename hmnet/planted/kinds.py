@@ -1,4 +1,4 @@
-"""Eight kinds of task, all of which come down to one thing: do a text's words approve?
+"""Nine kinds of task, all of which come down to one thing: do a text's words approve?
 
 Every label is a threshold on the number of approving words, so that a small encoder can learn it
 from a few hundred rows once it knows the words. Labels that approve have the higher codes.
@@ -14,6 +14,7 @@ from a few hundred rows once it knows the words. Labels that approve have the hi
 | yesno | BoolQ | question, report | most words approve |
 | answers | MultiRC | question, plain passage, answer | most words of the answer approve |
 | opinions | named entities | report, its words apart | which words approve, and which do not |
+| verdicts | emotions | report | whether any word approves, any does not, all are of one mind |
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Kind:
         write: makes a row's text columns from scene, words, dialect and generator.
         metrics: the metrics, the primary one first.
         question: the column that identifies a question.
-        kind: the value of `Task.kind`; of `tags`, a row's label is a list of tags.
+        kind: the value of `Task.kind`; of `tags`, a row's label is a list of tags, and of
+            `multilabel` one of the labels that hold.
+        holds: numbers of approving words for which each label of a set holds.
     """
 
     category: str
@@ -70,6 +73,7 @@ class Kind:
     metrics: tuple[str, ...] = ("accuracy",)
     question: tuple[str, ...] = ()
     kind: KindName = "classification"
+    holds: tuple[tuple[int, ...], ...] = ()
 
 
 def _report(scene: Scene, words: Sequence[str], rng: np.random.Generator) -> str:
@@ -157,6 +161,16 @@ KINDS: Mapping[str, Kind] = {
         ("entity_f1", "token_accuracy"),
         kind="tags",
     ),
+    "verdicts": Kind(
+        OPINIONS,
+        ("text",),
+        ("approves", "disapproves", "agrees"),
+        _EACH,
+        _write_sentiment,
+        ("label_f1_macro", "label_f1_micro", "sample_f1", "label_ranking"),
+        kind="multilabel",
+        holds=((1, 2, 3), (0, 1, 2), (0, 3)),
+    ),
 }
 """Kind of task by name; a task's name is its kind and its dialect."""
 
@@ -178,6 +192,9 @@ def _make_row(
     row = kind.write(scene, words, rng)
     if isinstance(found := row[kind.text[0]], list):
         return {**row, "label": _tag(found, words, dialect, scene)}
+    if kind.holds:
+        held = zip(kind.labels, kind.holds, strict=True)
+        return {**row, "label": [name for name, numbers in held if approving in numbers]}
     label = kind.labels[code] if kind.labels else float(approving)
     return {**row, "label": label}
 

@@ -44,7 +44,13 @@ TASK_NAMES = (
     "answers-town",
 )
 """The tasks, named kind-dialect, in the order of every table."""
-OTHER_TASK_NAMES = ("opinions-coast", "opinions-hills", "opinions-town")
+OTHER_TASK_NAMES = (
+    "opinions-coast",
+    "opinions-hills",
+    "opinions-town",
+    "verdicts-coast",
+    "verdicts-town",
+)
 """Tasks of the kinds that the paper's 13 have none of; `relevance demo --kinds all`."""
 
 
@@ -141,7 +147,8 @@ def describe_planted(all_kinds: bool = False) -> str:
     others = len(OTHER_TASK_NAMES)
     kinds = "four kinds (inference, sentiment, similarity, question answering"
     if all_kinds:
-        kinds = f"{kinds.replace('four', 'five')}, and the opinions in a text, word by word"
+        kinds = f"{kinds.replace('four', 'six')}, the opinions in a text, word by word, and all"
+        kinds = f"{kinds} that may be said of a text at once"
     return (
         f"{13 + others * all_kinds} tasks of {kinds}) in three "
         "made dialects: coast, hills and town. A dialect's made adjectives approve or disapprove, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,10 +13,20 @@ from pydantic.dataclasses import dataclass
 
 from hmnet.storage.digests import canonical_json, digest
 from hmnet.storage.documents import parse_document, read_json, to_plain
-from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.hierarchy import (
+    Hierarchy,
+    HierarchySpec,
+    VariedHierarchy,
+    settle_hierarchy,
+)
 from hmnet.study.settings import STRICT, ModelRef, Seed, TrainingSettings
 from hmnet.study.skills import find_skills
-from hmnet.study.stages import SharingStage, find_stage_problems, simplify
+from hmnet.study.stages import (
+    SharingStage,
+    find_depth_problems,
+    find_stage_problems,
+    simplify,
+)
 from hmnet.study.tasks import Task
 
 ENGINE_VERSION = 4
@@ -39,12 +50,16 @@ LATER: Mapping[str, str | float | Mapping[str, float] | Sequence[str] | None] = 
     "training.temperature": None,
     "training.cap": None,
     "training.loss_weights": {},
+    "training.class_weights": {},
     "training.targets": "raw",
     "training.averaging": 0.0,
     "training.averaging_steps": None,
     "training.stopping": "end",
+    "training.shared_rows": "apart",
+    "training.threshold": 0.5,
     "training.distillation": None,
     "stages": [],
+    "depths": {},
     "start_from": None,
     "teachers": {},
 }
@@ -77,6 +92,8 @@ class RunSpec:
             encoder's; so whatever decided that run's numbers decides this one's.
         teachers: task to the id of the run whose predictions it learns from, where there is
             distillation.
+        depths: task to its own {x, y, z} (in the last stage), where that is not `hierarchy`, in the
+            form of `hmnet.study.hierarchy.settle_hierarchy`.
     """
 
     tasks: tuple[Task, ...]
@@ -92,6 +109,7 @@ class RunSpec:
     stages: tuple[SharingStage, ...] = ()
     start_from: RunId | None = None
     teachers: Mapping[str, RunId] = Field(default_factory=dict)
+    depths: Mapping[str, HierarchySpec] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [task.name for task in self.tasks]
@@ -121,13 +139,50 @@ class RunSpec:
                 f"Parameter `hierarchy` should be that of the last stage. Found "
                 f"`{self.hierarchy}` after `{self.stages[-1].hierarchy}`."
             )
-        if self.system == "skillnet" and (self.stages or self.start_from):
-            yield "Parameter `stages` should be left out of a SkillNet-style run, as `start_from`."
+        if self.system == "skillnet" and (self.stages or self.start_from or self.depths):
+            yield (
+                "Parameter `stages` should be left out of a SkillNet-style run, as `start_from` "
+                "and `depths`."
+            )
+        yield from find_depth_problems(self.stages, self.depths)
+        if settle_hierarchy(self.varied, self.names) != self.varied:
+            yield (
+                "Parameter `depths` should be those of tasks of the run that differ from what most "
+                f"of them have. Found `{self.varied}`."
+            )
+
+    @property
+    def varied(self) -> Hierarchy:
+        """What the tasks share in the end."""
+        return VariedHierarchy(self.hierarchy, self.depths) if self.depths else self.hierarchy
+
+    def list_hierarchies(self) -> list[Hierarchy]:
+        """Return what the tasks share in each part of the run, one after the other."""
+        return [*(stage.hierarchy for stage in self.stages[:-1]), self.varied]
+
+    def _settle_training(self) -> dict[str, object]:
+        """Return the settings that do nothing in a run of these tasks, as they are without."""
+        settled: dict[str, object] = {"class_weights": self._find_class_weights()}
+        if all(task.facts.answer != "value" for task in self.tasks):
+            settled["targets"] = "raw"
+        if len(self.tasks) == 1:
+            settled["shared_rows"] = "apart"
+        if all(task.facts.answer != "set" for task in self.tasks):
+            settled["threshold"] = 0.5
+        return settled
+
+    def _find_class_weights(self) -> dict[str, str | list[float]]:
+        """Return what the run's own classifications are asked to weigh their classes by."""
+        asked = self.training.class_weights
+        names = [task.name for task in self.tasks if task.facts.has_labels]
+        of = dict.fromkeys(names, asked) if isinstance(asked, str) else asked
+        return {n: w if isinstance(w := of[n], str) else list(w) for n in names if n in of}
 
     @property
     def shares_all(self) -> bool:
         """Whether no layer belongs to a group or a task."""
-        return self.hierarchy.cluster == 0 and self.hierarchy.task == 0
+        each = [self.hierarchy, *self.depths.values()]
+        return all(layers.cluster == 0 and layers.task == 0 for layers in each)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -151,7 +206,7 @@ class RunSpec:
         parts += [f"from {self.start_from}"] if self.start_from else []
         return " ".join(parts)
 
-    @property
+    @functools.cached_property
     def run_id(self) -> str:
         """Readable prefix and ten hex digits of the identity."""
         shown = "-".join(self.names) if len(self.names) < 3 else f"{len(self.names)}tasks"
@@ -165,14 +220,14 @@ class RunSpec:
             entries = content[owner] if isinstance(content[owner], list) else [content[owner]]
             for entry in entries:
                 del entry[name]
-        if not any(h.cluster for h in (self.hierarchy, *(s.hierarchy for s in self.stages))):
+        parts = self.list_hierarchies()
+        if not any(part.of(name).cluster for part in parts for name in self.names):
             content["groups"] = []
         if not simplify(self.stages):
             content["stages"] = []
         if self.shares_all:
             content["duplicate"] = "layer"
-        if all(task.facts.answer != "value" for task in self.tasks):
-            content["training"]["targets"] = "raw"
+        content["training"] |= self._settle_training()
         if self.system == "skillnet":
             content["skills"] = {task.name: find_skills(task) for task in self.tasks}
         _drop_what_old_runs_did(content)

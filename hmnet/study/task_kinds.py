@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-KindName: TypeAlias = Literal["classification", "regression", "tags"]
-Answer: TypeAlias = Literal["class", "value"]
+KindName: TypeAlias = Literal["classification", "regression", "tags", "multilabel"]
+Answer: TypeAlias = Literal["class", "value", "set"]
 ProblemType: TypeAlias = Literal[
     "regression", "single_label_classification", "multi_label_classification"
 ]
@@ -31,7 +31,8 @@ class TaskKind:
         name: the value of `Task.kind`.
         noun: how a message names a task of it.
         metric: the primary metric of a task that names none.
-        answer: what is predicted: the code of a `class`, or a `value`.
+        answer: what is predicted: the code of a `class`, a `value`, or which of the labels there
+            are, a `set` of them.
         per: what has an answer: a `row`, or each `word` of a row. Words of a row are drawn together
             wherever rows are drawn, sampled or held out.
         problem_type: what the configuration of an exported model says of its head.
@@ -71,6 +72,13 @@ TASK_KINDS: Mapping[str, TaskKind] = {
         ),
         TaskKind("regression", "a regression", "correlation", "value", problem_type="regression"),
         TaskKind("tags", "a task of tags", "entity_f1", "class", per="word"),
+        TaskKind(
+            "multilabel",
+            "a multi-label task",
+            "label_f1_micro",
+            "set",
+            problem_type="multi_label_classification",
+        ),
     )
 }
 """Every kind by its name."""

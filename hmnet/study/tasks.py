@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from hmnet.errors import raise_problems, suggest
 from hmnet.storage.documents import to_plain
-from hmnet.study.metrics import METRICS
+from hmnet.study.metrics import METRICS, list_averaged
 from hmnet.study.settings import STRICT
 from hmnet.study.tag_codes import find_tag_problems, is_bio
 from hmnet.study.task_kinds import TASK_KINDS, KindName, TaskKind
@@ -62,7 +62,8 @@ class Task:
         text: text columns in the order in which they enter the encoder (one to three).
         label: the label column.
         kind: what is predicted (`hmnet.study.task_kinds`): `classification` (softmax,
-            cross-entropy), `regression` (one output, squared error), or `tags` (a class per word).
+            cross-entropy), `regression` (one output, squared error), `tags` (a class per word), or
+            `multilabel` (any number of the labels; a sigmoid and binary cross-entropy for each).
         labels: class labels in the order of their codes; empty for regression.
         metric: the primary metric, the f of equations 3 and 4.
         metrics: the other metrics that are reported.
@@ -165,6 +166,12 @@ class Task:
         return self.facts.count_outputs(len(self.labels))
 
     @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns that may hold the labels: of sets, also one of 0 and 1 for each label."""
+        flags = self.labels if self.facts.answer == "set" else ()
+        return (self.label, *(str(label) for label in flags))
+
+    @property
     def facts(self) -> TaskKind:
         """What there is to know of the task's kind."""
         return TASK_KINDS[self.kind]
@@ -187,6 +194,17 @@ def find_metric(kind: str, labels: Sequence[object]) -> str | None:
     if TASK_KINDS[kind].reads_words and not is_bio([str(label) for label in labels]):
         return "token_accuracy"
     return TASK_KINDS[kind].metric
+
+
+def average_primary(scores: Mapping[str, float], tasks: Iterable[Task]) -> float:
+    """Return the mean of tasks' scores (f in equation 3); see `hmnet.study.metrics.list_averaged`.
+
+    Args:
+        scores: task to its score; further ones do not count.
+        tasks: those that have one.
+    """
+    counted = list_averaged({task.name: task.metric for task in tasks})
+    return sum(scores[name] for name in counted) / len(counted)
 
 
 INFERENCE = "natural language inference"

@@ -17,8 +17,8 @@ from hmnet.data.tokens import SplitData
 from hmnet.models.paths import PathModel
 from hmnet.models.shared_prefix import LayerPasses, share_prefix
 from hmnet.packing.batch import pack
-from hmnet.study.answers import Array, arrange_answers, choose_answers
-from hmnet.study.metrics import score
+from hmnet.study.answers import Array, arrange_answers, choose_answers, find_odds
+from hmnet.study.metrics import orient, score
 from hmnet.study.tasks import Task
 from hmnet.training.divergence import DivergedError
 
@@ -80,11 +80,15 @@ def score_split(
 
 
 def score_outputs(task: Task, outputs: Logits, rows: SplitData) -> float:
-    """Return a task's primary metric of outputs for a split, as `predict` gives them."""
+    """Return a task's primary metric of outputs for a split, as `predict` gives them.
+
+    Of it more is better: an error is negative.
+    """
     predictions = choose_answers(task, outputs)
     found = arrange_answers(task, rows.labels, predictions, rows.questions, rows.word_offsets)
-    metric = task.metric
-    return score((metric,), found.labels, found.predictions, found.questions)[metric]
+    metric, odds = task.metric, find_odds(task, outputs)
+    value = score((metric,), found.labels, found.predictions, found.questions, odds)[metric]
+    return orient(metric, value)
 
 
 @torch.inference_mode()
@@ -169,4 +173,6 @@ def _to_frame(task: Task, split: str, data: SplitData, logits: Logits) -> pd.Dat
 
 def _cut(answers: Array, data: SplitData) -> Array | list[Array]:
     """Return answers by row, where rows have several."""
+    if answers.ndim > 1 and data.word_offsets is None:
+        return list(answers)
     return answers if data.word_offsets is None else np.split(answers, data.word_offsets[1:-1])

@@ -38,7 +38,8 @@ class BestEpochs:
         InputError: if a task has no held-out rows.
 
     Attributes:
-        scores: task to its primary metric on its held-out rows after each epoch.
+        scores: task to its primary metric on its held-out rows after each epoch; an error is
+            negative, so that more is better.
         ends: positions of the steps after which paths are scored.
     """
 

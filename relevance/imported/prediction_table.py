@@ -6,7 +6,8 @@ of the text, and its question is the sentence. Every run of a target has the sam
 labels, in any order.
 
 Classes may have any names; two that are told apart by `f1` are in the order of their names, the
-second one positive.
+second one positive. Predictions of a metric that reads odds (`auroc`) are numbers that grow with
+the probability of that one.
 """
 
 from __future__ import annotations
@@ -248,6 +249,13 @@ def _code(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.S
                 )
             both.append(numbers)
         return both[0], both[1]
+    if TASK_KINDS[METRICS[metric].kind].answer == "set":
+        raise InputError(
+            f"target `{target}` should have one label a row. Found `{metric}`, of several: give "
+            "its scores, in a table of their own."
+        )
+    if METRICS[metric].reads_odds:
+        return _code_odds(target, rows, metric)
     names = list_values(pd.concat([rows["label"], rows["prediction"]]))
     if TASK_KINDS[METRICS[metric].kind].reads_words:
         tags = dict(zip(names, number_tags(names).tolist(), strict=False))
@@ -259,6 +267,20 @@ def _code(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.S
             f"target `{target}` should have two classes for `{metric}`. Found {count}."
         )
     return rows["label"].map(codes), rows["prediction"].map(codes)
+
+
+def _code_odds(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.Series]:
+    """Return labels as codes of two classes, and predictions as numbers, whatever their scale."""
+    odds = rows["prediction"].map(to_number).astype(float)
+    codes = _number_classes(list_values(rows["label"]))
+    if odds.isna().any() or len(codes) > 2:
+        odd = rows.loc[odds.isna(), "prediction"]
+        found = f"prediction `{odd.iloc[0]}`" if len(odd) else f"{len(codes)} classes"
+        raise InputError(
+            f"target `{target}` should have two classes and, for `{metric}`, numbers as "
+            f"predictions that grow with the probability of the second one. Found {found}."
+        )
+    return rows["label"].map(codes), odds
 
 
 def _number_classes(names: Sequence[str]) -> dict[str, int]:

@@ -64,7 +64,7 @@ class RunRecord:
             return "skillnet"
         if len(self.spec.names) == 1:
             return "sequential" if self.spec.start_from else "single-task"
-        if self.spec.hierarchy.shared < self.spec.hierarchy.depth:
+        if not self.spec.shares_all:
             return "hierarchical"
         return "pair" if len(self.spec.names) == 2 else "multi-task"
 

@@ -345,9 +345,51 @@ def test_values_that_are_no_finite_numbers_are_reported(
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("task", [SINGLE, NUMBER])
-def test_a_missing_label_is_reported(tmp_path: Path, task: Task, suffix: str) -> None:
-    message = problem(lambda: labels_of(tmp_path, task, [1, None, 0, None], suffix))
-    assert "Found 2 in column `label`, the first in row 1" in message
+def test_a_row_without_a_label_is_no_row_of_the_task(
+    tmp_path: Path, task: Task, suffix: str
+) -> None:
+    columns = {"text": ["a", "b", "c", "d"], "label": [1, None, 0, None]}
+    rows = load(tmp_path, task, columns, suffix)
+    assert rows.texts == (["a", "c"],)
+    assert rows.labels.tolist() == [1, 0]
+    assert rows.rows.tolist() == [0, 2]  # the others keep their numbers
+    assert "2 of 4 rows are left out, as they have no label in column `label`" in rows.notes
+    (column,) = load_text_columns(task, "train", tmp_path)
+    assert column.to_pylist() == ["a", "c"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_odd_label_behind_gaps_is_found_where_it_stands(tmp_path: Path, suffix: str) -> None:
+    message = problem(lambda: labels_of(tmp_path, SINGLE, [None, "yes", None, "maybe"], suffix))
+    assert "`maybe` in row 3" in message
+    if suffix in (".csv", ".tsv"):
+        assert "line 5 of the file" in message
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_column_without_any_label_is_refused_together_with_what_else_is_wrong(
+    tmp_path: Path, suffix: str
+) -> None:
+    task = dataclasses.replace(SINGLE, text=("txt",))
+    message = problem(lambda: labels_of(tmp_path, task, [None, None], suffix))
+    assert "Found none in the 2 rows of column `label`" in message
+    assert "Did you mean `text`" in message
+
+
+def test_a_gap_and_the_label_that_means_unlabelled_are_both_left_out(tmp_path: Path) -> None:
+    columns = {"text": ["a", "b", "c"], "label": [-1, None, 1]}
+    rows = load(tmp_path, SINGLE, columns)
+    assert (rows.rows.tolist(), rows.labels.tolist()) == ([2], [1])
+
+
+def test_several_label_columns_of_one_file_are_as_many_tasks(tmp_path: Path) -> None:
+    columns = {"text": list("abcd"), "tone": ["no", None, "yes", "no"], "stars": [None, 3.5, 1, 2]}
+    write(tmp_path / "reviews", ".parquet", columns)
+    folder = Source(folder=str(tmp_path / "reviews"))
+    tone = dataclasses.replace(SINGLE, name="tone", label="tone", source=folder)
+    stars = dataclasses.replace(NUMBER, name="stars", label="stars", source=folder)
+    assert load_split(tone, "train").rows.tolist() == [0, 2, 3]
+    assert load_split(stars, "train").rows.tolist() == [1, 2, 3]
 
 
 # Columns and texts
