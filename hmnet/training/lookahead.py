@@ -20,6 +20,7 @@ columns the task whose loss it is (target).
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,9 @@ from hmnet.training.losses import compute_loss
 from hmnet.training.targets import AS_THEY_ARE
 
 INTERVAL = 20
-"""Steps of a task from one look to its next."""
+"""Steps of a task from one look to its next, at least; a look passes over every task's probes."""
+TASKS_AN_INTERVAL = 1.2
+"""Steps from one look to the next for each task: looks at many tasks cost more, and come later."""
 PROBE_ROWS = 16
 GRADIENT_LOOKS = 4
 DRAWS = 2
@@ -71,14 +74,20 @@ class StepWatcher:
 
     Args:
         trainer: of a model whose tasks share every layer.
-        interval: steps of a task from one look to its next.
+        interval: steps of a task from one look to its next; None for the usual number.
         rows: training rows of a probe batch.
     """
 
-    def __init__(self, trainer: Trainer, interval: int = INTERVAL, rows: int = PROBE_ROWS) -> None:
+    def __init__(
+        self, trainer: Trainer, interval: int | None = None, rows: int = PROBE_ROWS
+    ) -> None:
         self.trainer = trainer
-        self.interval = interval
         self.tasks = tuple(trainer.data)
+        usual = max(INTERVAL, math.ceil(TASKS_AN_INTERVAL * len(self.tasks)))
+        self.interval = usual if interval is None else interval
+        counts = Counter(step.task for step in trainer.steps)
+        # in the middle of an interval, as the first steps of all are small ones of new heads
+        self.first = {t: min(self.interval // 2, (counts[t] - 1) // 2) for t in self.tasks}
         self.probes = {
             task: list(_draw_probes(data, trainer.seed, rows))
             for task, data in trainer.data.items()
@@ -98,7 +107,7 @@ class StepWatcher:
         """Take one step of the plan, as `Trainer.update` does, and look where it is time to."""
         task = self.trainer.steps[position].task
         self.seen[task] += 1
-        if (self.seen[task] - 1) % self.interval:
+        if (self.seen[task] - 1 - self.first[task]) % self.interval:
             return self.trainer.update(position)
         source = self.tasks.index(task)
         has_gradients = self.looks[source] % GRADIENT_LOOKS == 0
@@ -207,7 +216,7 @@ def _draw_probes(data: TaskData, seed: int, rows: int) -> Iterator[Batch]:
 
 
 def watch_training(
-    trainer: Trainer, interval: int = INTERVAL, rows: int = PROBE_ROWS
+    trainer: Trainer, interval: int | None = None, rows: int = PROBE_ROWS
 ) -> Influences:
     """Train a model to the end, and return what each task's steps did to the others' losses."""
     watcher = StepWatcher(trainer, interval, rows)

@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.transfer.label_likelihood import cut_values, find_nce
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.measures.measure import ROW_KINDS, Measure
+from relevance.measures.measure import ONE_LABEL_KINDS, Measure
 from relevance.measures.single_runs import KEPT_MODEL, score_cells
 
 if TYPE_CHECKING:
@@ -49,5 +49,5 @@ MEASURE = Measure(
     cost=f"{KEPT_MODEL}; T x T passes over at most 300 rows",
     source="Tran et al. 2019",
     compute=_measure,
-    kinds=ROW_KINDS,
+    kinds=ONE_LABEL_KINDS,
 )

@@ -18,7 +18,7 @@ from analysis.arrays import Floats
 from analysis.transfer.likeness import compare_information
 from hmnet.errors import raise_problems
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.measures.measure import ROW_KINDS, Measure
+from relevance.measures.measure import ONE_LABEL_KINDS, Measure
 from relevance.measures.single_runs import KEPT_MODEL
 
 if TYPE_CHECKING:
@@ -78,5 +78,5 @@ MEASURE = Measure(
     cost=f"{KEPT_MODEL}; a backward pass for each of at most {MOST_ROWS} rows a task",
     source="Achille et al. 2019 (Task2Vec); Vu et al. 2020 (TaskEmb)",
     compute=_measure,
-    kinds=ROW_KINDS,
+    kinds=ONE_LABEL_KINDS,
 )

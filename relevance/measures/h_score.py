@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from analysis.transfer.class_scatter import score_classes
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.measures.measure import ROW_KINDS, Measure
+from relevance.measures.measure import ONE_LABEL_KINDS, Measure
 from relevance.measures.single_runs import KEPT_MODEL, score_cells
 
 if TYPE_CHECKING:
@@ -46,5 +46,5 @@ MEASURE = Measure(
     cost=f"{KEPT_MODEL}; T x T passes over at most 300 rows",
     source="Ibrahim et al. 2021; Bassignana et al. 2024",
     compute=_measure,
-    kinds=ROW_KINDS,
+    kinds=ONE_LABEL_KINDS,
 )

@@ -16,7 +16,7 @@ import numpy as np
 
 from analysis.transfer.class_scatter import score_classes
 from relevance.matrices.matrix import RelevanceMatrix
-from relevance.measures.measure import ROW_KINDS, Measure
+from relevance.measures.measure import ONE_LABEL_KINDS, Measure
 from relevance.measures.single_runs import KEPT_MODEL, score_cells
 
 if TYPE_CHECKING:
@@ -48,5 +48,5 @@ MEASURE = Measure(
     cost=f"{KEPT_MODEL}; T x T passes over at most 300 rows",
     source="Ibrahim et al. 2021",
     compute=_measure,
-    kinds=ROW_KINDS,
+    kinds=ONE_LABEL_KINDS,
 )

@@ -21,7 +21,9 @@ tasks, every pair's."""
 Direction: TypeAlias = Literal["directed", "symmetric"]
 Comparability: TypeAlias = Literal["within a target", "across targets"]
 ANY_KIND: tuple[KindName, ...] = get_args(KindName)
-ROW_KINDS = tuple(name for name in ANY_KIND if TASK_KINDS[name].per == "row")
+ONE_LABEL_KINDS = tuple(
+    name for name in ANY_KIND if TASK_KINDS[name].per == "row" and TASK_KINDS[name].answer != "set"
+)
 """Kinds with one label a row."""
 
 

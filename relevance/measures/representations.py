@@ -17,7 +17,7 @@ from analysis.arrays import Floats
 from analysis.transfer.likeness import compare_representations
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.measures.layer_columns import name_layer
-from relevance.measures.measure import ROW_KINDS, Measure
+from relevance.measures.measure import ONE_LABEL_KINDS, Measure
 from relevance.measures.single_runs import KEPT_MODEL
 
 if TYPE_CHECKING:
@@ -62,5 +62,5 @@ MEASURE = Measure(
     cost=f"{KEPT_MODEL}; T x T passes over at most 300 rows",
     source="Kornblith et al. 2019",
     compute=_measure,
-    kinds=ROW_KINDS,
+    kinds=ONE_LABEL_KINDS,
 )
