@@ -46,6 +46,8 @@ NOT_SAMPLED = {
     "held-out/1",
     "layer-agreement/1",
     "one-target/1",
+    "word-baseline/1",
+    "printed/1",  # of --json, in no file
 }
 DOCUMENTS: dict[str, Any] = {
     SPEC_SCHEMA: RunSpec,

@@ -87,12 +87,12 @@ def _split_texts(texts: Sequence[str]) -> Iterator[list[Value]]:
     separator = next((s for s in SEPARATORS if any(s in text for text in plain)), SEPARATORS[0])
     for text in texts:
         if text.lstrip().startswith("["):
-            yield _parse_list(text)
+            yield parse_list(text)
         else:
             yield [part.strip() for part in text.split(separator) if part.strip()]
 
 
-def _parse_list(text: str) -> list[Value]:
+def parse_list(text: str) -> list[Value]:
     """Return a list as JSON or Python writes it; one label where it is neither."""
     for spelled in (text, text.replace("'", '"')):
         try:

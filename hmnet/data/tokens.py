@@ -21,7 +21,7 @@ import pandas as pd
 
 from hmnet.data.labels import LabelArray
 from hmnet.data.raw import RawSplit
-from hmnet.data.word_spans import Words, index_spans
+from hmnet.data.word_spans import Words, index_spans, make_offsets
 from hmnet.errors import InputError
 from hmnet.storage.digests import canonical_json, digest
 
@@ -66,6 +66,22 @@ class SplitData:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def select(self, index: Ints) -> SplitData:
+        """Return the examples `index`, [n], in memory; how many are truncated is not known."""
+        words = None if self.word_offsets is None else self.find_words(index)
+        counts = None if self.word_offsets is None else np.diff(self.word_offsets)[index]
+        lengths = self.lengths[index]
+        return SplitData(
+            tokens=self.tokens[index_spans(self.offsets[index], lengths)],
+            offsets=make_offsets(lengths),
+            first=self.first[index],
+            labels=self.labels[index if words is None else words],
+            rows=self.rows[index],
+            questions=self.questions[index],
+            word_offsets=None if counts is None else make_offsets(counts),
+            places=None if self.places is None or words is None else self.places[words],
+        )
 
     def count_answers(self, index: Ints) -> int:
         """Return how many labels of the examples `index` a model is trained on, and scored by."""

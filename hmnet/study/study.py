@@ -113,7 +113,7 @@ class Study:
     comparison: ComparisonSettings = ComparisonSettings()
     unused: Mapping[str, Task] = Field(default_factory=dict)
 
-    from_folder = call_above("hmnet.starting.study_of_folder", "study_of_folder")
+    from_folder = call_above("hmnet.starting.folder_study", "study_of_folder")
 
     def __post_init__(self) -> None:
         if self.revision is None and self.model == PAPER_MODEL:

@@ -4,10 +4,9 @@
     TASK_KINDS["regression"].answer       # "value": a number, and no labels are listed
 
 All code that treats kinds differently asks for these properties, never for a kind's name. What a
-kind does besides, where arrays or tensors are at hand, is an entry of a table by kind or by answer:
-labels are read in `hmnet.data.raw` (`READERS`), losses and distances are in `hmnet.training.losses`
-(`LOSSES`), and logits become predictions, and stored predictions what metrics take, in
-`hmnet.study.answers`.
+kind does besides, where arrays or tensors are at hand, stands in one place for each concern: labels
+are read in `hmnet.data.raw`, losses and distances are in `hmnet.training.losses` (`LOSSES`), and
+logits become predictions, and stored predictions what metrics take, in `hmnet.study.answers`.
 """
 
 from __future__ import annotations

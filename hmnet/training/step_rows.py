@@ -86,12 +86,12 @@ def list_sources(data: Mapping[str, TaskData], settings: TrainingSettings) -> di
     """Return the sources of all steps by name."""
     groups = [[name] for name in data]
     if settings.shared_rows == "together":
-        groups = find_shared(data)
+        groups = group_by_rows(data)
     found = [_join(names, data) if len(names) > 1 else _take(names[0], data) for names in groups]
     return {source.name: source for source in found}
 
 
-def find_shared(data: Mapping[str, TaskData]) -> list[list[str]]:
+def group_by_rows(data: Mapping[str, TaskData]) -> list[list[str]]:
     """Return the tasks in groups that train on the same rows; most are alone.
 
     Two tasks do where rows of the same number have the same tokens in both, and there are some.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from made import make_data, make_encoder
 
 from hmnet.encoders.layers import find_layers
@@ -27,9 +28,11 @@ from hmnet.study.hierarchy import (
 )
 from hmnet.study.settings import ModelRef, TrainingSettings
 from hmnet.study.stages import parse_stages
+from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.course import PLAIN, Course, ModelStage
 from hmnet.training.evaluation import evaluate
-from hmnet.training.loop import train
+from hmnet.training.loop import Trainer, train
+from hmnet.training.loss_record import LossRecord
 
 ARCHITECTURES = ("bert", "roberta", "electra")
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3)
@@ -126,6 +129,28 @@ def test_parting_into_depths_without_a_further_step_keeps_the_predictions(encode
     parted = build(encoder, whole)
     assert_same(follow(parted, Course(stages)), follow(build(encoder, whole)))
     assert list_shared(parted, "alpha", "gamma") == [False] * 4
+
+
+def test_a_run_resumes_exactly_across_a_parting_into_depths(encoder: Any, tmp_path: Path) -> None:
+    finer = vary("2,1,1", "gamma:0,0,4")
+
+    def plan() -> tuple[HMNet, Course]:
+        whole = partial(build, encoder, HierarchySpec(4, 0, 0))
+        stages = [ModelStage(0.5, whole), ModelStage(0.5, partial(build, encoder, finer))]
+        return whole(), Course(stages)  # of 18 steps, the first 9 share all
+
+    model, course = plan()
+    cut = Trainer(model, DATA, SETTINGS, 3, torch.device("cpu"), course)
+    for position in range(12):
+        cut.update(position)
+    checkpoint = Checkpoint(tmp_path, 1e9)
+    cut.save(checkpoint, {"position": 12, "progress": LossRecord(cut.steps, None).state()})
+    resumed, course = plan()
+    train(resumed, DATA, SETTINGS, 3, checkpoint=checkpoint, course=course)
+    never_cut, course = plan()
+    follow(never_cut, course)
+    for one, other in zip(resumed.parameters(), never_cut.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 def test_parameters_are_those_of_every_copy(encoder: Any) -> None:

@@ -15,9 +15,10 @@ from hmnet.errors import InputError
 from hmnet.models.paths import HMNet
 from hmnet.packing.batch import pack
 from hmnet.packing.forward import compute_logits
+from hmnet.runs.spec import RunSpec
 from hmnet.study.answers import gather_answers
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.study.settings import Distillation, TrainingSettings
+from hmnet.study.settings import Distillation, ModelRef, TrainingSettings
 from hmnet.study.study_file import read_study_file
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.class_weights import measure_class_weights
@@ -175,3 +176,20 @@ def test_a_teacher_of_sets_is_learned_from(bert: Any) -> None:
     train(model, DATA, taught, 0, course=Course([], teachers=outputs))
     found = predict(model, "mood", DATA["mood"].train, "fp32", CPU)
     assert np.corrcoef(found.ravel(), rows.ravel())[0, 1] > 0.5
+
+
+def test_a_threshold_decides_runs_with_sets_alone() -> None:
+    found = {}
+    for name in DATA:
+        spec = RunSpec(
+            tasks=(DATA[name].task,),
+            data={name: "d"},
+            model=ModelRef("m", None, "f"),
+            hierarchy=HierarchySpec(0, 0, 3),
+            groups=((name,),),
+            training=SETTINGS,
+            seed=0,
+        )
+        other = dataclasses.replace(spec, training=dataclasses.replace(SETTINGS, threshold=0.3))
+        found[name] = spec.run_id == other.run_id
+    assert found == {"mood": False, "tone": True}

@@ -20,7 +20,7 @@ from hmnet.study.settings import Distillation, TrainingSettings
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.course import Course
 from hmnet.training.loop import Trainer, train
-from hmnet.training.step_rows import find_shared, list_sources
+from hmnet.training.step_rows import group_by_rows, list_sources
 
 SETTINGS = TrainingSettings(
     epochs=2, batch_size=8, learning_rate=1e-3, shared_rows="together", weight_decay=0.1
@@ -84,7 +84,7 @@ def make_trainer(folder: Path, settings: TrainingSettings = SETTINGS) -> Trainer
 
 
 def test_tasks_share_rows_where_rows_of_one_number_have_the_same_tokens() -> None:
-    assert find_shared(DATA) == [["other"], ["stars", "tone"]]
+    assert group_by_rows(DATA) == [["other"], ["stars", "tone"]]
     assert set(list_sources(DATA, APART)) == {"tone", "stars", "other"}
     source = list_sources(DATA, SETTINGS)["stars + tone"]
     assert source.split.rows.tolist() == list(range(22))

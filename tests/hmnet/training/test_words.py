@@ -11,7 +11,7 @@ import pytest
 import torch
 from made import TAGS, make_data, make_encoder, make_tagged
 
-from hmnet.data.tokens import SplitData
+from hmnet.jobs.cost import _sample, _time_steps
 from hmnet.models.paths import HMNet
 from hmnet.packing.batch import pack, sort_by_length
 from hmnet.packing.batch_shape import fit_shape
@@ -52,29 +52,11 @@ def build(encoder: Any, spec: str = "2,0,1", data: Any = DATA) -> HMNet:
     return HMNet(encoder, tasks, HierarchySpec.parse(spec), [list(data)], seed=0)
 
 
-def take_one(split: SplitData, row: int) -> SplitData:
-    """Return the split of one of its examples."""
-    chosen = np.array([row])
-    words = split.find_words(chosen)
-    begin, end = split.offsets[row], split.offsets[row + 1]
-    return dataclasses.replace(
-        split,
-        tokens=split.tokens[begin:end],
-        offsets=np.array([0, end - begin]),
-        first=split.first[chosen],
-        labels=split.labels[words],
-        rows=split.rows[chosen],
-        questions=split.questions[chosen],
-        word_offsets=np.array([0, len(words)]),
-        places=split.places[words],
-    )
-
-
 def test_words_have_the_same_outputs_in_a_batch_as_alone(encoder: Any) -> None:
     model, split = build(encoder).eval(), DATA["names"].train
     together = predict(model, "names", split, "fp32", CPU)
     for row in (0, 5, 11):
-        alone = predict(model, "names", take_one(split, row), "fp32", CPU)
+        alone = predict(model, "names", split.select(np.array([row])), "fp32", CPU)
         own = together[split.find_words(np.array([row]))]
         np.testing.assert_allclose(alone, own, atol=2e-5)
 
@@ -227,3 +209,16 @@ def test_words_of_a_teacher_are_those_of_the_batch(bert: Any) -> None:
         assert float(distance) == pytest.approx(0.0, abs=1e-6)
         other = taught.measure(data.task, outputs * 2, batch, AS_THEY_ARE)
         assert float(other) > 1e-3
+
+
+def test_the_cost_of_a_run_of_words_can_be_timed(bert: Any) -> None:
+    split = DATA["names"].splits["validation"]
+    few = _sample(split, 5)
+    assert len(few) == 5
+    assert few.word_offsets is not None
+    assert len(few.labels) == few.word_offsets[-1]
+    found = predict(build(bert).eval(), "names", few, "fp32", CPU)
+    whole = predict(build(bert).eval(), "names", split, "fp32", CPU)
+    picks = np.searchsorted(split.rows, few.rows)
+    np.testing.assert_allclose(found, whole[split.find_words(picks)], atol=2e-5)
+    assert _time_steps(build(bert), DATA["names"], SETTINGS, 0, CPU) > 0
