@@ -47,6 +47,7 @@ NOT_SAMPLED = {
     "layer-agreement/1",
     "one-target/1",
     "word-baseline/1",
+    "agreement/1",
     "printed/1",  # of --json, in no file
 }
 DOCUMENTS: dict[str, Any] = {
