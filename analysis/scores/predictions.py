@@ -155,7 +155,7 @@ def collect_predictions(
     raise_problems(
         [] if single else [f"Task `{task.name}` should have a finished single run. Found none."]
     )
-    rows = next(iter(single.values())).loc[:, list(ROW_COLUMNS)]
+    rows = _list_rows(next(iter(single.values())))
     arms = {"": single, **{name: runs for name, runs in joint.items() if runs}}
     raise_problems(
         f"Every run of `{task.name}` should have the same dev rows in the same order. "
@@ -170,17 +170,21 @@ def collect_predictions(
         task=task.name,
         metric=task.metric,
         labels=answers.labels,
-        splits=rows["split"].to_numpy(dtype=object)[answers.rows],
+        splits=rows["split"].astype(object)[answers.rows],
         questions=answers.questions,
         single=stacked.pop(""),
         joint=stacked,
     )
 
 
-def _same_rows(rows: pd.DataFrame, frame: pd.DataFrame) -> bool:
-    other = frame.loc[:, list(ROW_COLUMNS)]
-    return len(rows) == len(other) and all(
-        _same_values(rows[name].to_numpy(), other[name].to_numpy()) for name in ROW_COLUMNS
+def _list_rows(frame: pd.DataFrame) -> dict[str, Array]:
+    return {name: frame[name].to_numpy() for name in ROW_COLUMNS}
+
+
+def _same_rows(rows: Mapping[str, Array], frame: pd.DataFrame) -> bool:
+    other = _list_rows(frame)
+    return len(rows["row"]) == len(frame) and all(
+        _same_values(rows[name], other[name]) for name in ROW_COLUMNS
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -144,7 +145,7 @@ class RunSpec:
         parts += [f"from {self.start_from}"] if self.start_from else []
         return " ".join(parts)
 
-    @property
+    @functools.cached_property
     def run_id(self) -> str:
         """Readable prefix and ten hex digits of the identity."""
         shown = "-".join(self.names) if len(self.names) < 3 else f"{len(self.names)}tasks"
