@@ -20,6 +20,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from typing import Any
 
 
 def import_on_demand(package: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -40,6 +41,23 @@ def import_on_demand(package: str) -> tuple[Callable[[str], object], Callable[[]
         return sorted({*vars(sys.modules[package]), *find_homes()})
 
     return get_name, list_names
+
+
+def call_above(home: str, name: str) -> classmethod[object, ..., Any]:
+    """Return a class method that calls a function of a room above, which it names.
+
+    It is a short way for notebooks: a class of a low room offers what is built from it higher up.
+    Nothing below rests on it, and nothing is imported before it is called.
+
+        from_folder = call_above("hmnet.starting.study_of_folder", "study_of_folder")
+    """
+
+    def call(cls: type, *arguments: object, **options: object) -> object:
+        return getattr(importlib.import_module(home), name)(*arguments, **options)
+
+    call.__name__ = name
+    call.__doc__ = f"Call `{home}.{name}`, which says what it takes and returns."
+    return classmethod(call)
 
 
 def _read_homes(source: str) -> Mapping[str, str]:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         describe_measurement,
         measure_sweep,
     )
-    from relevance.pairwise.sweep import plan_sweep, run_sweep
+    from relevance.pairwise.sweep import measure_pairwise, plan_sweep, run_sweep
     from relevance.pairwise.uncertainty import to_matrix
     from relevance.systems.compare import compare_systems
     from relevance.systems.systems import System, list_systems
@@ -88,6 +88,7 @@ __all__ = [
     "make_manual_groups",
     "make_manual_matrix",
     "measure_gains",
+    "measure_pairwise",
     "measure_sweep",
     "measure_vocabulary",
     "plan_sweep",

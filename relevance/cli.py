@@ -57,8 +57,9 @@ def figures(
         str | None, typer.Option(help="one-column or two-columns. [default: both]")
     ] = None,
     focus: Annotated[
-        str | None, typer.Option(help="Tasks with an influence chart. [default: one]")
+        str | None, typer.Option(help="Tasks with an influence chart, or all. [default: one]")
     ] = None,
+    font: Annotated[str | None, typer.Option(help="Font family. [default: DejaVu Sans]")] = None,
     out: OutOption = None,
 ) -> None:
     """Write each figure alone, for papers: fonts embedded, one and two columns wide."""
@@ -72,8 +73,21 @@ def figures(
         kind=kind,
         focus=tuple(split_names(focus) or ()),
         columns=None if width is None else [width],
+        font=font,
     )
     speak([Shown(f"wrote {len(paths)} files to {folder}", wrote=paths)])
+
+
+@pages.command(epilog="Example: relevance tables --to tables")
+def tables(
+    folder: Annotated[Path, typer.Option("--to", help="Folder for the tables.")],
+    out: OutOption = None,
+) -> None:
+    """Write LaTeX tables in the paper's layout (Tables 1 to 4), of what has been run."""
+    from hmnet.folder.outputs import open_output
+    from reports import write_tables
+
+    speak([wrote(*write_tables(open_output(out, create=False).folder, folder))])
 
 
 @pages.command(epilog="Example: relevance demo --out demo-out")

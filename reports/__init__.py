@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reports.html import render_report, write_report
     from reports.inputs.report_inputs import ReportInputs, read_inputs
     from reports.inputs.score_table import ScoreTable, arrange_scores
+    from reports.latex_tables import write_tables
     from reports.words.answer import ReportSummary, summarise_report
     from reports.words.finding import Finding
 else:
@@ -69,4 +70,5 @@ __all__ = [
     "summarise_report",
     "write_figures",
     "write_report",
+    "write_tables",
 ]

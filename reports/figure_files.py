@@ -25,6 +25,7 @@ from reports.figures import (
     draw_shared_layers,
     draw_together,
 )
+from reports.figures.paper_style import using_font
 from reports.figures.svg import Format, save_figure
 from reports.inputs.report_inputs import ReportInputs, read_inputs
 from reports.tables.influence_bars import choose_focus
@@ -41,14 +42,17 @@ def write_figures(
     kind: str = "pdf",
     focus: Iterable[str] = (),
     columns: Iterable[str] | None = None,
+    font: str | None = None,
 ) -> list[Path]:
     """Write every figure that an output folder has data for; return the files.
 
     Args:
         folder: where to write `<figure>.<columns>.<kind>`, or `<figure>.<kind>` for one width.
         kind: `pdf` and `svg` are vectors; `png` has 300 dots per inch.
-        focus: tasks of which Figure 2 is drawn; the one that loses most if empty.
+        focus: tasks of which Figure 2 is drawn, `all` for every one; the one that loses most if
+            empty.
         columns: widths, of `WIDTHS`; None for all.
+        font: a font family that matplotlib finds; None for the one that is always there.
 
     Raises:
         OutputFolderError: if there is no such output folder.
@@ -60,12 +64,13 @@ def write_figures(
     for name in columns:
         _check(name, WIDTHS, "width")
     written = []
-    for figure, draw in list_drawings(read_inputs(out), focus):
-        for name in columns:
-            width = "" if len(columns) == 1 else f".{name}"
-            path = folder / f"{figure}{width}.{kind}"
-            write_bytes(path, save_figure(draw(WIDTHS[name]), chosen, figure))
-            written.append(path)
+    with using_font(font):
+        for figure, draw in list_drawings(read_inputs(out), focus):
+            for name in columns:
+                width = "" if len(columns) == 1 else f".{name}"
+                path = folder / f"{figure}{width}.{kind}"
+                write_bytes(path, save_figure(draw(WIDTHS[name]), chosen, figure))
+                written.append(path)
     return written
 
 
@@ -103,6 +108,8 @@ def _draw_matrices(inputs: ReportInputs) -> Iterator[Drawing]:
 def _draw_influences(inputs: ReportInputs, focus: list[str]) -> Iterator[Drawing]:
     if inputs.pairwise is None or inputs.gains is None:
         return
+    if focus == ["all"] and "all" not in inputs.pairwise.tasks:
+        focus = list(inputs.pairwise.tasks)
     for task in focus:
         _check(task, inputs.pairwise.tasks, "focus")
     chosen = choose_focus(inputs.gains)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from places import ROOT
 from tiny_study import write_study
@@ -89,6 +90,11 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job = prepared.single("match", 0, keep_model=True)
     execute(job, output.runs, Machine())
     export_task(output, job.spec.run_id, "match", folder / "rte-model")
+    (folder / "tasks").mkdir()
+    for task in ("tone", "match"):
+        parts = [folder / "data" / task / f"{split}.parquet" for split in ("train", "validation")]
+        rows = pd.concat([pd.read_parquet(part) for part in parts])
+        rows.to_csv(folder / "tasks" / f"{task}.csv", index=False)
     RelevanceMatrix.from_array(np.eye(3), tuple(study.tasks), "pairwise").write(output.pairwise)
     return folder
 
@@ -97,7 +103,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "block", [block for _, block in list_blocks()], ids=[name for name, _ in list_blocks()]
 )
 def test_every_python_block_of_the_texts_runs(
-    block: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
+    block: str, workplace: Path, monkeypatch: pytest.MonkeyPatch, in_this_process: None
 ) -> None:
     monkeypatch.chdir(workplace)
     jobqueue = SimpleNamespace(SLURMCluster=MadeCluster)
@@ -108,4 +114,4 @@ def test_every_python_block_of_the_texts_runs(
 
 def test_there_are_examples_to_run() -> None:
     assert {"hmnet", "hmnet.study", "hmnet.training"} <= set(list_modules())
-    assert {name for name, _ in list_blocks()} >= {"README.md", "cluster.md"}
+    assert {name for name, _ in list_blocks()} >= {"README.md", "cluster.md", "python.md"}

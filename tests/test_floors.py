@@ -51,7 +51,10 @@ ROOMS = {
 
 A file in a package's own folder stands below all of the package's rooms, but for `ENTRIES` and for
 its face, `__init__.py`, which offers names of all rooms to other packages and to people."""
-ENTRIES = ("relevance/demo.py", "reports/figure_files.py", "reports/html.py")
+ENTRIES = (
+    *("relevance/demo.py", "reports/figure_files.py", "reports/html.py"),
+    "reports/latex_tables.py",
+)
 """Files in a package's own folder that use its rooms; they stand above them."""
 FLOORS = list(ROOMS)
 MODULES = {package: {path.stem for path in (ROOT / package).glob("*.py")} for package in ROOMS}

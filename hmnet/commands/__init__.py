@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hmnet.commands.predict import ALL, RowPredictions, predict_file, to_lines
     from hmnet.commands.stored_run import describe_run, find_task, read_run
     from hmnet.commands.train import Design, train_hierarchy
+    from hmnet.commands.trained_model import TrainedModel, load_trained
 else:
     from hmnet.lazy import import_on_demand
 
@@ -28,11 +29,13 @@ __all__ = [
     "Design",
     "KeptRun",
     "RowPredictions",
+    "TrainedModel",
     "choose_runs",
     "describe_run",
     "export_task",
     "find_task",
     "list_runs",
+    "load_trained",
     "predict_file",
     "read_run",
     "remove_runs",

@@ -124,7 +124,7 @@ def predict_file(
         seconds += time.perf_counter() - began
         passes.asked += run_passes.asked
         passes.computed += run_passes.computed
-        outputs |= {each.name: list(_name_outputs(each, logits[each.name])) for each in tasks}
+        outputs |= {each.name: list(name_outputs(each, logits[each.name])) for each in tasks}
     for note in notes:
         _LOG.warning("note: %s", note)
     return RowPredictions(
@@ -259,7 +259,8 @@ def _find_columns(task: Task, columns: Sequence[str]) -> tuple[str, ...] | None:
     return general if len(general) == len(task.text) and set(general) <= known else None
 
 
-def _name_outputs(task: Task, logits: Logits) -> Iterator[Prediction]:
+def name_outputs(task: Task, logits: Logits) -> Iterator[Prediction]:
+    """Yield each row's prediction from its outputs, [N, C]."""
     if task.facts.answer == "value":
         yield from ({"value": float(value)} for value in logits[:, 0])
         return

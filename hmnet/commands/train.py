@@ -13,6 +13,7 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.parents import begin_with
 from hmnet.jobs.prepared import prepare_study
+from hmnet.jobs.step_progress import StepProgress, count_steps
 from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.result import RunResult
@@ -94,16 +95,20 @@ def train_hierarchy(
     group = join_process_group(on_gpus=bool(gpus))
     machine = _choose_machine(gpus, threads, loggers, group)
     study = settle_precision(output.folder, study, [machine.device])
-    job = _plan_job(output, study, design)
+    job, total = _plan_job(output, study, design)
     for first in job.before:
         execute(first, output.runs, machine, group=group)
-    result = execute(job, output.runs, machine, group=group)
+    progress = StepProgress(total)
+    try:
+        result = execute(job, output.runs, machine, group=group, watch=progress)
+    finally:
+        progress.close()
     leave_process_group()
     return job.spec.run_id, result
 
 
-def _plan_job(output: Output, study: Study, design: Design) -> Job:
-    """Return the job of the design, with the study's data and encoder at hand."""
+def _plan_job(output: Output, study: Study, design: Design) -> tuple[Job, int]:
+    """Return the job of the design and its steps, with the study's data and encoder at hand."""
     file = design.groups_file or output.groups
     groups = Groups.read(file)
     tell_stale(output, file)
@@ -120,7 +125,8 @@ def _plan_job(output: Output, study: Study, design: Design) -> Job:
         keep_model=True,
     )
     parent = design.start_from or study.sharing.start_from
-    return begin_with(job, output.runs, parent) if parent else job
+    total = count_steps(job.spec, {name: len(data.train) for name, data in prepared.data.items()})
+    return (begin_with(job, output.runs, parent) if parent else job), total
 
 
 def _choose_machine(

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import pandas as pd
 import pyarrow as pa
 
 from hmnet.data.rows import Rows, list_needed
 from hmnet.errors import InputError, SourceError, first_line
-from hmnet.study.tasks import Task
+from hmnet.study.tasks import Source, Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -64,6 +65,47 @@ def read_hub(task: Task, split: str) -> Rows:
     if obstacle is not None:
         _check_cached_revision(task, dataset)
     return _to_rows(dataset, task)
+
+
+def read_repository(repository: str, config: str | None = None) -> dict[str, pd.DataFrame]:
+    """Return the training rows and one dev split of a repository, classes by their names.
+
+    Raises:
+        SourceError: if it cannot be loaded, or has no training split.
+    """
+    import datasets
+
+    source = Source(repository, config)
+    task = Task("rows", ("text",), labels=(0, 1), source=source)
+    obstacle = _find_obstacle(task)
+    try:
+        with _offline(obstacle is not None):
+            found = datasets.load_dataset(repository, config)
+    except Exception as error:  # noqa: BLE001  datasets and the hub's client raise many kinds
+        _raise_source_error(task, "train", error, obstacle)
+    splits = [str(split) for split in found]
+    if "train" not in splits:
+        raise SourceError(f"`{repository}` should have a split `train`. Found {splits}.")
+    dev = sorted(
+        (split for split in splits if split.startswith(("val", "dev", "test"))),
+        key=lambda split: (split.startswith("test"), splits.index(split)),
+    )
+    return {
+        "train": _name_classes(found["train"]),
+        **({"validation": _name_classes(found[dev[0]])} if dev else {}),
+    }
+
+
+def _name_classes(dataset: Dataset) -> pd.DataFrame:
+    """Return a split's columns, classes by their names; a hidden label, -1, becomes none."""
+    import datasets
+
+    frame = pd.DataFrame(dataset.to_pandas())
+    for column, feature in dataset.features.items():
+        if isinstance(feature, datasets.ClassLabel):
+            names = dict(enumerate(map(str, feature.names)))
+            frame[column] = frame[column].map(names)
+    return frame
 
 
 def read_saved_dataset(folder: Path, task: Task, where: str) -> Rows:

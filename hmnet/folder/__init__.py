@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hmnet.folder.outputs import DEFAULT_FOLDER, Output, find_output_folder, open_output
     from hmnet.folder.status import StageFile, describe_status
     from hmnet.folder.task_format import TASKS
-    from hmnet.folder.task_table import describe_tasks, write_tasks
+    from hmnet.folder.task_table import write_tasks
 else:
     from hmnet.lazy import import_on_demand
 
@@ -34,7 +34,6 @@ __all__ = [
     "StageFile",
     "deriving",
     "describe_status",
-    "describe_tasks",
     "discard_damaged",
     "find_output_folder",
     "find_stale",

@@ -51,8 +51,3 @@ def tabulate_tasks(prepared: PreparedStudy) -> pd.DataFrame:
             for split, facts in describe(data).items()
         ]
     )
-
-
-def describe_tasks(table: pd.DataFrame) -> str:
-    """Return the table as text."""
-    return table.round({"p95_tokens": 1, "truncated_frac": 4}).to_string(index=False)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hmnet.jobs.cost import estimate_work
-    from hmnet.jobs.estimate import estimate_sweep, print_jobs
+    from hmnet.jobs.estimate import estimate_sweep, list_jobs
     from hmnet.jobs.machine_precision import find_bf16, settle_precision
     from hmnet.jobs.prepared import PreparedStudy, describe_study, prepare_study
     from hmnet.jobs.progress_file import SILENT_S, ProgressRecord, list_records
@@ -53,9 +53,9 @@ __all__ = [
     "estimate_work",
     "find_bf16",
     "format_seconds",
+    "list_jobs",
     "list_records",
     "prepare_study",
-    "print_jobs",
     "raise_failures",
     "run_jobs",
     "settle_precision",

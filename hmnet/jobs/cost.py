@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TIMED_TASKS = 3
 TIMED_STEPS = 3
+MOST_TIMED_S = 10.0
+"""Seconds of steps of a task after which no other is timed: long rows take a minute each."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,12 @@ def _time_steps(
 
 def _time_each(trainer: Trainer) -> float:
     """Return the median seconds per token."""
-    count = min(TIMED_STEPS + 1, len(trainer.steps))
-    seconds = [_time_step(trainer, position) for position in range(count)]
+    began = time.perf_counter()
+    seconds: list[float] = []
+    for position in range(min(TIMED_STEPS + 1, len(trainer.steps))):
+        if seconds and time.perf_counter() - began > MOST_TIMED_S:
+            break
+        seconds.append(_time_step(trainer, position))
     return float(np.median(seconds[1:] or seconds))
 
 

@@ -1,8 +1,14 @@
-"""How long runs will take, from a short timing on this machine."""
+"""How long runs will take, from a short timing on this machine.
+
+The timing takes a step or a few of three tasks on every worker at once, less than a minute beside
+the start of the workers; `benchmarks/sweep.py` holds the estimate against a sweep's real time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+import os
+from collections.abc import Iterator, Sequence
 
 from joblib import Parallel, delayed
 
@@ -14,37 +20,55 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.store import RunStore
 
+_LOG = logging.getLogger(__name__)
 
-def print_jobs(
-    prepared: PreparedStudy,
-    jobs: Sequence[Job],
-    store: RunStore,
-    workers: Workers,
-    say: Callable[[str], None] = print,
-) -> None:
-    """Print how many runs are done, and what the others will take, from a short timing."""
+ERROR_FRAC = 0.25
+"""Share by which sweeps were longer or shorter than their estimate, at most."""
+BUSY_FRAC = 0.5
+"""Share of the cores that others keep busy, from which on a timing here says little."""
+
+
+def list_jobs(
+    prepared: PreparedStudy, jobs: Sequence[Job], store: RunStore, workers: Workers
+) -> Iterator[str]:
+    """Yield how many runs are done, and what the others will take; a timing comes in between."""
     by_id = {job.spec.run_id: job for job in (*jobs, *list_before(jobs))}
     missing = [
         job for job in by_id.values() if not store.is_done(job.spec, with_model=job.keep_model)
     ]
-    say(f"{len(by_id) - len(missing)} already done, {len(missing)} to do")
-    if missing:
-        _print_estimate(prepared, missing, workers, say)
-
-
-def _print_estimate(
-    prepared: PreparedStudy, missing: Sequence[Job], workers: Workers, say: Callable[[str], None]
-) -> None:
+    yield f"{len(by_id) - len(missing)} already done, {len(missing)} to do"
+    if not missing:
+        return
     train = sum(
         tokens for job in missing for tokens, _ in count_tokens(job, prepared.data).values()
     )
-    say(f"{train / 1e6:,.1f} M training tokens")
+    yield f"{train / 1e6:,.1f} M training tokens"
     workers = workers.fill(missing)
-    seconds = estimate_sweep(prepared, missing, workers)
-    say(
-        f"about {format_seconds(seconds)} on {workers.count} workers ({', '.join(workers.devices)})"
-        + (", timed on the CPU of this machine, not on the cluster" if workers.scheduler else "")
+    busy = find_load()
+    _LOG.warning("timing a few steps on %d workers, about a minute ...", workers.count)
+    found = estimate_each(prepared, missing, workers)
+    yield _describe(found, workers)
+    if busy > BUSY_FRAC:
+        yield (
+            f"the machine is busy: {busy:.0%} of its cores were in use when this was timed; on an "
+            "idle one it takes less"
+        )
+
+
+def _describe(found: Sequence[float], workers: Workers) -> str:
+    mean = sum(found) / len(found)
+    least, most = min(found) * (1 - ERROR_FRAC), max(found) * (1 + ERROR_FRAC)
+    where = ", timed on the CPU of this machine, not on the cluster" if workers.scheduler else ""
+    devices = ", ".join(dict.fromkeys(workers.devices))
+    return (
+        f"about {format_seconds(mean)} on {workers.count} workers ({devices})"
+        f"{where}; {format_seconds(least)} to {format_seconds(most)}"
     )
+
+
+def find_load() -> float:
+    """Return the share of this machine's cores that were in use during the last minute."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
 
 
 def estimate_sweep(prepared: PreparedStudy, jobs: Sequence[Job], workers: Workers) -> float:
@@ -52,13 +76,19 @@ def estimate_sweep(prepared: PreparedStudy, jobs: Sequence[Job], workers: Worker
 
     Workers of a cluster are taken for as fast as this machine's cores.
     """
+    found = estimate_each(prepared, jobs, workers)
+    return sum(found) / len(found)
+
+
+def estimate_each(prepared: PreparedStudy, jobs: Sequence[Job], workers: Workers) -> list[float]:
+    """Return the seconds that jobs will take if all workers are as fast as each one of them."""
     timed = [prepared.single(name, prepared.study.seeds[0]) for name in choose_timed(prepared.data)]
     here = workers.here()
     parallel = Parallel(n_jobs=here.count, inner_max_num_threads=here.threads)
     speeds = parallel(
         delayed(measure_speed)(timed, Machine(device, here.threads)) for device in here.devices
     )
-    per_worker = [
-        sum(estimate_seconds(job, prepared.data, speed) for job in jobs) for speed in speeds
+    return [
+        sum(estimate_seconds(job, prepared.data, speed) for job in jobs) / workers.count
+        for speed in speeds
     ]
-    return sum(per_worker) / len(per_worker) / workers.count

@@ -23,6 +23,7 @@ from transformers import PreTrainedConfig
 
 from hmnet.encoders.feed_forward import list_feed_forward
 from hmnet.encoders.load import Encoder
+from hmnet.lazy import call_above
 from hmnet.packing.batch import Batch
 from hmnet.packing.forward import compute_logits, reads_words
 from hmnet.seeding import derive_seed
@@ -86,6 +87,8 @@ class HMNet(PathModel):
     Raises:
         InputError: if the hierarchy has another depth, or the feed-forward blocks are not found.
     """
+
+    from_pretrained = call_above("hmnet.commands.trained_model", "load_trained")
 
     def __init__(
         self,

@@ -116,6 +116,11 @@ def open_logger(
         yield _Loggers(loggers)
 
 
+def join_loggers(*loggers: Logger | None) -> Logger:
+    """Return the loggers that are there as one."""
+    return _Loggers([logger for logger in loggers if logger is not None])
+
+
 class _Loggers:
     def __init__(self, loggers: Sequence[Logger]) -> None:
         self._loggers = loggers

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from hmnet.starting.file_columns import Column, look_at
     from hmnet.starting.file_groups import FileGroup, find_files
     from hmnet.starting.guesses import TaskGuess, guess_tasks
+    from hmnet.starting.study_of_folder import (
+        BegunStudy,
+        StartOptions,
+        begin_study,
+        study_of_folder,
+    )
     from hmnet.starting.study_text import render_study
     from hmnet.starting.written_rows import TaskRows, arrange_rows
 else:
@@ -27,15 +33,19 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "BegunStudy",
     "Column",
     "FileGroup",
     "SplitOptions",
+    "StartOptions",
     "TaskGuess",
     "TaskRows",
     "arrange_rows",
+    "begin_study",
     "draw_dev",
     "find_files",
     "guess_tasks",
     "look_at",
     "render_study",
+    "study_of_folder",
 ]

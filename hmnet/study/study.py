@@ -41,6 +41,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import InputError, raise_problems, shorten
+from hmnet.lazy import call_above
 from hmnet.storage.digests import digest_bytes, digest_file
 from hmnet.storage.documents import to_plain, write_document
 from hmnet.storage.files import write_bytes
@@ -111,6 +112,8 @@ class Study:
     systems: tuple[SystemSettings, ...] = ()
     comparison: ComparisonSettings = ComparisonSettings()
     unused: Mapping[str, Task] = Field(default_factory=dict)
+
+    from_folder = call_above("hmnet.starting.study_of_folder", "study_of_folder")
 
     def __post_init__(self) -> None:
         if self.revision is None and self.model == PAPER_MODEL:

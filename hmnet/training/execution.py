@@ -24,7 +24,7 @@ from hmnet.models.paths import PathModel, find_output
 from hmnet.models.saved import load_model, write_model
 from hmnet.runs.held_out_scores import write_held_out
 from hmnet.runs.job import Job, Machine
-from hmnet.runs.loggers import Logger, open_logger
+from hmnet.runs.loggers import Logger, join_loggers, open_logger
 from hmnet.runs.result import RunResult
 from hmnet.runs.spec import RunSpec, read_spec
 from hmnet.runs.stopping_record import Stopping, write_stopping
@@ -52,7 +52,13 @@ PACKAGES = ("task-relevance", "torch", "transformers", "tokenizers", "numpy")
 
 
 def execute(
-    job: Job, store: RunStore, machine: Machine, *, waits: bool = True, group: ProcessGroup = ALONE
+    job: Job,
+    store: RunStore,
+    machine: Machine,
+    *,
+    waits: bool = True,
+    group: ProcessGroup = ALONE,
+    watch: Logger | None = None,
 ) -> RunResult:
     """Train, evaluate and store a run, or read its result where it is done.
 
@@ -62,6 +68,7 @@ def execute(
         waits: wait for a run that another process is doing.
         group: the processes that share the run's batches; the first one evaluates and stores it,
             the others return its result too.
+        watch: told of losses and scores as the machine's loggers are; who calls closes it.
 
     Raises:
         BusyError: if another process is doing the run and this one is not to wait.
@@ -79,7 +86,7 @@ def execute(
         store.forget_failure(spec)
         place = store.beside(spec) if state == _AGAIN else store
         with _open_logger(spec, store, machine) as logger:
-            _execute(job, place, machine, group, logger)
+            _execute(job, place, machine, group, join_loggers(logger, watch))
         if state == _AGAIN:
             store.adopt(spec)
         group.agree(_DONE)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         run_compare_systems,
         run_sweep_of_hierarchies,
     )
+    from relevance.commands.description_of_tasks import run_tasks
     from relevance.commands.export_scores import run_export
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.import_results import run_import
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         run_pairwise,
     )
     from relevance.commands.ranking_of_sources import TargetOptions, run_target
-    from relevance.commands.start_study import StartOptions, run_init
+    from relevance.commands.start_study import run_init
     from relevance.commands.taking_of_measures import (
         choose_measures,
         describe_measures,
@@ -53,7 +54,6 @@ else:
 __all__ = [
     "HierarchyOptions",
     "PairwiseOptions",
-    "StartOptions",
     "TargetOptions",
     "choose_measures",
     "describe_measures",
@@ -71,5 +71,6 @@ __all__ = [
     "run_pairwise",
     "run_sweep_of_hierarchies",
     "run_target",
+    "run_tasks",
     "run_vocab",
 ]

@@ -36,8 +36,6 @@ def describe_jobs(
     prepared: PreparedStudy, jobs: Sequence[Job], store: RunStore, workers: Workers
 ) -> Iterator[str]:
     """Yield how many runs are done, and what the others will take, from a short timing."""
-    from hmnet.jobs.estimate import print_jobs  # brings torch, which `speak` does without
+    from hmnet.jobs.estimate import list_jobs  # brings torch, which others do without
 
-    lines: list[str] = []
-    print_jobs(prepared, jobs, store, workers, lines.append)
-    yield from lines
+    yield from list_jobs(prepared, jobs, store, workers)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analysis.gains.bootstrap import bootstrap_gains
 from analysis.scores.predictions import collect_sweep
-from hmnet.console.speaking import Shown, wrote
+from hmnet.console.speaking import Aside, Shown, wrote
 from hmnet.folder.outputs import Output
 from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import PreparedStudy
@@ -16,6 +16,7 @@ from hmnet.jobs.workers import Workers
 from hmnet.study.study import Study
 from relevance.commands.lines import describe_jobs
 from relevance.pairwise.extra_seeds import add_refinement, choose_seeds, is_carried_out
+from relevance.pairwise.few_steps import describe_few_steps
 from relevance.pairwise.measurement import (
     MEASURE_OPTIONS,
     MeasureOptions,
@@ -80,6 +81,7 @@ def measure_round(
 ) -> Generator[str, None, SweepMeasurement]:
     """Run what is missing of a sweep, measure it, write it, and describe it."""
     prepared, plan = _plan(output, study, options)
+    yield from map(Aside, describe_few_steps(prepared))
     summary = train_sweep(output, prepared, plan, workers)
     measurement = measure_sweep(prepared, plan, output.runs, options.measure)
     problems = list(write_measurement(output, study, measurement, plan, summary))
@@ -134,6 +136,7 @@ def _estimate(
     output: Output, study: Study, workers: Workers, options: PairwiseOptions
 ) -> Iterator[str]:
     prepared, plan = _plan(output, study, options)
+    yield from map(Aside, describe_few_steps(prepared))
     yield f"{len(plan.singles)} single runs and {len(plan.pairs)} pair runs"
     yield from describe_jobs(prepared, plan.jobs, output.runs, workers)
 

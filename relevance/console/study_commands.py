@@ -14,7 +14,7 @@ from hmnet.console.options import (
     StudyOptions,
     unfold,
 )
-from hmnet.console.speaking import Shown, speak, wrote
+from hmnet.console.speaking import speak
 
 app = make_part()
 
@@ -38,7 +38,12 @@ class StartFlags:
 @unfold
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="[FOLDER]", help="Files of rows: csv, tsv, jsonl, parquet.")
+        Path,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="Files of rows: csv, tsv, jsonl, parquet; or a hub id: owner/name, "
+            "owner/name:config.",
+        ),
     ] = Path(),
     preset: Annotated[
         str | None, typer.Option("--from", help="paper or planted, in place of a folder.")
@@ -51,8 +56,9 @@ def init(
 ) -> None:
     """Look at files of rows and write a study of them: every guess a line, with its reason."""
     from hmnet.starting.dev_split import SplitOptions
+    from hmnet.starting.study_of_folder import StartOptions
     from relevance.commands.lines import ask_on_terminal
-    from relevance.commands.start_study import StartOptions, run_init
+    from relevance.commands.start_study import run_init
 
     split = SplitOptions(options.dev_frac, options.seed, options.group)
     chosen = StartOptions(preset, options.label, options.skip, split)
@@ -78,8 +84,6 @@ def tasks(
 ) -> None:
     """Describe each task's data: rows, labels, token lengths, metrics (Table 4); tasks.parquet."""
     output, plan = study.open(rows)
-    from hmnet.folder.task_table import describe_tasks, write_tasks
-    from hmnet.jobs.prepared import prepare_study
+    from relevance.commands.description_of_tasks import run_tasks
 
-    table = write_tasks(output, prepare_study(plan, output.data))
-    speak([Shown(describe_tasks(table), tasks=table), wrote(output.tasks)])
+    speak(run_tasks(output, plan))

@@ -14,7 +14,6 @@ how many of them agree with the best is part of the result.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
@@ -39,7 +38,10 @@ from relevance.matrices.matrix import RelevanceMatrix
 
 
 class Grouper(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """What groups the tasks of a matrix.
+    """What groups the tasks of a matrix: by itself as the paper does, by k-means.
+
+    Args:
+        k: number of groups.
 
     Attributes:
         groups_: after `fit`, the groups, named "1", "2", ... by size, then by their alphabetically
@@ -48,7 +50,7 @@ class Grouper(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         labels_: after `fit`, the place of each task's group in `groups_`, [T].
     """
 
-    method: ClassVar[str]
+    method: ClassVar[str] = "kmeans"
     groups_: Groups
     labels_: Labels
 
@@ -70,9 +72,9 @@ class Grouper(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lear
         self.labels_ = to_labels(self.groups_, matrix.tasks)
         return self
 
-    @abstractmethod
     def _group(self, matrix: RelevanceMatrix) -> Groups:
-        """Return the groups with their origin."""
+        """Return the groups with their origin; each method has its own."""
+        return KMeansGrouper(self.k).fit(matrix).groups_
 
     def _describe(self, matrix: RelevanceMatrix) -> dict[str, object]:
         """Return the part of the origin that all methods share."""

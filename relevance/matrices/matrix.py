@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hmnet.errors import InputError, raise_problems
+from hmnet.lazy import call_above
 from hmnet.storage.digests import canonical_json, digest
 from hmnet.storage.tables import read_table, write_table
 
@@ -98,6 +99,8 @@ class RelevanceMatrix:
                 )
             table[name] = np.asarray(column).ravel()
         return cls(table, measure, dict(provenance or {}))
+
+    from_scores = call_above("relevance.imported.frames", "matrix_of_scores")
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -6,19 +6,22 @@ measurement.matrix
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from hmnet.errors import InputError
 from hmnet.folder.freshness import Sources, deriving, note_files, note_runs, note_study
-from hmnet.folder.outputs import Output
+from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.cost import estimate_work
+from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.jobs.progress_line import SweepProgress
 from hmnet.jobs.schedule import SweepSummary, raise_failures, run_jobs
 from hmnet.jobs.workers import Workers
 from hmnet.storage.digests import canonical_json
 from hmnet.storage.tables import read_table
-from hmnet.study.study import Study
+from hmnet.study.study import Study, write_study
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.extra_seeds import extend_plan, read_refinement
 from relevance.pairwise.measurement import (
@@ -95,6 +98,34 @@ def run_sweep(
     measurement = measure_sweep(prepared, plan, output.runs, options)
     raise_failures(summary, *write_measurement(output, prepared.study, measurement, plan, summary))
     return measurement
+
+
+def measure_pairwise(
+    study: Study,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    workers: Workers | None = None,
+    single_seeds: Sequence[int] | None = None,
+    options: MeasureOptions = MEASURE_OPTIONS,
+) -> RelevanceMatrix:
+    """Train what is missing of a study's single and pair runs; return the gains.
+
+    Args:
+        out: the output folder; None for the one of the commands. It records the study, so that
+            `relevance cluster`, `report` and others go on from there.
+        workers: where runs are done; None for one process per core.
+        single_seeds: seeds of the single runs; None for the study's.
+
+    Raises:
+        RunsFailedError: as `run_sweep`.
+    """
+    output = open_output(None if out is None else Path(out))
+    workers = workers or Workers.choose()
+    study = settle_precision(output.folder, study, workers.devices, workers.scheduler)
+    if not output.study_file.exists():
+        write_study(output.study_file, study)
+    measured = run_sweep(output, study, workers, single_seeds=single_seeds, options=options)
+    return measured.matrix
 
 
 def write_measurement(

@@ -26,6 +26,7 @@ from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.study.answers import arrange_answers
 from hmnet.study.study import Study
 from hmnet.study.tasks import Task
+from relevance.pairwise.few_steps import FEW_STEPS, count_own_steps
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 MOST_PIECES = 40
 """Pieces of an example that are shown."""
 _MOST_LABELS = 8
-_FEW_STEPS = 100
-"""Steps of a task's own run below which longer training is advised."""
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -116,12 +115,11 @@ def _check(
     own = hashes[name]["train"]
     dev = np.concatenate([hashes[name][split] for split in data.task.dev_splits])
     leaked = {other: int(np.isin(dev, found["train"]).sum()) for other, found in hashes.items()}
-    batches = -(-len(data.train) // study.training.batch_size)
     return CheckedTask(
         task=data.task,
         rows={split: fact.rows for split, fact in facts.items()},
         labels={split: fact.label_counts for split, fact in facts.items()},
-        constant=_score_constant(data),
+        constant=score_constant(data),
         tokens={
             split: (fact.median_tokens, fact.p95_tokens, fact.truncated / fact.rows)
             for split, fact in facts.items()
@@ -129,12 +127,13 @@ def _check(
         repeated=len(own) - len(np.unique(own)),
         leaked={other: count for other, count in leaked.items() if count},
         detectable=find_detectable_gain(expect_seed_sd(n_dev, len(data.train)), seeds, seeds),
-        steps=batches * study.training.epochs,
+        steps=count_own_steps(len(data.train), study.training),
         example=show_example(data, tokenizer),
     )
 
 
-def _score_constant(data: TaskData) -> float:
+def score_constant(data: TaskData) -> float:
+    """Return the dev score of the best constant answer."""
     parts = {split: data.splits[split] for split in data.task.dev_splits}
     found = [
         arrange_answers(data.task, part.labels, part.labels, part.questions, part.word_offsets)
@@ -174,7 +173,7 @@ def describe_check(check: CheckedTask) -> Iterator[str]:
     yield f"{check.task.name}: {check.task.kind}, {check.task.metric}; rows: {rows}"
     for split, counts in check.labels.items():
         if counts:
-            yield f"  labels of {split}: {_show_counts(counts)}"
+            yield f"  labels of {split}: {show_counts(counts)}"
     yield f"  a constant answer scores {check.constant:.3f}"
     for split, (median, p95, cut) in check.tokens.items():
         yield f"  tokens of {split}: median {median:.0f}, 95 % below {p95:.0f}, {cut:.1%} cut"
@@ -183,12 +182,13 @@ def describe_check(check: CheckedTask) -> Iterator[str]:
         f"  smallest gain found with {POWER:.0%} power: about {100 * check.detectable:.1f} points "
         "(expected noise of seeds)"
     )
-    advice = ": few; give it more epochs" if check.steps < _FEW_STEPS else ""
+    advice = ": few; give it more epochs" if check.steps < FEW_STEPS else ""
     yield f"  steps alone: {check.steps:,}{advice}"
     yield f"  example: {check.example}"
 
 
-def _show_counts(counts: Mapping[str, int]) -> str:
+def show_counts(counts: Mapping[str, int]) -> str:
+    """Return how many rows have each label, the most frequent ones first."""
     total = max(sum(counts.values()), 1)
     shown = sorted(counts.items(), key=lambda item: -item[1])
     parts = [f"{shorten(name)} {n:,} ({n / total:.0%})" for name, n in shown[:_MOST_LABELS]]

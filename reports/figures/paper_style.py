@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hmnet.errors import InputError, suggest
 from reports.style.palette import color
 
 ONE_COLUMN_IN = 3.03
@@ -61,10 +63,38 @@ _SETTINGS: Any = {  # the names of its keys are a type of the newest matplotlib 
 }
 
 
+_font: ContextVar[str | None] = ContextVar("font", default=None)
+
+
+@contextlib.contextmanager
+def using_font(family: str | None) -> Iterator[None]:
+    """Draw with a font family meanwhile; None for the one that comes with matplotlib.
+
+    Raises:
+        InputError: if matplotlib finds none of that name, with the closest ones.
+    """
+    if family is not None:
+        from matplotlib import font_manager
+
+        known = {font.name for font in font_manager.fontManager.ttflist}
+        if family not in known:
+            raise InputError(
+                f"Parameter `font` should be a font family of this machine. Found `{family}`."
+                f"{suggest(family, sorted(known))}"
+            )
+    token = _font.set(family)
+    try:
+        yield
+    finally:
+        _font.reset(token)
+
+
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
     """Draw with the style, and put matplotlib's settings back afterwards."""
-    with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
+    family = _font.get()
+    chosen = _SETTINGS if family is None else {**_SETTINGS, "font.family": [family, "DejaVu Sans"]}
+    with mpl.rc_context(chosen), warnings.catch_warnings():
         # Names in scripts that the font lacks: a browser brings its own fonts.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ STAGES = {
 }
 
 
+LONGER, MOST_EPOCHS = 4, 50
+"""How many times as many epochs are advised where tasks learned too little, and most of them."""
 ADVISED = "relevance cluster --k auto"
 """What groups tasks by measured gains: their number is part of the answer."""
 
@@ -50,7 +53,37 @@ def plan_next(inputs: ReportInputs) -> list[NextStep]:
     steps = [
         NextStep(in_folder(command, inputs.name), reason) for command, reason in _list_steps(inputs)
     ]
-    return [*steps, *_export_step(inputs)]
+    return [*_longer_step(inputs), *steps, *_export_step(inputs)]
+
+
+def _longer_step(inputs: ReportInputs) -> Iterator[NextStep]:
+    """Yield how to train longer, where single runs learned nothing or less than their words say."""
+    lost = list_unlearned(inputs)
+    done = [r for r in inputs.runs.of_kind("single-task") if r.spec.names[0] in lost]
+    if not done or inputs.imported is not None:
+        return
+    steps = {r.spec.names[0]: r.result.steps for r in done}
+    most = min(LONGER * max(r.spec.training.epochs for r in done), MOST_EPOCHS)
+    folder = shlex.quote(inputs.name)
+    named = ", ".join(f"{task} ({count:,} steps)" for task, count in sorted(steps.items()))
+    yield NextStep(
+        f"relevance pairwise --study {folder}/study.toml --set training.epochs={most} "
+        f"--out {shlex.quote(f'{inputs.name}-longer')}",
+        f"trains longer, in a folder of its own: alone, {named} learned too little for gains to "
+        "mean much",
+    )
+
+
+def list_unlearned(inputs: ReportInputs) -> list[str]:
+    """Return the targets that, alone, are no better than a constant answer or their words."""
+    if inputs.targets is None:
+        return []
+    columns = (inputs.targets[name] for name in ("task", "single", "beats"))
+    return [
+        str(task)
+        for task, single, beats in zip(*columns, strict=True)
+        if beats == "no" or single <= inputs.words.get(str(task), -math.inf)
+    ]
 
 
 def _list_steps(inputs: ReportInputs) -> Iterator[tuple[str, str]]:

@@ -52,5 +52,7 @@ def test_the_table_of_tasks_holds_rows_labels_and_lengths(
     assert (grade["rows"], grade["labels"], grade["median_tokens"]) == (3, 1, 6)
     assert grade["metrics"].split("/")[-1] == "pearson"
     printed = capsys.readouterr().out
-    assert "0.25" in printed
+    assert "25.0%" in printed
+    assert "a constant answer scores" in printed
+    assert "labels of train: " in printed
     assert "tasks.parquet" in printed

@@ -17,9 +17,10 @@ from hmnet.errors import InputError
 from hmnet.starting.dev_split import SplitOptions, draw_dev, join_rows
 from hmnet.starting.file_columns import look_at
 from hmnet.starting.file_groups import find_files
+from hmnet.starting.study_of_folder import StartOptions
 from hmnet.study.study import load_study
 from relevance.cli import app
-from relevance.commands.start_study import StartOptions, run_init
+from relevance.commands.start_study import run_init
 
 RNG = np.random.default_rng(0)
 WORDS = ["printer", "screen", "invoice", "refund", "order", "slow", "broken", "late", "great"]
