@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from hmnet.console import model_commands
 from hmnet.console.application import make_app, make_part
 from hmnet.console.options import (
     DryRunOption,
@@ -340,7 +341,7 @@ def _say_run(run_id: str, result: RunResult, stopping: Stopping | None) -> None:
     speak([Shown(text, run=run_id, result=result, stopping=stopping)])
 
 
-app = make_app("hmnet", __doc__, [commands])
+app = make_app("hmnet", __doc__, [commands, model_commands.commands])
 
 
 def main() -> None:
