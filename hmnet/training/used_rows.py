@@ -66,8 +66,8 @@ def find_table_factor(model: PathModel, factors: Mapping[nn.Parameter, float]) -
         factors: parameter to its factor; 1 for all others.
     """
     tables = (path.get_input_embeddings() for path in model.paths.values())  # type: ignore[operator]
-    weights = [table.weight for table in tables if isinstance(table, nn.Embedding)]
-    return next((factors[weight] for weight in weights if weight in factors), 1.0)
+    held = {table.weight for table in tables if isinstance(table, nn.Embedding)}
+    return next((factor for parameter, factor in factors.items() if parameter in held), 1.0)
 
 
 class _CutTable:

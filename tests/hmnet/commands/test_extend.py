@@ -1,4 +1,4 @@
-"""A task added later, or trained anew, leaves every other task's outputs as they were, bit for bit."""
+"""A task added later, or trained anew, leaves every other task's outputs bit-equal."""
 
 from __future__ import annotations
 
