@@ -26,7 +26,7 @@ from hmnet.console.options import (
     split_names,
     unfold,
 )
-from hmnet.console.speaking import Shown, speak, wrote
+from hmnet.console.speaking import Shown, speak
 from hmnet.console.terminal import run_app, say_aside
 
 if TYPE_CHECKING:
@@ -277,21 +277,6 @@ def predict(
     else:
         count = write_predictions(predictions, task, target)
         speak([Shown(f"wrote {count} predictions to {target}", wrote=[target])])
-
-
-@commands.command(epilog="Example: hmnet export 13tasks-s0 --task rte --to rte-model")
-def export(
-    run: RunArgument,
-    task: Annotated[str, typer.Option(help="Task whose path is exported.")],
-    folder: Annotated[Path, typer.Option("--to", help="New folder for the model.")],
-    out: OutOption = None,
-) -> None:
-    """Write a task's path as an ordinary Hugging Face model folder."""
-    from hmnet.commands.export import export_task
-    from hmnet.folder.outputs import open_output
-
-    export_task(open_output(out, create=False), run, task, folder)
-    speak([wrote(folder)])
 
 
 @commands.command("list", epilog="Example: hmnet list 13tasks")

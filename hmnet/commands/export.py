@@ -11,6 +11,7 @@ from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.models.saved import export_path, load_model, read_saved_model
 from hmnet.runs.result import read_result
+from hmnet.runs.spec import RunSpec
 from hmnet.storage.files import whole_folder
 
 
@@ -20,17 +21,36 @@ def export_task(output: Output, run: str, task: str, folder: Path) -> None:
     Raises:
         InputError: if the run lacks the task or its model, or the folder holds other files.
     """
-    path, spec = output.runs.find(run)
+    path, spec = find_exportable(output, run)
     find_task(spec, task)
-    if spec.system != "hierarchy":
-        raise InputError(
-            "Parameter `run` should be one whose paths are ordinary models. Found "
-            f"`{spec.run_id}`, a SkillNet-style model."
-        )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"Parameter `to` should be a new or empty folder. Found `{folder}`.")
+    check_new_folder(folder)
     model = load_model(path / "model", spec)
     tokenizer = load_tokenizer(str(path / "model" / "encoder"))
     tokenizer.model_max_length = read_saved_model(path / "model").max_length
     with whole_folder(Path(os.path.abspath(folder))) as part:  # noqa: PTH100 (keeps links)
         export_path(model, tokenizer, spec, task, part, read_result(path / "result.json"))
+
+
+def find_exportable(output: Output, run: str) -> tuple[Path, RunSpec]:
+    """Return folder and spec of a run whose paths are ordinary models.
+
+    Raises:
+        InputError: if there is no such run, or they are not.
+    """
+    path, spec = output.runs.find(run)
+    if spec.system != "hierarchy":
+        raise InputError(
+            "Parameter `run` should be one whose paths are ordinary models. Found "
+            f"`{spec.run_id}`, a SkillNet-style model."
+        )
+    return path, spec
+
+
+def check_new_folder(folder: Path) -> None:
+    """Refuse a folder that holds files.
+
+    Raises:
+        InputError: if it does, or is a file itself.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"Parameter `to` should be a new or empty folder. Found `{folder}`.")

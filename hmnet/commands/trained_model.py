@@ -6,10 +6,12 @@ model.predict(["it was fine", "never again"], task="sst2")
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,6 +30,9 @@ from hmnet.runs.result import RunResult, read_result
 from hmnet.runs.spec import RunSpec
 from hmnet.study.tasks import Task
 from hmnet.training.evaluation import predict_tasks
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,17 +69,34 @@ class TrainedModel:
         Raises:
             InputError: for an unknown task, or texts of another number than the task reads.
         """
-        definition = find_task(self.spec, task)
+        return self.predict_together(texts, [task])[task]
+
+    def predict_together(
+        self, texts: Sequence[str | Sequence[str]], tasks: Sequence[str]
+    ) -> dict[str, list[Prediction]]:
+        """Return each task's predictions for the same texts; layers that tasks share run once.
+
+        Raises:
+            InputError: as `predict`, for any of the tasks.
+        """
+        definitions = [find_task(self.spec, task) for task in tasks]
         if not len(texts):
-            return []
-        split = tokenise(
-            _to_rows(texts, definition),
-            load_tokenizer(str(self.folder / "model" / "encoder")),
-            read_saved_model(self.folder / "model").max_length,
-        )
+            return {task: [] for task in tasks}
+        rows = [_to_rows(texts, definition) for definition in definitions]
+        split = tokenise(rows[0], self.tokenizer, self.max_length)
         precision, device = self.spec.training.precision, torch.device("cpu")
-        logits, _ = predict_tasks(self.model, [task], split, precision, device)
-        return list(name_outputs(definition, logits[task]))
+        logits, _ = predict_tasks(self.model, tasks, split, precision, device)
+        return {each.name: list(name_outputs(each, logits[each.name])) for each in definitions}
+
+    @functools.cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The encoder's tokenizer."""
+        return load_tokenizer(str(self.folder / "model" / "encoder"))
+
+    @functools.cached_property
+    def max_length(self) -> int:
+        """Most tokens of a row, special ones included."""
+        return read_saved_model(self.folder / "model").max_length
 
     def export(self, task: str, folder: str | os.PathLike[str]) -> Path:
         """Write a task's path as an ordinary Hugging Face model folder; return it."""

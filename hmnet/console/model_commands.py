@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
 from hmnet.console.application import make_part
-from hmnet.console.options import GpusOption, RowOptions, StudyOptions, parse_integers, unfold
-from hmnet.console.speaking import Shown, speak
+from hmnet.console.options import (
+    GpusOption,
+    OutOption,
+    RowOptions,
+    StudyOptions,
+    parse_integers,
+    unfold,
+)
+from hmnet.console.speaking import Shown, speak, wrote
+from hmnet.console.terminal import say_aside
 
 commands = make_part()
+RunArgument = Annotated[str, typer.Argument(help="A run: its id, the start of it, or its folder.")]
+Format = Literal["transformers", "onnx"]
+HERE = "127.0.0.1"
 
 
 @commands.command(epilog="Example: hmnet extend 13tasks-s0 --task tickets --group-with mnli")
 @unfold
 def extend(
-    run: Annotated[str, typer.Argument(help="A run: its id, the start of it, or its folder.")],
+    run: RunArgument,
     *,
     task: Annotated[str, typer.Option(help="A task of the study: a new one, or one to update.")],
     group_with: Annotated[
@@ -40,3 +53,75 @@ def extend(
     machine = choose_machine(chosen, threads)
     run_id, result = extend_run(output, plan, Extension(run, task, group_with), machine)
     speak([Shown(describe_run(run_id, result), run=run_id, result=result)])
+
+
+@commands.command(epilog="Example: hmnet export 13tasks-s0 --task rte --to rte-model")
+def export(
+    run: RunArgument,
+    task: Annotated[str, typer.Option(help="Task whose path is exported; all in ONNX: every one.")],
+    folder: Annotated[Path, typer.Option("--to", help="New folder for the model.")],
+    format_: Annotated[
+        Format, typer.Option("--format", help="transformers: a model folder; onnx: a graph.")
+    ] = "transformers",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="An ONNX graph in int8 too, with its dev scores.")
+    ] = False,
+    out: OutOption = None,
+) -> None:
+    """Write a task's path as an ordinary Hugging Face model folder, or as an ONNX graph."""
+    from hmnet.errors import InputError
+    from hmnet.folder.outputs import open_output
+
+    output = open_output(out, create=False)
+    if format_ == "onnx":
+        from hmnet.commands.export_onnx import export_onnx
+
+        record = export_onnx(output, run, task, folder, int8=int8)
+        speak([Shown("\n".join(record.describe()), graph=record), wrote(folder)])
+        return
+    if int8:
+        raise InputError("Parameter `int8` should be given with `--format onnx`. Found it alone.")
+    from hmnet.commands.export import export_task
+
+    export_task(output, run, task, folder)
+    speak([wrote(folder)])
+
+
+@dataclass(frozen=True)
+class ServingOptions:
+    """Where a server listens, and how much it takes."""
+
+    host: Annotated[str, typer.Option(help="Address; the default is this machine alone.")] = HERE
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 8000
+    threads: Annotated[int | None, typer.Option(help="CPU threads. [default: one per core]")] = None
+    window_ms: Annotated[
+        float, typer.Option(min=0, max=1000, help="How long a request waits for others.")
+    ] = 5.0
+    max_rows: Annotated[int, typer.Option(min=1, help="Rows of a request.")] = 256
+    max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request's body.")] = 4_000_000
+
+
+@commands.command(epilog="Example: hmnet serve 13tasks-s0 --port 8000")
+@unfold
+def serve(run: RunArgument, *, serving: ServingOptions, out: OutOption = None) -> None:
+    """Answer all tasks of a run over HTTP, from one process; shared layers run once."""
+    from hmnet.serving.server import make_server, open_socket, require_serving
+
+    require_serving()
+    import torch
+
+    from hmnet.commands.trained_model import load_trained
+    from hmnet.jobs.workers import Workers
+    from hmnet.serving.request_limits import Limits
+
+    limits = Limits(
+        window_s=serving.window_ms / 1000,
+        max_rows=serving.max_rows,
+        max_body_bytes=serving.max_body,
+    )
+    listening = open_socket(serving.host, serving.port)
+    torch.set_num_threads(Workers.choose(None, 1, serving.threads).count)
+    model = load_trained(run, out)
+    host, port = listening.getsockname()[:2]
+    say_aside(f"serving {model.spec.run_id} at http://{host}:{port} ({', '.join(model.tasks)})")
+    make_server(model, limits).run(sockets=[listening])
