@@ -12,6 +12,7 @@ from typing import Annotated, TypeAlias
 import torch
 import typer
 
+from benchmarks.agreement import measure_agreement
 from benchmarks.attention import measure_attention
 from benchmarks.coverage import measure_intervals
 from benchmarks.decisions import RUNS, measure_decisions
@@ -30,6 +31,7 @@ from benchmarks.gpu import (
 )
 from benchmarks.precision import measure_precision
 from benchmarks.rows import Material, find_material
+from benchmarks.sharing import measure_sharing
 from benchmarks.sweep import (
     measure_growth,
     measure_long_sweep,
@@ -48,8 +50,10 @@ PARTS: Mapping[str, Part] = {
     "evaluate": measure_evaluation,
     "vocab": measure_vocabulary,
     "attention": measure_attention,
+    "agreement": measure_agreement,
     "decisions": measure_decisions,
     "coverage": measure_intervals,
+    "sharing": measure_sharing,
     "memory": measure_memory,
     "sweep": measure_sweep,
     "sweep_long": measure_long_sweep,
@@ -76,7 +80,9 @@ def run(
     repeats: Annotated[int, typer.Option(help="Turns of each side.", min=1)] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it run at all?")] = False,
     out: Annotated[Path, typer.Option(help="Where the list of results is kept.")] = RESULTS,
-    runs: Annotated[Path | None, typer.Option(help="Output folder, for decisions.")] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="Output folder, for decisions and agreement.")
+    ] = None,
 ) -> None:
     """Measure speed and memory side by side with the strongest stock setting."""
     warnings.filterwarnings("ignore")  # the other side's

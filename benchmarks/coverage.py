@@ -7,8 +7,11 @@ about a dev example where
 
 with normal terms: how good the arm is, how well this seed came out (seed variance), how hard the
 example is (example variance), what the partner changes about it in every run, and what a run errs
-on by itself. Of a correlation, the last three are a prediction's error about a normal label, and
-m + a is the logarithm of label to error. The truth is the mean score over all seeds on infinitely
+on by itself. Of a correlation, the last three are a prediction's error about a normal label, and m
++ a is the logarithm of label to error. Of entities, an example is a sentence with one to four of
+them, which share how hard it is; one that is not found right is missed or has the wrong type. Of
+sets, an example has each of three labels or not, which share how hard it is and what the partner
+changes; a run is right about each or not. The truth is the mean score over all seeds on infinitely
 many examples, so that the true gain of every cell is known. The `a` of a joint run's two tasks are
 correlated. Some runs collapse: they name one class, or noise, whatever the text says; the truth
 counts them with the others. Half of the cells have a true gain of zero: their p-values tell how
@@ -38,10 +41,16 @@ from analysis.scores.predictions import Arm, Predictions
 from benchmarks.entries import Entry
 from benchmarks.rows import Material
 
-Metric = Literal["accuracy", "f1", "pearson"]
+Metric = Literal["accuracy", "f1", "pearson", "entity_f1", "label_f1_macro"]
 Values = npt.NDArray[np.int64] | Floats
 POSITIVE = 0.5
 """Share of the positive class among the labels."""
+FREQUENT = (0.5, 0.35, 0.2)
+"""Share of the examples that have each label of a set."""
+WRONG_TYPE = 0.5
+"""Share of the entities not found right that have the wrong type; the others are missed."""
+MOST_ENTITIES = 4
+"""Entities of a sentence, at most."""
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(60)
 
 
@@ -83,6 +92,12 @@ WORLDS: Mapping[str, World] = {
     "correlation, unequal": World(metric="pearson", spread=2.5),
     "correlation, 3 % collapsed": World(metric="pearson", collapsed=0.03),
     "correlation, 10 % collapsed": World(metric="pearson", collapsed=0.1),
+    "entity F1": World(metric="entity_f1"),
+    "entity F1, unequal": World(metric="entity_f1", spread=2.5),
+    "entity F1, 3 % collapsed": World(metric="entity_f1", collapsed=0.03),
+    "macro F1 of sets": World(metric="label_f1_macro"),
+    "macro F1 of sets, unequal": World(metric="label_f1_macro", spread=2.5),
+    "macro F1 of sets, 3 % collapsed": World(metric="label_f1_macro", collapsed=0.03),
     "ten tasks, 2 % collapsed": World(dev=(300,) * 10, metric="pearson", collapsed=0.02),
 }
 
@@ -215,10 +230,14 @@ def _score(world: World, level: float, seed_sd: float) -> float:
         right = stats.norm.cdf(luck / scale)
         # of the positive class, `right` are found; of the other, 1 - right are taken for it
         f1 = 2 * POSITIVE * right / (2 * POSITIVE * right + 1 - right)
-        scores = right if world.metric == "accuracy" else f1
-    collapse = {"accuracy": POSITIVE, "f1": 2 * POSITIVE / (1 + POSITIVE), "pearson": 0.0}
+        # of entities, `right` are found, and half of the others have the wrong type
+        entity_f1 = 2 * right / (1 + right + (1 - right) * WRONG_TYPE)
+        of_sets = np.mean([2 * p * right / (2 * p * right + 1 - right) for p in FREQUENT], axis=0)
+        known = {"accuracy": right, "f1": f1, "entity_f1": entity_f1, "label_f1_macro": of_sets}
+        scores = known[world.metric]
+    constant = {"accuracy": POSITIVE, "f1": 2 * POSITIVE / (1 + POSITIVE)}
     own = float(scores @ WEIGHTS / WEIGHTS.sum())
-    return own * (1 - world.collapsed) + collapse[world.metric] * world.collapsed
+    return own * (1 - world.collapsed) + constant.get(world.metric, 0.0) * world.collapsed
 
 
 def draw_sweep(
@@ -231,7 +250,7 @@ def draw_sweep(
     both = {pair: _draw_pair(world.shared, seeds, rng) for pair in combinations(range(size), 2)}
     predictions = {}
     for t, dev in enumerate(world.dev):
-        target = _Target(world, _draw_labels(world, dev, rng), rng.normal(0, world.example_sd, dev))
+        target = _draw_target(world, dev, rng)
         luck = world.seed_sd * rng.standard_normal(single_seeds)
         single = target.draw_arm(base[t], luck, rng)
         joint = {
@@ -247,12 +266,25 @@ def draw_sweep(
             task=names[t],
             metric=world.metric,
             labels=target.labels,
-            splits=np.full(dev, "validation", dtype=object),
-            questions=np.full(dev, -1),
+            splits=np.full(len(target.labels), "validation", dtype=object),
+            questions=target.questions,
             single=single,
             joint=joint,
         )
     return predictions
+
+
+def _draw_target(world: World, dev: int, rng: np.random.Generator) -> _Target:
+    if world.metric == "entity_f1":
+        sentences = np.repeat(np.arange(dev), rng.integers(1, MOST_ENTITIES + 1, dev))
+        hard = rng.normal(0, world.example_sd, dev)[sentences]
+        return _Target(world, np.ones_like(sentences), sentences, hard)
+    if world.metric == "label_f1_macro":
+        flags = (rng.random((dev, len(FREQUENT))) < FREQUENT).astype(np.int64)
+        hard = rng.normal(0, world.example_sd, dev)[:, None]
+        return _Target(world, flags, np.full(dev, -1), hard)
+    labels = _draw_labels(world, dev, rng)
+    return _Target(world, labels, np.full(dev, -1), rng.normal(0, world.example_sd, dev))
 
 
 def _draw_labels(world: World, dev: int, rng: np.random.Generator) -> Values:
@@ -269,28 +301,44 @@ def _draw_pair(shared: float, seeds: int, rng: np.random.Generator) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Target:
-    """Dev labels, and how hard each example is, both [N]."""
+    """Dev labels, the sentence of each, or -1, and how hard each example is, all [N].
+
+    Of sets of L labels: labels [N, L], how hard [N, 1].
+    """
 
     world: World
     labels: Values
+    questions: npt.NDArray[np.int64]
     hard: Floats
 
     def draw_arm(self, level: float, luck: Floats, rng: np.random.Generator) -> Arm:
-        lasting = rng.normal(0, self.world.partner_sd, len(self.hard))
-        own = rng.normal(0, self.world.run_sd, (len(luck), len(self.hard)))
-        error, skill = self.hard + lasting + own, level + luck[:, None]
+        lasting = rng.normal(0, self.world.partner_sd, self.hard.shape)
+        own = rng.normal(0, self.world.run_sd, (len(luck), *self.labels.shape))
+        skill = level + luck.reshape(-1, *[1] * self.labels.ndim)
+        error = self.hard + lasting + own
         values: Values
         if self.world.metric == "pearson":
             values, guess = self.labels + np.exp(-skill) * error, own
+        elif self.world.metric == "entity_f1":  # 1 and 3 begin an entity of either type, 0 is none
+            wrong = np.where(rng.random(own.shape) < WRONG_TYPE, 3, 0)
+            values, guess = np.where(skill + error > 0, self.labels, wrong), np.zeros_like(own)
         else:
             values = np.where(skill + error > 0, self.labels, 1 - self.labels)
-            guess = np.ones_like(own)
-        collapses = rng.random((len(luck), 1)) < self.world.collapsed
+            is_set = self.world.metric == "label_f1_macro"
+            guess = np.zeros_like(own) if is_set else np.ones_like(own)
+        drawn = rng.random((len(luck), 1)).reshape(-1, *[1] * self.labels.ndim)
+        collapses = drawn < self.world.collapsed
         mixed = np.where(collapses, guess, values).astype(values.dtype)
         return Arm(tuple(range(len(luck))), mixed)
 
 
-PART_WORLDS = ("seeds and examples", "unequal seed variances", "10 % of runs collapsed")
+PART_WORLDS = (
+    "seeds and examples",
+    "unequal seed variances",
+    "10 % of runs collapsed",
+    "entity F1",
+    "macro F1 of sets",
+)
 """Worlds of `python -m benchmarks coverage`; all of them take longer."""
 
 

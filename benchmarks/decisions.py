@@ -349,7 +349,7 @@ def describe_repetitions(tasks: int, seeds: int, repeats: int) -> Iterator[str]:
 def measure_decisions(material: Material, repeats: int, scale: float) -> list[Entry]:
     """Return the advice's regret beside that of the former `--k auto`, in points, by truth."""
     count = max(2, round(13 * repeats * scale))
-    named = try_all(count, folder=_find_runs())
+    named = try_all(count, folder=find_runs())
     typer.echo("\n".join(describe_trials(named)))
     return [_to_entry(name, trials) for name, trials in named.items()]
 
@@ -364,7 +364,8 @@ def _to_entry(name: str, trials: list[Trial]) -> Entry:
     return Entry(f"decisions_{name.replace(' ', '_')}", ours, other, ratio, "points", what)
 
 
-def _find_runs() -> Path | None:
+def find_runs() -> Path | None:
+    """Return the output folder that `--runs` named."""
     named = os.environ.get(RUNS)
     return Path(named) if named else None
 

@@ -31,6 +31,7 @@ from hmnet.console.terminal import run_app, say_aside
 
 if TYPE_CHECKING:
     from hmnet.runs.result import RunResult
+    from hmnet.runs.spec import RunSpec
     from hmnet.runs.stopping_record import Stopping
 
 commands = make_part()
@@ -69,6 +70,13 @@ class ModelOptions:
             help="Layers shared in each part of the run, coarse to fine, and its share of the "
             'steps: "6,0,0:0.5 2,4,0:0.3 2,2,2:0.2"; a third part, :0 to :1, slows what is '
             "shared further down.",
+        ),
+    ] = None
+    depths: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME:X,Y,Z...",
+            help='Groups and tasks with layers of their own: "rte:0,0,12 pairs:4,8,0".',
         ),
     ] = None
     start_from: Annotated[
@@ -157,17 +165,24 @@ def train(
     """Train HMNet on the study's tasks with groups of tasks."""
     output, plan = study.open(rows)
     chosen = parse_integers(gpus, "gpus")
-    from hmnet.commands.stored_run import read_stopping_of
+    from hmnet.commands.stored_run import read_run, read_stopping_of
     from hmnet.commands.train import Design, train_hierarchy
 
     design = Design(
-        model.groups, model.hierarchy, model.duplicate, model.seed, model.stages, model.start_from
+        model.groups,
+        model.hierarchy,
+        model.duplicate,
+        model.seed,
+        model.stages,
+        model.start_from,
+        model.depths,
     )
     run_id, result = train_hierarchy(
         output, plan, design, gpus=chosen, threads=threads, loggers=split_names(log) or ()
     )
     if int(os.environ.get("RANK", "0")) == 0:  # of the processes that torchrun starts
-        _say_run(run_id, result, read_stopping_of(output, run_id))
+        spec = read_run(output, run_id)[0]
+        _say_run(spec, result, read_stopping_of(output, run_id))
 
 
 @commands.command(epilog="Example: hmnet compare --seeds 3 --dry-run")
@@ -220,13 +235,17 @@ def sweep(
 
 @commands.command("eval", epilog="Example: hmnet eval 13tasks-s0")
 def evaluate(run: RunArgument, out: OutOption = None) -> None:
-    """Print a run's scores per task, dev split and metric."""
+    """Print a run's scores per task, dev split and metric, and of tags by the type of entity."""
+    from hmnet.commands.entity_scores import describe_types, score_types
     from hmnet.commands.stored_run import read_run, read_stopping_of
     from hmnet.folder.outputs import open_output
 
     output = open_output(out, create=False)
-    run_id, result = read_run(output, run)
-    _say_run(run_id, result, read_stopping_of(output, run))
+    spec, result = read_run(output, run)
+    types = score_types(output, run)
+    if not types.empty:
+        speak([Shown(describe_types(types), types=types)])
+    _say_run(spec, result, read_stopping_of(output, run))
 
 
 @commands.command(epilog="Example: hmnet predict 13tasks-s0 --task rte --input rows.jsonl")
@@ -319,11 +338,11 @@ def remove(
     speak([Shown("\n".join(remove_runs(output, chosen)), removed=[each.run for each in chosen])])
 
 
-def _say_run(run_id: str, result: RunResult, stopping: Stopping | None) -> None:
+def _say_run(spec: RunSpec, result: RunResult, stopping: Stopping | None) -> None:
     from hmnet.commands.stored_run import describe_run
 
-    text = describe_run(run_id, result, stopping)
-    speak([Shown(text, run=run_id, result=result, stopping=stopping)])
+    text = describe_run(spec, result, stopping)
+    speak([Shown(text, run=spec.run_id, result=result, stopping=stopping)])
 
 
 app = make_app("hmnet", __doc__, [commands, model_commands.commands])

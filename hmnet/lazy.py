@@ -49,7 +49,7 @@ def call_above(home: str, name: str) -> classmethod[object, ..., Any]:
     It is a short way for notebooks: a class of a low room offers what is built from it higher up.
     Nothing below rests on it, and nothing is imported before it is called.
 
-        from_folder = call_above("hmnet.starting.study_of_folder", "study_of_folder")
+        from_folder = call_above("hmnet.starting.folder_study", "study_of_folder")
     """
 
     def call(cls: type, *arguments: object, **options: object) -> object:

@@ -94,13 +94,20 @@ def tables(
 def demo(
     seed: Annotated[int, typer.Option(help="Seed of texts, encoder and training.")] = 0,
     workers: WorkersOption = None,
+    kinds: Annotated[
+        str,
+        typer.Option(
+            help="plain: 13 tasks like the paper's; all: those of other kinds beside them, such as "
+            "tags of words."
+        ),
+    ] = "plain",
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("demo-out"),
 ) -> None:
     """Run the whole chain on planted tasks, without a network, and write its report."""
-    from relevance.demo import run_demo
+    from relevance.demo import check_kinds, run_demo
     from reports import write_report
 
-    speak(run_demo(out, seed, workers))
+    speak(run_demo(out, seed, workers, all_kinds=check_kinds(kinds)))
     path = write_report(out)
     speak([Shown(f"open {path}", wrote=[path])])
 

@@ -6,11 +6,18 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from analysis.partitions.agreement import compare_groups
+from hmnet.errors import InputError
 from hmnet.folder.freshness import Sources, deriving, note_files, note_study
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
-from hmnet.planted import PLANTED_DATA, PLANTED_TRAINING, Planted, write_planted
+from hmnet.planted import (
+    PLANTED_DATA,
+    PLANTED_TRAINING,
+    Planted,
+    make_planted_tasks,
+    write_planted,
+)
 from hmnet.seeding import check_seed
 from hmnet.storage.documents import write_document
 from hmnet.study.hierarchy import Groups
@@ -30,17 +37,20 @@ METHOD = "exact"
 OTHER_METHODS = ("kmeans", "spectral")
 
 
-def run_demo(out: Path, seed: int, workers: int | None) -> Iterator[str]:
+def run_demo(
+    out: Path, seed: int, workers: int | None, *, all_kinds: bool = False
+) -> Iterator[str]:
     """Plant tasks, measure their relevance, group them, train HMNet, and compare.
 
     Args:
         seed: decides texts, encoder and training.
         workers: processes; None for one per core.
+        all_kinds: whether there are tasks of other kinds beside the 13.
     """
     check_seed(seed)
     output = open_output(out)
-    yield "planting 13 synthetic tasks"
-    planted = write_planted(output.folder / "planted", seed)
+    yield f"planting {len(make_planted_tasks(all_kinds))} synthetic tasks"
+    planted = write_planted(output.folder / "planted", seed, all_kinds=all_kinds)
     study = _make_study(planted, seed)
     write_study(output.study_file, study, output.folder)
     chosen = Workers.choose(workers=workers)
@@ -61,6 +71,17 @@ def run_demo(out: Path, seed: int, workers: int | None) -> Iterator[str]:
     table = compare_systems(output, prepared, list_systems(prepared, named), chosen)
     for name, score in average_scores(table).items():
         yield f"average score of {name}: {score:.4f}"
+
+
+def check_kinds(kinds: str) -> bool:
+    """Tell whether the value of `--kinds` asks for all of them.
+
+    Raises:
+        InputError: if it is none that there is.
+    """
+    if kinds not in ("plain", "all"):
+        raise InputError(f"Parameter `kinds` should be plain or all. Found `{kinds}`.")
+    return kinds == "all"
 
 
 def _make_study(planted: Planted, seed: int) -> Study:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from reports.figures.paper_style import ONE_COLUMN_IN, TWO_COLUMNS_IN
     from reports.figures.svg import save_figure
     from reports.figures.system_scores import draw_scores
+    from reports.figures.worth_chart import draw_worth
     from reports.html import render_report, write_report
     from reports.inputs.report_inputs import ReportInputs, read_inputs
     from reports.inputs.score_table import ScoreTable, arrange_scores
@@ -63,6 +64,7 @@ __all__ = [
     "draw_scores",
     "draw_shared_layers",
     "draw_together",
+    "draw_worth",
     "list_drawings",
     "read_inputs",
     "render_report",

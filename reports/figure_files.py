@@ -24,6 +24,7 @@ from reports.figures import (
     draw_scores,
     draw_shared_layers,
     draw_together,
+    draw_worth,
 )
 from reports.figures.paper_style import using_font
 from reports.figures.svg import Format, save_figure
@@ -137,6 +138,8 @@ def _draw_systems(inputs: ReportInputs) -> Iterator[Drawing]:
         yield "attention", partial(draw_attention, inputs.attention, inputs.gains)
     if inputs.layers is not None:
         yield "attention-layers", partial(draw_attention_layers, inputs.layers)
+    if inputs.agreement is not None:
+        yield "worth", partial(draw_worth, inputs.agreement)
 
 
 def _draw_runs(inputs: ReportInputs) -> Iterator[Drawing]:

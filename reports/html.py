@@ -41,6 +41,7 @@ from reports.page.plots import (
     plot_groups,
     plot_layer_sweep,
     plot_scores,
+    plot_worth,
 )
 from reports.style.formatting import clean, format_number, format_percent
 from reports.style.palette import write_cell_rules, write_variables
@@ -53,6 +54,7 @@ from reports.tables.score_rows import build_scores
 from reports.tables.target_rows import describe_shares, list_targets
 from reports.tables.task_order import order_tasks
 from reports.tables.task_rows import list_tasks
+from reports.tables.worth_rows import list_worth
 from reports.words.answer import summarise_report
 from reports.words.next_steps import STAGES, in_folder
 from reports.words.origin import list_commands, list_data, list_documents, list_facts, sum_costs
@@ -169,6 +171,8 @@ def _build_context(inputs: ReportInputs) -> dict[str, object]:
         **_build_gains(inputs),
         **_build_vocabulary(inputs),
         "measures": list(_build_measures(inputs)),
+        "worth_rows": list_worth(inputs.agreement),
+        "worth_plot": plot_worth(inputs),
         **_build_comparison(inputs),
         **_build_training(inputs),
         "asked": list_asked(inputs),

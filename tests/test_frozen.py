@@ -43,7 +43,11 @@ NOT_SAMPLED = {
     "study-origin/1",
     "manifest/1",
     "stopping/1",
+    "held-out/1",
+    "layer-agreement/1",
     "one-target/1",
+    "word-baseline/1",
+    "printed/1",  # of --json, in no file
 }
 DOCUMENTS: dict[str, Any] = {
     SPEC_SCHEMA: RunSpec,

@@ -20,6 +20,7 @@ SHARED_NAMES = {
     "evaluate": "`hmnet eval`; the function computes what the command reads",
     "predict": "the command `hmnet predict` predicts by the function of that name",
     "cluster": "the command `relevance cluster` groups by the function of that name",
+    "advise": "the command `relevance advise` decides by the function of that name",
     "verify": "the command `relevance verify` checks by the function of that name",
 }
 """Public names that stand twice, each with its reason: Typer names a command by its function."""

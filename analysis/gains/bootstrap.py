@@ -50,6 +50,7 @@ from analysis.scores.resampling import count_units, resample_scores, score_runs
 from analysis.scores.seed_noise import SeedNoise, measure_spread, moderate
 from hmnet.errors import raise_problems, suggest
 from hmnet.storage.digests import digest
+from hmnet.study.metrics import is_error
 
 MOST_UNDEFINED = 0.02
 """Share of draws in which a relative gain may be undefined before it gets no interval."""
@@ -64,6 +65,7 @@ class GainBootstrap:
     Attributes:
         tasks: T names.
         metrics: each target's metric.
+        is_error: whether a target's scores are the negatives of errors, [T].
         single: mean score of each target's single runs, [T].
         joint: mean score of the target in its joint runs with the source, [T, T].
         single_draws: [B, T].
@@ -81,6 +83,7 @@ class GainBootstrap:
 
     tasks: tuple[str, ...]
     metrics: tuple[str, ...]
+    is_error: npt.NDArray[np.bool_]
     single: Floats
     joint: Floats
     single_draws: Floats
@@ -99,11 +102,11 @@ class GainBootstrap:
 
     def gains(self, scale: Scale = "relative") -> Floats:
         """Return the gains as measured, [T, T]; the diagonal is 0."""
-        return _to_gains(self.joint, self.single, scale)
+        return _to_gains(self.joint, self.single, scale, self.is_error)
 
     def draws(self, scale: Scale = "relative") -> Floats:
         """Return the gains of every draw, [B, T, T]; the diagonal is 0."""
-        return _to_gains(self.joint_draws, self.single_draws, scale)
+        return _to_gains(self.joint_draws, self.single_draws, scale, self.is_error)
 
     def interval(
         self, scale: Scale = "relative", level: float = INTERVAL_LEVEL
@@ -225,6 +228,7 @@ class TargetScores:
         seeds: the seeds of each arm's runs.
         scores: A arrays of shape [S].
         draws: their scores under resampled examples, A arrays of shape [B, S].
+        is_error: whether scores are the negatives of errors.
     """
 
     name: str
@@ -235,6 +239,7 @@ class TargetScores:
     seeds: tuple[tuple[int, ...], ...]
     scores: list[Floats]
     draws: list[Floats]
+    is_error: bool = False
 
     @property
     def n_runs(self) -> Floats:
@@ -261,12 +266,13 @@ def score_target(predictions: Predictions, draws: int, seed: int) -> TargetScore
     return TargetScores(
         name=predictions.task,
         metric=predictions.metric,
-        n_dev=len(predictions.labels),
+        n_dev=predictions.n_examples,
         n_units=count_units(predictions),
         arms=tuple(arms),
         seeds=tuple(arm.seeds for arm in arms.values()),
         scores=np.split(score_runs(predictions, values), bounds),
         draws=np.split(resample_scores(predictions, values, draws, rng), bounds, axis=1),
+        is_error=is_error(predictions.metric),
     )
 
 
@@ -350,7 +356,7 @@ def _assemble(
     counts = {name: np.zeros(size, np.int64) for name in ("n_units", "n_dev", "n_single")}
     n_joint, metrics = np.zeros((size, size), np.int64), [""] * size
     single, single_draws = np.full(size, np.nan), np.full((draws, size), np.nan)
-    single_noise = np.full(size, np.nan)
+    single_noise, errors = np.full(size, np.nan), np.zeros(size, bool)
     joint_draws = np.full((draws, size, size), np.nan)
     for target, found, added in zip(scored, noise, seed_noise, strict=True):
         t, means, tested = tasks.index(target.name), target.means, _test(target, found)
@@ -364,6 +370,7 @@ def _assemble(
         cells["noise"][sources, t] = found.variance[1:]
         cells["noise_df"][sources, t] = found.df[1:]
         single_noise[t], metrics[t] = found.variance[0], target.metric
+        errors[t] = target.is_error
         counts["n_units"][t], counts["n_dev"][t] = target.n_units, target.n_dev
         counts["n_single"][t] = len(target.seeds[0])
         for name, column in tested.items():
@@ -371,6 +378,7 @@ def _assemble(
     return GainBootstrap(
         tasks=tasks,
         metrics=tuple(metrics),
+        is_error=errors,
         single=single,
         joint=cells["joint"],
         single_draws=single_draws,
@@ -452,9 +460,9 @@ def _doubt_seeds(noise: SeedNoise, n_runs: Floats) -> Floats:
     return own[1:] + own[0] + together
 
 
-def _to_gains(joint: Floats, single: Floats, scale: Scale) -> Floats:
+def _to_gains(joint: Floats, single: Floats, scale: Scale, errors: npt.NDArray[np.bool_]) -> Floats:
     """Return gains [..., T, T] from joint scores [..., T, T] and single scores [..., T]."""
-    gains = compute_gains(joint, single[..., None, :], scale)
+    gains = compute_gains(joint, single[..., None, :], scale, is_error=errors)
     index = np.arange(joint.shape[-1])
     gains[..., index, index] = 0.0
     return gains

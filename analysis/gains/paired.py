@@ -7,7 +7,8 @@ with a variance that is itself drawn, less the part that resampling the examples
 With one seed there is no such noise to be measured, and the interval holds for these very runs.
 
 The average over tasks is treated as one more task, whose runs are whole seeds: a run of a
-multi-task system errs on all its tasks together.
+multi-task system errs on all its tasks together. Tasks that are scored by an error are no part of
+it, as each has a unit of its own (`hmnet.study.metrics.list_averaged`).
 
 Legend: B draws, S seeds, T tasks.
 """
@@ -25,6 +26,7 @@ from analysis.levels import DRAWS, take_interval
 from analysis.scores.predictions import Predictions
 from analysis.scores.resampling import resample_scores, score_runs
 from analysis.scores.seed_noise import SeedNoise, measure_spread, moderate
+from hmnet.study.metrics import list_averaged
 
 AVERAGE = "average"
 """The mean over all tasks, in place of a task."""
@@ -92,7 +94,8 @@ def score_systems(
         task: dict(_score_task(found, reference, draws, seed))
         for task, found in predictions.items()
     }
-    return {**scored, AVERAGE: dict(_average(list(scored.values())))} if scored else {}
+    counted = list_averaged({task: found.metric for task, found in predictions.items()})
+    return {**scored, AVERAGE: dict(_average([scored[t] for t in counted]))} if scored else {}
 
 
 def _score_task(

@@ -234,6 +234,7 @@ def _describe_target(found: GainBootstrap, target: int, detection: Detection) ->
     errors, dfs = found.error[known, target], found.df[known, target]
     detectable = find_detectable(errors, dfs, detection) if has_any else math.nan
     noise, single = found.joint_noise[known, target], float(found.single[target])
+    base = -single if found.is_error[target] else single
     return {
         **row,
         "seed_sd": float(np.sqrt(np.median(noise))) if has_any else math.nan,
@@ -241,7 +242,7 @@ def _describe_target(found: GainBootstrap, target: int, detection: Detection) ->
         if has_any
         else math.nan,
         "detectable": detectable,
-        "detectable_relative": detectable / single if single > 0 else math.nan,
+        "detectable_relative": detectable / base if base > 0 else math.nan,
         "per_example": 1 / float(n_dev) if n_dev else math.nan,
     }
 

@@ -6,6 +6,8 @@
 0.2
 >>> float(compute_gains(0.1, 0.0))     # nothing to be relative to
 nan
+>>> float(compute_gains(-0.3, -0.4, is_error=True).round(6))     # an error that fell: 0.1 / 0.4
+0.25
 """
 
 from __future__ import annotations
@@ -26,12 +28,24 @@ SCALES: Mapping[str, str] = {
     "points": "joint - single",
     "headroom": "(joint - single) / (1 - single)",
 }
+"""Scores are such that more is better: an error counts as its negative. Its gain is relative to the
+error itself; it has no bound from which a headroom could be measured."""
 
 
-def compute_gains(joint: npt.ArrayLike, single: npt.ArrayLike, scale: Scale = "relative") -> Floats:
+def compute_gains(
+    joint: npt.ArrayLike,
+    single: npt.ArrayLike,
+    scale: Scale = "relative",
+    *,
+    is_error: npt.ArrayLike = False,
+) -> Floats:
     """Return the gains of joint over single scores, cell by cell, of any shapes that broadcast.
 
-    NaN where a score is, and where what the gain is relative to is not positive.
+    NaN where a score is, where what the gain is relative to is not positive, and for the headroom
+    of an error.
+
+    Args:
+        is_error: where scores are the negatives of errors.
 
     Raises:
         InputError: for an unknown scale.
@@ -42,7 +56,11 @@ def compute_gains(joint: npt.ArrayLike, single: npt.ArrayLike, scale: Scale = "r
     difference = np.asarray(joint, dtype=np.float64) - alone
     if scale == "points":
         return difference
-    base = np.broadcast_to(alone if scale == "relative" else 1 - alone, difference.shape)
+    if scale == "relative":
+        known = np.where(is_error, -alone, alone)
+    else:
+        known = np.where(is_error, np.nan, 1 - alone)
+    base = np.broadcast_to(known, difference.shape)
     unknown = np.full_like(difference, np.nan)
     gains: Floats = np.divide(difference, base, out=unknown, where=base > 0)
     return gains

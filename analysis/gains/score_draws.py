@@ -35,13 +35,15 @@ class ArmScores:
         task: its name.
         metric: what the scores are; any name.
         n_dev: its dev examples, None where that is not known.
-        arms: partner ("" for the single runs) to seed to score, fractions.
+        arms: partner ("" for the single runs) to seed to score, fractions; the negatives of errors.
+        is_error: whether they are that.
     """
 
     task: str
     metric: str
     n_dev: int | None
     arms: Mapping[str, Mapping[int, float]]
+    is_error: bool = False
 
     @property
     def has_row_noise(self) -> bool:
@@ -81,6 +83,7 @@ def make_target(found: ArmScores, draws: int, seed: int = 0) -> TargetScores:
         seeds=tuple(tuple(runs) for runs in arms.values()),
         scores=scores,
         draws=moved,
+        is_error=found.is_error,
     )
 
 
@@ -91,8 +94,8 @@ def _draw(found: ArmScores, arm: str, scores: Floats, draws: int, seed: int) -> 
     if found.has_row_noise and found.n_dev is not None:
         rng = make_generator(seed, "examples", found.task, arm)
         if found.metric in SHARES:
-            share = min(max(mean, 0.0), 1.0)
-            moves = rng.binomial(found.n_dev, share, draws) / found.n_dev - share
+            share, sign = min(max(abs(mean), 0.0), 1.0), -1 if found.is_error else 1
+            moves = sign * (rng.binomial(found.n_dev, share, draws) / found.n_dev - share)
         else:
             z = np.arctanh(min(max(mean, -0.999), 0.999))
             normal = rng.standard_normal(draws) / np.sqrt(found.n_dev - 3)

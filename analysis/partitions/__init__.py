@@ -39,6 +39,12 @@ if TYPE_CHECKING:
         measure_gain,
         measure_objective,
     )
+    from analysis.partitions.shared_layers import (
+        LayerAgreement,
+        find_parting,
+        find_shared,
+        measure_agreement,
+    )
     from analysis.partitions.spectral import embed_spectrum
     from analysis.partitions.stability import GroupStability, measure_stability, tabulate_together
     from analysis.partitions.structure import Structure, find_structure, split_effects
@@ -52,6 +58,7 @@ __all__ = [
     "Expectation",
     "GroupStability",
     "KMeansRuns",
+    "LayerAgreement",
     "RowKMeans",
     "Structure",
     "adjust_rand",
@@ -65,7 +72,10 @@ __all__ = [
     "decide",
     "embed_spectrum",
     "expect",
+    "find_parting",
+    "find_shared",
     "find_structure",
+    "measure_agreement",
     "measure_gain",
     "measure_objective",
     "measure_stability",

@@ -14,18 +14,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import stats
 
 from analysis.arrays import Floats, Labels
-from analysis.gains.posterior import GainPosterior
 from analysis.levels import INTERVAL_LEVEL
 from analysis.partitions.exact import solve_sets, trace_partition, value_sets
 from analysis.partitions.per_draw import measure_gain
 
 MOST_EXACT = 14
 """Most tasks whose partitions are all looked at; of more, the best that moves of one task find."""
+
+
+class Posterior(Protocol):
+    """What is known of the true gains (`analysis.gains.posterior`, `analysis.guesses`).
+
+    Attributes:
+        mean: the gains to be expected, [T, T], the diagonal 0.
+    """
+
+    mean: Floats
+
+    def expect(self, weights: Floats) -> tuple[float, float]:
+        """Return mean and standard deviation of a weighted sum of gains, [T, T]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +86,7 @@ class Decision:
 
 
 def decide(
-    posterior: GainPosterior,
+    posterior: Posterior,
     candidates: Mapping[str, Labels] | None = None,
     *,
     searches: bool = True,
@@ -105,7 +118,7 @@ def decide(
     )
 
 
-def expect(posterior: GainPosterior, labels: Labels) -> Expectation:
+def expect(posterior: Posterior, labels: Labels) -> Expectation:
     """Return what a partition, [T], is expected to gain."""
     mean, deviation = posterior.expect(weigh(labels))
     margin = float(stats.norm.ppf(0.5 + INTERVAL_LEVEL / 2)) * deviation
@@ -119,7 +132,7 @@ def weigh(labels: Labels) -> Floats:
     return inside / np.maximum(inside.sum(axis=0), 1) / size
 
 
-def _compare(posterior: GainPosterior, chosen: Labels, other: Labels) -> tuple[float, float]:
+def _compare(posterior: Posterior, chosen: Labels, other: Labels) -> tuple[float, float]:
     """Return the odds that `chosen` gains at least as much, and what is missed on average."""
     mean, deviation = posterior.expect(weigh(chosen) - weigh(other))
     if deviation == 0:
@@ -155,18 +168,30 @@ def _search_all(gains: Floats) -> Labels:
 def improve(gains: Floats, labels: Labels) -> Labels:
     """Move single tasks to the group, or to one of their own, that gains most, until none does."""
     labels = labels.copy()
-    best = float(measure_gain(gains, labels))
+    gains = np.where(np.eye(len(gains), dtype=bool), 0.0, gains)
     while True:
-        moves = [
-            (task, group)
-            for task in range(len(labels))
-            for group in (*np.unique(labels).tolist(), int(labels.max()) + 1)
-            if group != labels[task]
-        ]
-        tried = np.repeat(labels[None], len(moves), axis=0)
-        for number, (task, group) in enumerate(moves):
-            tried[number, task] = group
-        values = np.array([measure_gain(gains, each) for each in tried])
-        if values.max() <= best + 1e-12:
-            return np.unique(labels, return_inverse=True)[1].astype(np.int64)
-        best, labels = float(values.max()), tried[int(values.argmax())]
+        labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+        rise = _value_moves(gains, labels)
+        task, group = np.unravel_index(int(rise.argmax()), rise.shape)
+        if rise[task, group] <= 1e-12:
+            return labels
+        labels[task] = group
+
+
+def _value_moves(gains: Floats, labels: Labels) -> Floats:
+    """Return what the moves of single tasks add to the gain, [T, K + 1]; the last group is new.
+
+    Of a group with members G, w is the sum of all gains within, and the gain w / (|G| - 1). A task
+    that joins it adds to w what it gains from the members and what they gain from it.
+    """
+    members = np.eye(int(labels.max()) + 2)[labels]  # [T, K + 1]
+    size, place = members.sum(axis=0), np.arange(len(labels))
+    with_task = gains.T @ members + gains @ members
+    within = (with_task * members).sum(axis=0) / 2
+    own = size[labels]
+    left = (within[labels] - with_task[place, labels]) / np.maximum(own - 2, 1)
+    left -= within[labels] / np.maximum(own - 1, 1)
+    joined = (within + with_task) / np.maximum(size, 1) - within / np.maximum(size - 1, 1)
+    rise: Floats = left[:, None] + joined
+    rise[place, labels] = 0.0
+    return rise

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.levels import SIGNIFICANCE
-from analysis.scores.baselines import is_classification
+from analysis.scores.baselines import is_classification, names_classes
 from analysis.scores.predictions import Array, Predictions
 
 CHANCE_FRAC = 0.97
@@ -74,7 +74,7 @@ def find_collapsed(
 
 
 def _judge(predictions: Predictions, values: Array) -> list[str]:
-    word = ONE_CLASS if is_classification(predictions) else "constant predictions"
+    word = ONE_CLASS if names_classes(predictions) else "constant predictions"
     return [word] if is_constant(values, predictions.labels) else []
 
 
@@ -84,14 +84,22 @@ def beats_constant(predictions: Predictions, values: Array) -> bool:
     The hits (of values: the products of deviations) are compared with those of the same predictions
     dealt out at random, whose mean and variance are known; one-sided at `SIGNIFICANCE`.
     """
-    if is_classification(predictions):
+    if names_classes(predictions):
         surplus, variance = _count_surplus_hits(predictions.labels, values)
     else:
-        deviations = [np.asarray(x, float) - np.mean(x) for x in (predictions.labels, values)]
-        surplus = float(np.prod(deviations, axis=0).sum())
-        squares = [float((d**2).sum()) for d in deviations]
-        variance = squares[0] * squares[1] / max(len(values) - 1, 1)
+        surplus, variance = _sum_products(predictions.labels, values)
     return variance > 0 and surplus / variance**0.5 > NormalDist().inv_cdf(1 - SIGNIFICANCE)
+
+
+def _sum_products(labels: Array, values: Array) -> tuple[float, float]:
+    """Return the sum of products of deviations, and its variance where rows are dealt out anew.
+
+    With deviations a and b, [N, L] (L is 1 but for sets): sum a_i b_i, with the variance
+    sum_jk (a'a)_jk (b'b)_jk / (N - 1).
+    """
+    flat = [np.asarray(x, float).reshape(len(x), -1) for x in (labels, values)]
+    a, b = (x - x.mean(axis=0) for x in flat)
+    return float((a * b).sum()), float(((a.T @ a) * (b.T @ b)).sum() / max(len(a) - 1, 1))
 
 
 def _count_surplus_hits(labels: Array, values: Array) -> tuple[float, float]:
@@ -115,14 +123,18 @@ def is_constant(predicted: npt.ArrayLike, labels: npt.ArrayLike) -> bool:
     >>> is_constant([1, 1, 1], [0, 1, 1]), is_constant([1, 1, 1], [1, 1, 1])
     (True, False)
     """
-    return len(np.unique(predicted)) == 1 and len(np.unique(labels)) > 1
+    return len(np.unique(predicted, axis=0)) == 1 and len(np.unique(labels, axis=0)) > 1
 
 
 def measure_chance_loss(predictions: Predictions) -> float:
     """Return the loss of the best guess that ignores the text, from the dev labels.
 
-    Cross-entropy in nats: the entropy of the labels. Squared error: their variance.
+    Cross-entropy in nats: the entropy of the labels, of sets the mean over them. Squared error:
+    their variance.
     """
+    if predictions.labels.ndim > 1:
+        has = np.clip(predictions.labels.mean(axis=0), 1e-12, 1 - 1e-12)
+        return float(-(has * np.log(has) + (1 - has) * np.log(1 - has)).mean())
     if not is_classification(predictions):
         return float(np.var(predictions.labels))
     frac = np.unique(predictions.labels, return_counts=True)[1] / len(predictions.labels)

@@ -20,6 +20,7 @@ import pandas as pd
 from hmnet.errors import raise_problems
 from hmnet.study.answers import gather_answers
 from hmnet.study.metrics import METRICS
+from hmnet.study.task_kinds import TASK_KINDS
 from hmnet.study.tasks import Task
 
 Array = npt.NDArray[Any]
@@ -34,7 +35,8 @@ class Arm:
 
     Attributes:
         seeds: the runs' seeds, each once, S of them.
-        values: predicted class codes or values, shape [S, N].
+        values: predicted class codes or values, shape [S, N], or sets of L labels, [S, N, L]; log
+            odds where the metric reads them.
     """
 
     seeds: tuple[int, ...]
@@ -88,7 +90,7 @@ class Predictions:
             yield from self._arm_problems(name or "single", arm)
 
     def _arm_problems(self, name: str, arm: Arm) -> Iterator[str]:
-        expected = (len(arm.seeds), len(self.labels))
+        expected = (len(arm.seeds), *self.labels.shape)
         if arm.values.shape != expected:
             yield (
                 f"The values of `{name}` should have shape {list(expected)}. "
@@ -96,6 +98,13 @@ class Predictions:
             )
         if len(set(arm.seeds)) < len(arm.seeds):
             yield f"The seeds of `{name}` should each be named once. Found `{arm.seeds}`."
+
+    @property
+    def n_examples(self) -> int:
+        """Dev examples: of words, how many examples they are of."""
+        if TASK_KINDS[METRICS[self.metric].kind].reads_words:
+            return len(np.unique(self.questions))
+        return len(self.labels)
 
     @property
     def arms(self) -> dict[str, Arm]:
@@ -199,5 +208,5 @@ def _name_run(partner: str, seed: int) -> str:
 
 
 def _stack(task: Task, runs: Mapping[int, pd.DataFrame]) -> Arm:
-    values = np.stack([gather_answers(task, frame).predictions for frame in runs.values()])
+    values = np.stack([gather_answers(task, frame).read(task.metric) for frame in runs.values()])
     return Arm(tuple(runs), values)

@@ -3,7 +3,8 @@
 A draw resamples a split's examples with replacement; what it needs is how often each example is
 drawn. A metric of the drawn rows is then a function of weighted sums, so that all draws of all
 runs are a few matrix products: hits for accuracy, confusion counts for F1, moments for Pearson's
-correlation, weighted ranks for Spearman's. Nothing is averaged over batches or approximated.
+correlation, weighted ranks for Spearman's. Nothing is averaged over batches or approximated. Scores
+are the f of equation 3, of which more is better: those of an error are negative.
 
 Whole questions are drawn where examples belong to questions (MultiRC): the answers of a question
 share its passage and are right or wrong together. Each drawn copy of a question counts as a
@@ -23,6 +24,7 @@ import numpy.typing as npt
 from analysis.arrays import Floats
 from analysis.scores.predictions import Array, Predictions
 from analysis.scores.scorers import Weights, make_scorer
+from hmnet.study.metrics import is_error
 
 CHUNK_CELLS = 2_000_000
 """Weights held at once; a float32 is exact for the whole numbers that occur."""
@@ -46,7 +48,7 @@ def resample_scores(
             predictions.metric, predictions.labels[chosen], values[:, chosen], units
         )
         total += np.concatenate([scorer(w) for w in draw_weights(units, draws, rng)])
-    return total / len(splits)
+    return _orient(predictions, total / len(splits))
 
 
 def score_runs(predictions: Predictions, values: Array) -> Floats:
@@ -60,7 +62,12 @@ def score_runs(predictions: Predictions, values: Array) -> Floats:
             predictions.metric, predictions.labels[chosen], values[:, chosen], units
         )
         total += scorer(np.ones((1, len(chosen)), np.float32))[0]
-    return total / len(splits)
+    return _orient(predictions, total / len(splits))
+
+
+def _orient(predictions: Predictions, scores: Floats) -> Floats:
+    """Return scores of which more is better: the negatives of errors."""
+    return -scores if is_error(predictions.metric) else scores
 
 
 def count_units(predictions: Predictions) -> int:

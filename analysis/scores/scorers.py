@@ -341,6 +341,122 @@ def _prepare_correlation(labels: Array, values: Array, units: Array) -> Scorer:
     return score
 
 
+def _prepare_auroc(labels: Array, values: Array, units: Array) -> Scorer:
+    """Pairs of both classes that are in order, ties counting half, over all such pairs."""
+    is_positive, orders = labels == 1, [_sort(row) for row in values]
+
+    def score(weights: Weights) -> Floats:
+        drawn = weights.T.astype(np.float64)
+        positive, negative = drawn * is_positive[:, None], drawn * ~is_positive[:, None]
+        pairs = positive.sum(axis=0) * negative.sum(axis=0)
+        columns = []
+        for order in orders:
+            above, below = _sum_ties(positive, order), _sum_ties(negative, order)
+            won = (above * (np.cumsum(below, axis=0) - below / 2)).sum(axis=0)
+            columns.append(np.divide(won, pairs, out=np.full_like(pairs, 0.5), where=pairs > 0))
+        return np.stack(columns, axis=1)
+
+    return score
+
+
+def _prepare_average_precision(labels: Array, values: Array, units: Array) -> Scorer:
+    """Precision from each value upwards, weighted by the positives that have the value."""
+    is_positive, orders = labels == 1, [_sort(-row) for row in values]
+
+    def score(weights: Weights) -> Floats:
+        drawn = weights.T.astype(np.float64)
+        positive = drawn * is_positive[:, None]
+        count = positive.sum(axis=0)
+        columns = []
+        for order in orders:
+            hits, named = _sum_ties(positive, order), np.cumsum(_sum_ties(drawn, order), axis=0)
+            found = np.cumsum(hits, axis=0)
+            precision = np.divide(found, named, out=np.zeros_like(found), where=named > 0)
+            total = (precision * hits).sum(axis=0)
+            columns.append(np.divide(total, count, out=np.zeros_like(total), where=count > 0))
+        return np.stack(columns, axis=1)
+
+    return score
+
+
+def _prepare_label_f1_micro(labels: Array, values: Array, units: Array) -> Scorer:
+    """Counts of labels, L of them, that are named and right, in all drawn rows."""
+    hits, named = _count_labels(labels, values)
+
+    def score(weights: Weights) -> Floats:
+        drawn = weights.astype(np.float64)
+        return _f1(drawn @ hits, drawn @ named)
+
+    return score
+
+
+def _prepare_label_f1_macro(labels: Array, values: Array, units: Array) -> Scorer:
+    """Mean over the labels that occur among the drawn rows or the run's predictions of them."""
+    counts = [_prepare_class(labels[:, i], values[:, :, i], 1) for i in range(labels.shape[1])]
+
+    def score(weights: Weights) -> Floats:
+        total = np.zeros((len(weights), len(values)))
+        occurring = np.zeros_like(total)
+        for count in counts:
+            hits, named = count(weights)
+            total += _f1(hits, named)
+            occurring += named > 0
+        return np.divide(total, occurring, out=np.zeros_like(total), where=occurring > 0)
+
+    return score
+
+
+def _prepare_sample_f1(labels: Array, values: Array, units: Array) -> Scorer:
+    hits, named = _count_labels(labels, values)
+    return _average_rows(np.where(named > 0, _f1(hits, named), 1.0))
+
+
+def _prepare_label_ranking(labels: Array, values: Array, units: Array) -> Scorer:
+    """Each row's mean share of true labels, among those at least as likely as each true one."""
+    is_true = labels == 1
+    total = np.zeros(values.shape[:2])
+    for label in np.flatnonzero(is_true.any(axis=0)):
+        above = values >= values[:, :, [label]]  # [R, N, L]
+        total += is_true[:, label] * (above & is_true).sum(axis=-1) / above.sum(axis=-1)
+    count = is_true.sum(axis=1)
+    whole = (count == 0) | (count == labels.shape[1])
+    return _average_rows(np.where(whole, 1.0, total / np.maximum(count, 1)).T)
+
+
+def _count_labels(labels: Array, values: Array) -> tuple[Floats, Floats]:
+    """Return each row's labels that are named and right, and named plus true ones, [N, R]."""
+    hits = np.einsum("rnl,nl->nr", values.astype(np.float64), labels.astype(np.float64))
+    named = values.sum(axis=-1).T + labels.sum(axis=1)[:, None]
+    return hits, named.astype(np.float64)
+
+
+def _average_rows(scores: Floats) -> Scorer:
+    """Return the mean of scores that are each row's own, [N, R]."""
+
+    def score(weights: Weights) -> Floats:
+        return weights.astype(np.float64) @ scores / _total(weights)
+
+    return score
+
+
+def _prepare_mae(labels: Array, values: Array, units: Array) -> Scorer:
+    off = np.abs(values.astype(np.float64) - labels).T
+
+    def score(weights: Weights) -> Floats:
+        return weights.astype(np.float64) @ off / _total(weights)
+
+    return score
+
+
+def _prepare_rmse(labels: Array, values: Array, units: Array) -> Scorer:
+    squares = ((values.astype(np.float64) - labels) ** 2).T
+
+    def score(weights: Weights) -> Floats:
+        return np.sqrt(weights.astype(np.float64) @ squares / _total(weights))
+
+    return score
+
+
 def _columns(flags: Array) -> npt.NDArray[np.float32]:
     """Return flags [R, N] as columns [N, R] for a product with weights."""
     return np.ascontiguousarray(flags.T, dtype=np.float32)
@@ -368,6 +484,14 @@ SCORERS: Mapping[str, Callable[[Array, Array, Array], Scorer]] = {
     "pearson": _prepare_pearson,
     "spearman": _prepare_spearman,
     "correlation": _prepare_correlation,
+    "label_f1_micro": _prepare_label_f1_micro,
+    "label_f1_macro": _prepare_label_f1_macro,
+    "sample_f1": _prepare_sample_f1,
+    "label_ranking": _prepare_label_ranking,
+    "auroc": _prepare_auroc,
+    "average_precision": _prepare_average_precision,
+    "mae": _prepare_mae,
+    "rmse": _prepare_rmse,
     "entity_f1": _prepare_entity_f1,
     "token_accuracy": _prepare_token_accuracy,
 }

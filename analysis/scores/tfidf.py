@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from hmnet.study.metrics import METRICS
+from hmnet.study.metrics import METRICS, orient
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -31,12 +31,14 @@ FEATURES = 2**18
 MOST_ROWS = 10_000
 """Training rows that are learned from: more take minutes, and change little."""
 _FACTOR = 1_000_003
-KINDS = ("classification", "regression")
+KINDS = ("classification", "regression", "multilabel")
 """Kinds of task that a linear model on a whole text can learn."""
 
 
 def score_tfidf(data: TaskData, most_rows: int = MOST_ROWS) -> float:
     """Return the mean of the task's primary metric over its dev splits, learned from words alone.
+
+    Of it more is better: an error is negative.
 
     Args:
         most_rows: of the training split, evenly spread.
@@ -44,18 +46,17 @@ def score_tfidf(data: TaskData, most_rows: int = MOST_ROWS) -> float:
     metric = METRICS[data.task.metric].compute
     predicted = _predict(data, most_rows)
     splits = {name: data.splits[name] for name in data.task.dev_splits}
-    return float(
-        np.mean([metric(s.labels, predicted[name], s.questions) for name, s in splits.items()])
-    )
+    mean = np.mean([metric(s.labels, predicted[name], s.questions) for name, s in splits.items()])
+    return orient(data.task.metric, float(mean))
 
 
 def _predict(data: TaskData, most_rows: int) -> dict[str, npt.NDArray[np.generic]]:
-    """Return dev split to predictions, [N]."""
+    """Return dev split to predictions, [N], or to odds where the metric reads them."""
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.linear_model import Ridge, RidgeClassifier
 
     train = data.train
-    if len(np.unique(train.labels)) == 1:
+    if len(np.unique(train.labels, axis=0)) == 1:
         return {n: np.repeat(train.labels[:1], len(data.splits[n])) for n in data.task.dev_splits}
     size = min(most_rows, len(train))
     picks = np.unique(np.linspace(0, len(train) - 1, size).round()).astype(int)
@@ -63,8 +64,10 @@ def _predict(data: TaskData, most_rows: int) -> dict[str, npt.NDArray[np.generic
     weights = TfidfTransformer(sublinear_tf=True).fit(functools.reduce(operator.add, counts))
     kind = Ridge if data.task.kind == "regression" else RidgeClassifier
     model = kind(solver="sparse_cg", tol=1e-3).fit(_join(counts, weights), train.labels[picks])
+    reads_odds = METRICS[data.task.metric].reads_odds
+    answer = model.decision_function if reads_odds else model.predict
     return {
-        name: model.predict(_join(count_segments(data.splits[name]), weights))
+        name: answer(_join(count_segments(data.splits[name]), weights))
         for name in data.task.dev_splits
     }
 

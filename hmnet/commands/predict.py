@@ -16,11 +16,12 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from hmnet.commands.stored_run import find_task
 from hmnet.data.columns import take
-from hmnet.data.raw import load_texts, read_input
+from hmnet.data.raw import RawSplit, load_texts, read_input
+from hmnet.data.tagged import iterate_texts
 from hmnet.data.tokens import tokenise
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError
@@ -29,6 +30,8 @@ from hmnet.models.saved import load_model, read_saved_model
 from hmnet.models.shared_prefix import LayerPasses
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.files import write_bytes
+from hmnet.study.answers import choose_answers
+from hmnet.study.tag_codes import NO_ANSWER, is_bio, iterate_entities, list_types, number_tags
 from hmnet.study.tasks import Task
 from hmnet.training.evaluation import Logits, predict_tasks
 
@@ -38,8 +41,12 @@ ANY_TASK = ("text", "text_pair")
 """Columns that a task of one or two texts reads if the file lacks the task's own."""
 
 
-Prediction: TypeAlias = Mapping[str, "str | int | float | Mapping[str, float]"]
-"""One row's `label` and `probabilities`, or its `value`."""
+Entity: TypeAlias = Mapping[str, "str | int | float"]
+"""`type`, `text`, its first character `start` and the one after its last `end`, and `score`."""
+Prediction: TypeAlias = Mapping[
+    str, "str | int | float | Mapping[str, float] | Sequence[str | None] | Sequence[Entity]"
+]
+"""One row's `label` and `probabilities`, or its `value`; or of tags `words`, `tags`, `entities`."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class RowPredictions:
     Attributes:
         inputs: the columns that stand beside the predictions, a value per row: `row`, its number
             from 0, or the column that was asked for; on request the file's other columns too.
-        outputs: task to one mapping per row: `label` and `probabilities`, or `value`.
+        outputs: task to one mapping per row: `label` (or `labels`, where there may be several) and
+            `probabilities`, `value`, or `words`, their `tags` and the `entities` that these are of.
         left_out: tasks whose texts the file does not hold.
         passes: layers that were run, and that separate models would have run.
         seconds: time from tokens to outputs.
@@ -114,7 +122,8 @@ def predict_file(
     passes, seconds = LayerPasses(), 0.0
     notes: dict[str, None] = {}
     for read, tasks in by_columns.items():
-        rows = load_texts(dataclasses.replace(tasks[0], text=read, question=()), source)
+        reader = next((each for each in tasks if each.facts.reads_words), tasks[0])
+        rows = load_texts(dataclasses.replace(reader, text=read, question=()), source)
         notes |= dict.fromkeys(rows.notes)
         split = tokenise(rows, tokenizer, max_length)
         began = time.perf_counter()
@@ -124,7 +133,7 @@ def predict_file(
         seconds += time.perf_counter() - began
         passes.asked += run_passes.asked
         passes.computed += run_passes.computed
-        outputs |= {each.name: list(name_outputs(each, logits[each.name])) for each in tasks}
+        outputs |= {each.name: list(name_outputs(each, logits[each.name], rows)) for each in tasks}
     for note in notes:
         _LOG.warning("note: %s", note)
     return RowPredictions(
@@ -163,7 +172,7 @@ def _count_repeated(values: Sequence[object]) -> int:
     return sum(count for count in Counter(map(str, values)).values() if count > 1)
 
 
-_OURS = ("row", "label", "probabilities", "value")
+_OURS = ("row", "label", "probabilities", "value", "words", "tags", "entities")
 _LOG = logging.getLogger(__name__)
 
 
@@ -197,6 +206,7 @@ def write_predictions(predictions: RowPredictions, task: str, path: Path) -> int
         if suffix == ".parquet":
             table.to_parquet(target, index=False)
         else:
+            table = table.map(lambda cell: json.dumps(cell) if isinstance(cell, list) else cell)
             table.to_csv(target, index=False, sep="\t" if suffix == ".tsv" else ",")
         content = target.getvalue()
     write_bytes(path, content)
@@ -259,12 +269,58 @@ def _find_columns(task: Task, columns: Sequence[str]) -> tuple[str, ...] | None:
     return general if len(general) == len(task.text) and set(general) <= known else None
 
 
-def name_outputs(task: Task, logits: Logits) -> Iterator[Prediction]:
-    """Yield each row's prediction from its outputs, [N, C]."""
+def name_outputs(task: Task, logits: Logits, rows: RawSplit) -> Iterator[Prediction]:
+    """Yield each row's prediction from its outputs, [N, C], or those of its words, [U, C]."""
+    if task.facts.reads_words:
+        yield from _name_words(task, logits, rows)
+        return
     if task.facts.answer == "value":
         yield from ({"value": float(value)} for value in logits[:, 0])
+        return
+    if task.facts.answer == "set":
+        yield from _name_sets(task, logits)
         return
     for row in softmax(logits.astype(np.float64), axis=1):
         label = task.labels[int(row.argmax())]
         named = {str(name): float(p) for name, p in zip(task.labels, row, strict=True)}
         yield {"label": label, "probabilities": named}
+
+
+def _name_sets(task: Task, logits: Logits) -> Iterator[Prediction]:
+    """Yield each row's labels, and the probability of each."""
+    for flags, row in zip(
+        choose_answers(task, logits), expit(logits.astype(np.float64)), strict=True
+    ):
+        named = {str(name): float(p) for name, p in zip(task.labels, row, strict=True)}
+        labels = [str(name) for name, has in zip(task.labels, flags, strict=True) if has]
+        yield {"labels": labels, "probabilities": named}
+
+
+def _name_words(task: Task, logits: Logits, rows: RawSplit) -> Iterator[Prediction]:
+    """Yield each row's words, their tags, and the entities that these are of.
+
+    A word that the model does not see is `O`, and has no tag where tags are plain.
+    """
+    words = rows.words
+    if words is None:
+        raise TypeError("a file without words")
+    labels = [str(label) for label in task.labels]
+    codes, numbers = choose_answers(task, logits), number_tags(labels)
+    scores = softmax(logits.astype(np.float64), axis=1).max(axis=1)
+    for row, found in enumerate(iterate_texts(words, rows.texts[0])):
+        own = slice(words.offsets[row], words.offsets[row + 1])
+        tags = [None if code == NO_ANSWER else labels[code] for code in codes[own].tolist()]
+        named: dict[str, Sequence[str | None] | Sequence[Entity]] = {"words": found, "tags": tags}
+        if is_bio(labels):
+            spans = np.stack([words.starts[own], words.ends[own]], axis=1)
+            types, text = list_types(labels), rows.texts[0][row]
+            named["entities"] = [
+                _name_entity(types[kind], text, spans[first, 0], spans[last, 1])
+                | {"score": float(np.nanmean(scores[own][first : last + 1]))}
+                for kind, first, last in iterate_entities(numbers[codes[own]])
+            ]
+        yield named
+
+
+def _name_entity(kind: str, text: str, start: int, end: int) -> dict[str, str | int | float]:
+    return {"type": kind, "text": text[start:end], "start": int(start), "end": int(end)}

@@ -10,18 +10,18 @@ from hmnet.jobs.progress_line import describe_micro_batches
 from hmnet.runs.result import RunResult, read_result
 from hmnet.runs.spec import RunSpec
 from hmnet.runs.stopping_record import Stopping, read_stopping
-from hmnet.study.tasks import Task
+from hmnet.study.tasks import Task, average_primary
 from hmnet.training.execution import describe_parameters
 
 
-def read_run(output: Output, run: str) -> tuple[str, RunResult]:
-    """Return the id and the result of a run that is done.
+def read_run(output: Output, run: str) -> tuple[RunSpec, RunResult]:
+    """Return the spec and the result of a run that is done.
 
     Raises:
         InputError: if there is no such run, or its result is not as the run wrote it.
     """
     folder, spec = output.runs.find(run)
-    return spec.run_id, read_result(folder / "result.json")
+    return spec, read_result(folder / "result.json")
 
 
 def read_stopping_of(output: Output, run: str) -> Stopping | None:
@@ -29,7 +29,7 @@ def read_stopping_of(output: Output, run: str) -> Stopping | None:
     return read_stopping(output.runs.find(run)[0])
 
 
-def describe_run(run_id: str, result: RunResult, stopping: Stopping | None = None) -> str:
+def describe_run(spec: RunSpec, result: RunResult, stopping: Stopping | None = None) -> str:
     """Return the scores per task, dev split and metric, and exact parameter counts, as text.
 
     Args:
@@ -42,17 +42,16 @@ def describe_run(run_id: str, result: RunResult, stopping: Stopping | None = Non
         for metric, value in metrics.items()
     ]
     table = pd.DataFrame(rows).to_string(index=False, float_format=lambda value: f"{value:.4f}")
-    mean = sum(result.primary.values()) / len(result.primary)
     halved = [describe_micro_batches(result.micro_batches)] if result.micro_batches > 1 else []
     counts = ", ".join(f"{count:,} {name}" for name, count in result.parameters.items())
     return "\n".join(
         [
             table,
-            f"mean of the primary metric: {mean:.4f}",
+            f"mean of the primary metric: {average_primary(result.primary, spec.tasks):.4f}",
             f"{describe_parameters(result.parameters)} (exactly {counts})",
             *halved,
             *_describe_stopping(stopping),
-            f"run {run_id}",
+            f"run {spec.run_id}",
         ]
     )
 

@@ -18,7 +18,13 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.result import RunResult
 from hmnet.seeding import check_seed
-from hmnet.study.hierarchy import Groups, HierarchySpec
+from hmnet.study.hierarchy import (
+    Groups,
+    Hierarchy,
+    HierarchySpec,
+    parse_depths,
+    vary_hierarchy,
+)
 from hmnet.study.stages import SharingStage, parse_stages
 from hmnet.study.study import Study
 from hmnet.training.distributed import (
@@ -42,6 +48,8 @@ class Design:
         stages: what tasks share in each part of the run, as text (`hmnet.study.stages`); None for
             the study's, unless there is a hierarchy.
         start_from: a finished run whose weights are begun with; None for the study's, if any.
+        depths: own {x, y, z} of groups and tasks, as text; None for the study's, unless there is a
+            hierarchy or there are stages.
     """
 
     groups_file: Path | None = None
@@ -50,6 +58,7 @@ class Design:
     seed: int | None = None
     stages: str | None = None
     start_from: str | None = None
+    depths: str | None = None
 
     def __post_init__(self) -> None:
         if self.stages is not None and self.hierarchy is not None:
@@ -64,12 +73,24 @@ class Design:
             return parse_stages(self.stages)
         return study.sharing.stages if self.hierarchy is None else ()
 
-    def choose_hierarchy(self, stages: Sequence[SharingStage], depth: int) -> HierarchySpec:
-        """Return the hierarchy of the last stage, the given one, or the default."""
-        if stages:
-            return stages[-1].hierarchy
-        parts = self.hierarchy
-        return HierarchySpec.parse(parts) if parts else HierarchySpec.default(depth)
+    def choose_hierarchy(
+        self, study: Study, stages: Sequence[SharingStage], groups: Groups, depth: int
+    ) -> Hierarchy:
+        """Return the hierarchy of the last stage, the given, the advised, or the default one.
+
+        What is said here or by the study goes before what was advised with the groups.
+        """
+        is_said = self.hierarchy is not None or self.stages is not None
+        depths = {} if is_said else study.sharing.depths
+        if self.depths is not None:
+            depths = parse_depths(self.depths)
+        advised = groups.advise()
+        if advised is not None and not (is_said or depths or stages):
+            return advised
+        default = HierarchySpec.default(depth)
+        if self.hierarchy:
+            default = HierarchySpec.parse(self.hierarchy)
+        return vary_hierarchy(stages[-1].hierarchy if stages else default, depths, groups)
 
 
 def train_hierarchy(
@@ -122,7 +143,7 @@ def _plan_job(output: Output, study: Study, design: Design) -> tuple[Job, int]:
     prepared = prepare_study(study, output.data)
     job = prepared.make_job(
         study.tasks,
-        design.choose_hierarchy(stages, prepared.depth),
+        design.choose_hierarchy(study, stages, groups, prepared.depth),
         groups.groups.values(),
         study.seeds[0] if design.seed is None else design.seed,
         duplicate=design.duplicate,

@@ -20,6 +20,7 @@ from hmnet.commands.export import export_task
 from hmnet.commands.predict import Prediction, name_outputs
 from hmnet.commands.stored_run import find_task
 from hmnet.data.raw import RawSplit
+from hmnet.data.tagged import place_words, split_words
 from hmnet.data.tokens import tokenise
 from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError, raise_problems
@@ -60,7 +61,7 @@ class TrainedModel:
         return read_result(self.folder / "result.json")
 
     def predict(self, texts: Sequence[str | Sequence[str]], task: str) -> list[Prediction]:
-        """Return `label` and `probabilities`, or `value`, of each text.
+        """Return `label` and `probabilities`, `value`, or words and their `tags`, of each text.
 
         Args:
             texts: a string each; for a task of pairs, a sequence of its texts each.
@@ -86,7 +87,10 @@ class TrainedModel:
         split = tokenise(rows[0], self.tokenizer, self.max_length)
         precision, device = self.spec.training.precision, torch.device("cpu")
         logits, _ = predict_tasks(self.model, tasks, split, precision, device)
-        return {each.name: list(name_outputs(each, logits[each.name])) for each in definitions}
+        return {
+            each.name: list(name_outputs(each, logits[each.name], rows[number]))
+            for number, each in enumerate(definitions)
+        }
 
     @functools.cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
@@ -133,10 +137,14 @@ def _to_rows(texts: Sequence[str | Sequence[str]], task: Task) -> RawSplit:
     )
     if not all(isinstance(text, str) for row in rows for text in row):
         raise InputError("Parameter `texts` should hold strings. Found another type.")
-    count = len(rows)
+    columns = tuple([str(text) for text in column] for column in zip(*rows, strict=True))
+    count, words = len(rows), None
+    if task.facts.reads_words:
+        words = place_words([split_words(text) for text in columns[0]])
     return RawSplit(
-        tuple(list(column) for column in zip(*rows, strict=True)),
-        np.zeros(count, dtype=np.int64),
+        columns,
+        np.zeros(count if words is None else len(words.starts), dtype=np.int64),
         np.arange(count, dtype=np.int64),
         np.full(count, -1, dtype=np.int64),
+        words=words,
     )

@@ -1,4 +1,4 @@
-"""Files of rows, by their suffix: parquet, delimited text, JSON. Each ends as an arrow table."""
+"""Files of rows, by their suffix: parquet, delimited text, JSON, CoNLL. Each ends as a table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hmnet.data import json_rows
+from hmnet.data.conll import CONLL_SUFFIXES, read_conll
 from hmnet.data.delimited import DELIMITERS, read_delimited
 from hmnet.data.rows import Rows, list_needed
 from hmnet.data.text_files import FormatError
@@ -19,7 +20,9 @@ from hmnet.storage import limits
 from hmnet.storage.regular_files import POINTER, check_regular, open_regular
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".tsv", ".json")
-"""Formats of local files, in the order in which they are looked for."""
+"""Formats of tables, in the order in which they are looked for."""
+FILE_SUFFIXES = (*SUFFIXES, *CONLL_SUFFIXES)
+"""The same, and after them those of words with tags, whose columns are lists."""
 PACKED = ".gz"
 """What may follow the suffix of a text file."""
 
@@ -27,7 +30,9 @@ _BATCH_ROWS = 1024  # few, since a value that a file holds once may stand in all
 
 
 def split_name(path: Path) -> tuple[str, str]:
-    """Return a file's stem and its suffix among `SUFFIXES`, case and packing aside; "" for others.
+    """Return a file's stem and its suffix, one of `FILE_SUFFIXES`, or "" for others.
+
+    Case and packing do not count.
 
     >>> split_name(Path("rows/train.CSV.gz"))
     ('train', '.csv')
@@ -37,13 +42,13 @@ def split_name(path: Path) -> tuple[str, str]:
         name = name[: -len(PACKED)]
     suffix = Path(name).suffix.lower()
     is_packed_table = suffix == ".parquet" and name != path.name
-    if suffix not in SUFFIXES or is_packed_table:
+    if suffix not in FILE_SUFFIXES or is_packed_table:
         return path.name, ""
     return name[: -len(suffix)], suffix
 
 
 def read_file(path: Path, wanted: Sequence[str], where: str) -> Rows:
-    """Read those columns of a file that are wanted; its suffix is one of `SUFFIXES`.
+    """Read those columns of a file that are wanted; its suffix is one of `FILE_SUFFIXES`.
 
     Args:
         wanted: columns that are asked for, or fields of columns.
@@ -96,6 +101,8 @@ def _is_json(first: bytes) -> bool:
 def _find_reader(suffix: str) -> Callable[[Path, Sequence[str]], Rows]:
     if suffix in DELIMITERS:
         return lambda path, wanted: read_delimited(path, suffix, wanted)
+    if suffix in CONLL_SUFFIXES:
+        return lambda path, wanted: read_conll(path, suffix, wanted)
     readers = {".parquet": _read_parquet, ".jsonl": json_rows.read_jsonl_rows}
     return readers.get(suffix, json_rows.read_json_rows)
 

@@ -29,8 +29,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 def describe_repository(task: Task) -> str:
     """Return a task's repository and configuration, as a message names them."""
-    config = f", {task.source.config}" if task.source.config else ""
-    return f"{task.source.repository}{config}"
+    parts = (task.source.repository, task.source.config, task.source.data_dir)
+    return ", ".join(part for part in parts if part)
 
 
 def find_local_repository(task: Task) -> Path | None:
@@ -58,6 +58,7 @@ def read_hub(task: Task, split: str) -> Rows:
                 str(folder or source.repository),
                 source.config,
                 split=task.splits[split],
+                data_dir=source.data_dir,
                 revision=None if folder else source.revision,
             )
     except Exception as error:  # noqa: BLE001  datasets and the hub's client raise many kinds
@@ -133,10 +134,11 @@ def _to_rows(dataset: Dataset, task: Task) -> Rows:
 
     names = tuple(dataset.column_names)
     feature = dataset.features.get(task.label)
+    feature = getattr(feature, "feature", feature)  # of each of a list
     class_names = (
         tuple(map(str, feature.names)) if isinstance(feature, datasets.ClassLabel) else None
     )
-    needed = list_needed(names, (*task.text, task.label, *task.question))
+    needed = list_needed(names, (*task.text, *task.label_columns, *task.question))
     table = dataset.select_columns(needed).with_format("arrow")[:] if needed else pa.table({})
     return Rows(table, names, class_names=class_names)
 

@@ -106,6 +106,12 @@ def _to_integer(value: Value) -> int | None:
     return int(value) if isinstance(value, int) or value.is_integer() else None
 
 
+def find_truth(value: Value) -> bool | None:
+    """Return what a boolean, 0 or 1, or a word for one of them means; None for anything else."""
+    number = _to_integer(value)
+    return _find_truth(value if number is None else str(number))
+
+
 def _find_truth(value: Value) -> bool | None:
     return value if isinstance(value, bool) else _TRUTH.get(_fold(str(value)))
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hmnet.data.columns import check_filled, is_text, take
+from hmnet.data.columns import is_text, take
 from hmnet.data.label_names import (
     UNLABELLED,
     Value,
@@ -18,12 +18,14 @@ from hmnet.data.label_names import (
     describe_unknown,
     match_values,
 )
+from hmnet.data.label_sets import list_label_columns, read_label_sets
 from hmnet.data.rows import Rows
 from hmnet.errors import InputError, shorten
 from hmnet.study.tasks import Task
 
-LabelArray = npt.NDArray[np.int64] | npt.NDArray[np.float32]
-"""Class codes, or the values of a regression, [N]; of a kind per word, a code a word, [W]."""
+LabelArray = npt.NDArray[np.int64] | npt.NDArray[np.float32] | npt.NDArray[np.int8]
+"""Class codes, or the values of a regression, [N]; of a kind per word, a code a word, [W]; of sets
+of L labels, which of them a row has, [N, L]."""
 
 _UNKNOWN = -2
 
@@ -37,6 +39,8 @@ def describe_numbers(rows: Rows, task: Task) -> tuple[str, ...]:
 
 def find_labelled(codes: LabelArray, where: str) -> npt.NDArray[np.bool_]:
     """Tell which rows have a label, [N]; a split without any is refused."""
+    if codes.ndim > 1:  # a row with none of the labels is a row
+        return np.ones(len(codes), dtype=bool)
     is_labelled: npt.NDArray[np.bool_] = codes != UNLABELLED
     if not is_labelled.any():
         raise InputError(
@@ -48,15 +52,21 @@ def find_labelled(codes: LabelArray, where: str) -> npt.NDArray[np.bool_]:
 
 def has_labels(rows: Rows, task: Task) -> bool:
     """Tell whether there is a label column, or a struct column that may hold it."""
-    return not {task.label, task.label.partition(".")[0]}.isdisjoint(rows.names)
+    columns = list_label_columns(rows, task)
+    return not {part for name in columns for part in (name, name.partition(".")[0])}.isdisjoint(
+        rows.names
+    )
 
 
 def read_labels(rows: Rows, task: Task) -> LabelArray:
-    """Return the label column as class codes, or as numbers for regression, [N]."""
+    """Return the label column as class codes, or as numbers for regression, [N]; sets as [N, L].
+
+    Args:
+        rows: those that have a label (`hmnet.data.gaps.drop_gaps`).
+    """
+    if task.facts.answer == "set":
+        return read_label_sets(rows, task)
     column = take(rows, task.label, "label")
-    if not rows.has_types:  # an empty field is a missing value
-        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-    check_filled(column, rows, task.label, "label")
     if not task.facts.has_labels:
         return _read_values(_infer_number(column) if is_text(column.type) else column, rows, task)
     check_class_names(rows.class_names, task)
@@ -68,13 +78,18 @@ def number_rows(
 ) -> npt.NDArray[np.generic]:
     """Return a number per row that rows of the same labels share, [N].
 
-    With one label a row that is the label itself. Rows of words are numbered in the order of how
+    With one label a row that is the label itself. Sets are numbered in the order of how many labels
+    they have. Rows of words are numbered in the order of how
     many of their words have another label than the first one of the task, so that sorting by the
     number sorts by how much there is to find.
 
     >>> number_rows(np.array([0, 1, 0, 0, 0, 0]), np.array([0, 2, 4, 6])).tolist()
     [1, 0, 0]
     """
+    if labels.ndim > 1:
+        sized = np.concatenate([labels.sum(axis=1, dtype=np.int64)[:, None], labels], axis=1)
+        numbered: npt.NDArray[np.int64] = np.unique(sized, axis=0, return_inverse=True)[1].ravel()
+        return numbered
     if word_offsets is None:
         return labels
     spans = zip(word_offsets[:-1].tolist(), word_offsets[1:].tolist(), strict=True)
@@ -157,8 +172,8 @@ def _read_codes(column: pa.ChunkedArray, rows: Rows, task: Task) -> npt.NDArray[
         raise InputError(
             f"Parameter `label` should name a column of one label a row. Found a list, "
             f"`{shorten(column[0].as_py())}` in {rows.describe_place(0)} of column "
-            f"`{task.label}`. A row with several labels is for no task here; one that is alone "
-            "should stand without brackets."
+            f'`{task.label}`. Rows with several labels are for a task of `kind = "multilabel"`; '
+            "a label that is alone should stand without brackets."
         )
     if not (is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(kind)):
         _check_integral(column, rows, task)

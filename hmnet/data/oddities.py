@@ -16,10 +16,12 @@ from hmnet.data.label_names import find_alike, says_true_first
 from hmnet.data.labels import LabelArray, number_rows
 from hmnet.data.raw import list_shadowed, load_split
 from hmnet.data.row_sampling import sample_rows
+from hmnet.data.summary import count_labels
 from hmnet.data.task_data import TaskData, hash_texts, load_text_hashes
 from hmnet.study.metrics import METRICS
 from hmnet.study.settings import DataSettings
 from hmnet.study.study import Study
+from hmnet.study.tag_codes import OUTSIDE, is_bio
 from hmnet.study.tasks import Task
 
 Hashes = npt.NDArray[np.uint64]
@@ -33,11 +35,14 @@ class SplitFacts:
         labels: class codes or values, [N], or a code a word.
         hashes: a number per row that rows of the same texts share, [N].
         numbers: a number per row that rows of the same labels share, [N].
+        words, unseen: words that have labels, and those of them that a model does not see.
     """
 
     labels: LabelArray
     hashes: Hashes
     numbers: npt.NDArray[np.generic]
+    words: int = 0
+    unseen: int = 0
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -71,6 +76,7 @@ def find_in_facts(facts: Mapping[str, TaskFacts]) -> tuple[str, ...]:
         found += [f"task `{name}`, {note}" for note in each.notes]
         found += (f"task `{name}`, {text}" for text in _find_label_oddities(each))
         found += (f"task `{name}`, {text}" for text in _find_contradictions(each))
+        found += (f"task `{name}`, {text}" for text in _find_unseen(each))
         found += _find_leaks(each, trains)
     return tuple(found)
 
@@ -106,7 +112,13 @@ def _open_facts(data: TaskData) -> TaskFacts:
         for split in data.splits
     }
     splits = {
-        split: SplitFacts(part.labels, hashes[split], number_rows(part.labels, part.word_offsets))
+        split: SplitFacts(
+            part.labels,
+            hashes[split],
+            number_rows(part.labels, part.word_offsets),
+            0 if part.places is None else len(part.places),
+            0 if part.places is None else int((part.places < 0).sum()),
+        )
         for split, part in data.splits.items()
     }
     return TaskFacts(data.task, splits, data.notes)
@@ -132,7 +144,7 @@ def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
         yield f"the labels `{one}` and `{other}` differ in case or spaces alone: are they one?"
     for split, found in counts.items():
         missing = [name for name, count in zip(names, found, strict=True) if not count]
-        if len(missing) == len(names) - 1:
+        if len(missing) == len(names) - 1 and data.task.facts.answer == "class":
             only = names[int(np.argmax(found))]
             yield (
                 f"split `{split}`: every {unit} has the label `{only}` of the {len(names)} that "
@@ -141,7 +153,8 @@ def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
         elif missing:
             shown = ", ".join(f"`{n}` {c:,}" for n, c in zip(names, found, strict=True) if c)
             yield f"split `{split}`: no {unit} has the label {_quote(missing)}; found {shown}"
-    yield from _find_unlearnable(names, counts, unit)
+    totals = {split: len(part.labels) for split, part in data.splits.items()}
+    yield from _find_unlearnable(names, counts, totals, unit)
     if not any(found[0] for found in counts.values()) and not names[0].lstrip("-").isdigit():
         yield (
             f"no split has the label `{names[0]}`, the first: if the column holds codes, these "
@@ -150,13 +163,16 @@ def _find_label_oddities(data: TaskFacts) -> Iterator[str]:
 
 
 def _find_unlearnable(
-    names: Sequence[str], counts: Mapping[str, npt.NDArray[np.int64]], unit: str
+    names: Sequence[str],
+    counts: Mapping[str, npt.NDArray[np.int64]],
+    totals: Mapping[str, int],
+    unit: str,
 ) -> Iterator[str]:
     for split, found in counts.items():
         for name, here, learned in zip(names, found, counts["train"], strict=True):
             if here and not learned:
                 yield (
-                    f"split `{split}`: {here:,} of {int(found.sum()):,} {unit}s have the label "
+                    f"split `{split}`: {here:,} of {totals[split]:,} {unit}s have the label "
                     f"`{name}`, which no training {unit} has: no model can learn it"
                 )
 
@@ -171,7 +187,7 @@ def _find_constant_values(data: TaskFacts) -> Iterator[str]:
 
 
 def _count(part: SplitFacts, task: Task) -> npt.NDArray[np.int64]:
-    return np.bincount(part.labels.astype(np.int64), minlength=len(task.labels))
+    return count_labels(part.labels, task)
 
 
 def _quote(names: Sequence[str]) -> str:
@@ -193,6 +209,17 @@ def _find_contradictions(data: TaskFacts) -> Iterator[str]:
             yield (
                 f"split `{split}`: {count:,} of {len(part):,} rows repeat another row word for "
                 "word and have another label"
+            )
+
+
+def _find_unseen(data: TaskFacts) -> Iterator[str]:
+    answer = OUTSIDE if is_bio(str(label) for label in data.task.labels) else "wrong"
+    for split, part in data.splits.items():
+        if part.unseen:
+            yield (
+                f"split `{split}`: {part.unseen:,} of {part.words:,} words are beyond "
+                "`rows.max_length`, or no token stands for them: nothing is learned from them, and "
+                f"metrics count them as `{answer}`"
             )
 
 

@@ -26,7 +26,8 @@ from hmnet.data.columns import (
     read_text,
     take_text,
 )
-from hmnet.data.file_formats import SUFFIXES, read_file, split_name
+from hmnet.data.file_formats import FILE_SUFFIXES, SUFFIXES, read_file, split_name
+from hmnet.data.gaps import drop_gaps
 from hmnet.data.hub import describe_repository, find_local_repository, read_hub, read_saved_dataset
 from hmnet.data.label_names import UNLABELLED
 from hmnet.data.labels import (
@@ -38,6 +39,7 @@ from hmnet.data.labels import (
     read_labels,
 )
 from hmnet.data.rows import Rows
+from hmnet.data.tagged import read_tagged, read_words
 from hmnet.data.word_spans import Words
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.storage.digests import canonical_json, digest, digest_file
@@ -112,10 +114,14 @@ def load_text_columns(
     """
     rows, where = _read(task, split, data_dir)
     check_rows(rows, where)
+    if task.facts.reads_words:
+        return (pa.chunked_array([_check_words(rows, task, where).texts[0]]),)
     problems: list[str] = []
+    labelled = collect(problems, drop_gaps, rows, task)
+    (rows,) = labelled or [rows]
     columns = [c for name in task.text for c in collect(problems, take_text, rows, name)]
-    has_codes = task.facts.has_labels and not task.facts.reads_words and has_labels(rows, task)
-    codes = collect(problems, read_labels, rows, task) if has_codes else []
+    has_codes = task.facts.has_labels and has_labels(rows, task)
+    codes = collect(problems, read_labels, rows, task) if has_codes and labelled else []
     raise_problems(f"{where}: {problem}" for problem in problems)
     for labels in codes:
         is_labelled = find_labelled(labels, where)
@@ -127,22 +133,29 @@ def load_text_columns(
 def load_texts(task: Task, path: Path) -> RawSplit:
     """Read a task's text columns from a file, for prediction; labels are not read.
 
-    A column of numbers is read as texts: new data need not look like the training data.
+    A column of numbers is read as texts: new data need not look like the training data. Where words
+    have labels, a text's words are those that `hmnet.data.tagged.split_words` finds.
 
     Raises:
         InputError: if the file is missing or of no known format, or a text column is.
     """
     rows = read_input(path, task.text)
     problems: list[str] = []
-    texts = [t for name in task.text for t in collect(problems, read_any_text, rows, name)]
+    words = None
+    if task.facts.reads_words:
+        found = collect(problems, read_words, rows, task.text[0])
+        texts, words = [each for each, _ in found], next((own for _, own in found), None)
+    else:
+        texts = [t for name in task.text for t in collect(problems, read_any_text, rows, name)]
     raise_problems(f"{path}: {problem}" for problem in problems)
     count = len(texts[0])
     return RawSplit(
         tuple(texts),
-        np.zeros(count, dtype=np.int64),
+        np.zeros(count if words is None else len(words.starts), dtype=np.int64),
         np.arange(count, dtype=np.int64),
         np.full(count, -1, dtype=np.int64),
         rows.notes,
+        words,
     )
 
 
@@ -157,7 +170,7 @@ def read_input(path: Path, wanted: Sequence[str]) -> Rows:
     """
     if not path.is_file() or not split_name(path)[1]:
         raise InputError(
-            f"Parameter `input` should be a {', '.join(s[1:] for s in SUFFIXES)} file. "
+            f"Parameter `input` should be a {', '.join(s[1:] for s in FILE_SUFFIXES)} file. "
             f"Found `{path}`{_describe_place(path)}."
         )
     rows = read_file(path, wanted, str(path))
@@ -180,7 +193,8 @@ def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
     Raises:
         InputError: if there is no such file.
     """
-    columns = [task.text, task.label, task.kind, task.labels, task.question]
+    columns: list[object] = [task.text, task.label, task.kind, task.labels, task.question]
+    columns += [] if task.scheme == "auto" else [task.scheme]
     path = find_file(task, split, data_dir)
     if path is not None:
         content = _digest_folder(path) if path.is_dir() else digest_file(path)
@@ -190,9 +204,22 @@ def source_key(task: Task, split: str, data_dir: Path | None = None) -> str:
     folder = find_local_repository(task)
     where = source.repository if folder is None else _digest_folder(folder)
     revision = source.revision if folder is None else None
+    columns += [] if source.data_dir is None else [source.data_dir]
     return digest(
         canonical_json(["hub", where, source.config, revision, task.splits[split], columns])
     )
+
+
+def name_texts(task: Task, data_dir: Path | None = None) -> tuple[object, ...]:
+    """Return what tasks have in common that read the same texts: files or repository, and columns.
+
+    Raises:
+        InputError: if there is no such file.
+    """
+    files = tuple(find_file(task, split, data_dir) for split in task.splits)
+    source = task.source
+    hub = (source.repository, source.config, source.revision, *task.splits.values())
+    return task.text, files if None not in files else hub
 
 
 def _digest_folder(folder: Path) -> str:
@@ -213,7 +240,7 @@ def _read(task: Task, split: str, data_dir: Path | None) -> tuple[Rows, str]:
         return read_hub(task, split), where
     if path.is_dir():
         return read_saved_dataset(path, task, where), where
-    rows = read_file(path, (*task.text, task.label, *task.question), where)
+    rows = read_file(path, (*task.text, *task.label_columns, *task.question), where)
     return rows, where
 
 
@@ -269,7 +296,7 @@ def find_split(folder: Path, stems: Sequence[str]) -> Path | None:
         elif (path / SAVED_MARK).is_file():
             places[path.name, ""] = path
     for stem in stems:
-        for suffix in (*SUFFIXES, ""):
+        for suffix in (*FILE_SUFFIXES, ""):
             if (stem, suffix) in places:
                 return places[stem, suffix]
     return None
@@ -361,16 +388,36 @@ def _describe_entry(path: Path) -> str:
 def _check(rows: Rows, task: Task, where: str) -> RawSplit:
     """Turn columns into a split, with every problem of every column at once."""
     check_rows(rows, where)
+    if task.facts.reads_words:
+        return _check_words(rows, task, where)
     problems: list[str] = []
+    labelled = collect(problems, drop_gaps, rows, task)
+    (rows,) = labelled or [rows]
     texts = [t for name in task.text for t in collect(problems, read_text, rows, name)]
-    found = collect(problems, read_labels, rows, task)
+    found = collect(problems, read_labels, rows, task) if labelled else []
     numbers = collect(problems, read_questions, rows, task.question)
     raise_problems(f"{where}: {problem}" for problem in problems)
     (labels,), (questions,) = found, numbers
     notes = (*rows.notes, *describe_numbers(rows, task), *_count_blank(texts, task))
-    index = np.arange(len(labels), dtype=np.int64)
-    whole = RawSplit(tuple(texts), labels, index, questions, notes)
+    whole = RawSplit(tuple(texts), labels, rows.find_numbers(), questions, notes)
     return _drop_unlabelled(whole, task, where)
+
+
+def _check_words(rows: Rows, task: Task, where: str) -> RawSplit:
+    """Turn columns of words and their labels into a split."""
+    problems: list[str] = []
+    found = collect(problems, read_tagged, rows, task)
+    numbers = collect(problems, read_questions, rows, task.question)
+    raise_problems(f"{where}: {problem}" for problem in problems)
+    (tagged,), (questions,) = found, numbers
+    return RawSplit(
+        (tagged.texts,),
+        tagged.labels,
+        tagged.rows,
+        questions[tagged.rows],
+        (*rows.notes, *tagged.notes),
+        tagged.words,
+    )
 
 
 def _count_blank(texts: Sequence[Sequence[str]], task: Task) -> Iterator[str]:

@@ -21,6 +21,7 @@ class Rows:
         class_names: the label's classes by code, where the source names them.
         lines: the line of a text file on which each row begins, from 1, [N].
         notes: a sentence for whatever was read in another way than the suffix says.
+        numbers: of the rows at their source, from 0, int64 [N]; None where none was left out.
     """
 
     table: pa.Table
@@ -29,15 +30,20 @@ class Rows:
     class_names: tuple[str, ...] | None = None
     lines: npt.NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
+    numbers: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return self.table.num_rows
 
+    def find_numbers(self) -> npt.NDArray[np.int64]:
+        """Return the rows' numbers at their source, [N]."""
+        return np.arange(len(self)) if self.numbers is None else self.numbers
+
     def describe_place(self, row: int) -> str:
         """Return how a message names a row: by its number, from 0, and its line if it has one."""
         if self.lines is None:
-            return f"row {row} (the first is row 0)"
-        return f"row {row} (line {self.lines[row]} of the file)"
+            return f"row {self.find_numbers()[row]} (the first is row 0)"
+        return f"row {self.find_numbers()[row]} (line {self.lines[row]} of the file)"
 
 
 def list_needed(names: Sequence[str], wanted: Sequence[str]) -> list[str]:

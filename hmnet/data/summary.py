@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 from pydantic.dataclasses import dataclass as validated
 
+from hmnet.data.labels import LabelArray
 from hmnet.data.tokens import SplitData
 from hmnet.storage.documents import to_plain
 from hmnet.study.settings import STRICT
@@ -65,10 +67,23 @@ def summarise(data: SplitData, task: Task) -> SplitSummary:
 def _count_labels(data: SplitData, task: Task) -> dict[str, int]:
     if not task.facts.has_labels:
         return {}
-    counts = np.bincount(data.labels.astype(np.int64), minlength=len(task.labels))
+    counts = count_labels(data.labels, task)
     return {str(label): int(count) for label, count in zip(task.labels, counts, strict=True)}
 
 
-def name_label(task: Task, label: float) -> str:
-    """Return how a message names a label of a task: by its name, or the value itself."""
+def count_labels(labels: LabelArray, task: Task) -> npt.NDArray[np.int64]:
+    """Return how many rows (or words) have each label of a task, [C]."""
+    if labels.ndim > 1:
+        return labels.sum(axis=0, dtype=np.int64)
+    return np.bincount(labels.astype(np.int64), minlength=len(task.labels))
+
+
+def name_label(task: Task, label: float | npt.NDArray[np.generic]) -> str:
+    """Return how a message names a label of a task: by its name, or the value itself.
+
+    Those of a set are listed.
+    """
+    if np.ndim(label):
+        named = [str(name) for name, has in zip(task.labels, np.asarray(label), strict=True) if has]
+        return ", ".join(named) or "none of the labels"
     return str(task.labels[int(label)]) if task.facts.has_labels else f"{label:g}"

@@ -31,7 +31,7 @@ from hmnet.data.held_out import hold_out, split_by_use
 from hmnet.data.raw import RawSplit, load_split, source_key
 from hmnet.data.row_sampling import sample_rows
 from hmnet.data.summary import SplitSummary, name_label, summarise, to_plain_summary
-from hmnet.data.tokens import SplitData, identify_tokenizer, tokenise
+from hmnet.data.tokens import KnownTexts, SplitData, identify_tokenizer, tokenise
 from hmnet.errors import InputError, raise_problems
 from hmnet.storage.digests import canonical_json, digest, digest_bytes, digest_file, sign
 from hmnet.storage.documents import parse_document, read_json, to_plain, write_document
@@ -144,6 +144,7 @@ def prepare(
     settings: DataSettings,
     folder: Path,
     data_dir: Path | None = None,
+    known: KnownTexts | None = None,
 ) -> TaskData:
     """Return a task's tokenised splits from `folder`, tokenising them if they are not there.
 
@@ -151,6 +152,7 @@ def prepare(
         tokenizer: a fast tokenizer of transformers.
         folder: holds a folder per task and content; may be shared by many processes.
         data_dir: see `hmnet.data.raw.load_split`.
+        known: texts that the tokenizer met before, in tasks on the same texts.
 
     Raises:
         InputError: with the problems of all splits, or if the tokenizer is not a fast one.
@@ -167,7 +169,8 @@ def prepare(
             return found
         raw = _map_splits(task, lambda split: _load_learnable(task, split, data_dir))
         sampled = _sample(raw, task, settings)
-        splits = {s: tokenise(rows, tokenizer, settings.max_length) for s, rows in sampled.items()}
+        length = settings.max_length
+        splits = {s: tokenise(rows, tokenizer, length, known) for s, rows in sampled.items()}
         hashes = {split: hash_texts(rows) for split, rows in sampled.items()}
         fingerprint = _fingerprint(splits, tokenizer_id, settings.max_length)
         summaries = {split: summarise(data, task) for split, data in splits.items()}
@@ -294,7 +297,15 @@ def _content_key(
     task: Task, sources: Mapping[str, str], tokenizer_id: str, settings: DataSettings
 ) -> str:
     """Identify what a folder holds: all that decides its arrays, by where they come from."""
-    definition = [task.name, task.text, task.label, task.kind, task.labels, task.question]
+    definition: list[object] = [
+        task.name,
+        task.text,
+        task.label,
+        task.kind,
+        task.labels,
+        task.question,
+    ]
+    definition += [] if task.scheme == "auto" else [task.scheme]
     limits = to_plain(settings)
     if settings.holdout is None:
         del limits["holdout"]

@@ -21,7 +21,7 @@ import pandas as pd
 
 from hmnet.data.labels import LabelArray
 from hmnet.data.raw import RawSplit
-from hmnet.data.word_spans import Words, index_spans
+from hmnet.data.word_spans import Words, index_spans, make_offsets
 from hmnet.errors import InputError
 from hmnet.storage.digests import canonical_json, digest
 
@@ -67,6 +67,22 @@ class SplitData:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def select(self, index: Ints) -> SplitData:
+        """Return the examples `index`, [n], in memory; how many are truncated is not known."""
+        words = None if self.word_offsets is None else self.find_words(index)
+        counts = None if self.word_offsets is None else np.diff(self.word_offsets)[index]
+        lengths = self.lengths[index]
+        return SplitData(
+            tokens=self.tokens[index_spans(self.offsets[index], lengths)],
+            offsets=make_offsets(lengths),
+            first=self.first[index],
+            labels=self.labels[index if words is None else words],
+            rows=self.rows[index],
+            questions=self.questions[index],
+            word_offsets=None if counts is None else make_offsets(counts),
+            places=None if self.places is None or words is None else self.places[words],
+        )
+
     def count_answers(self, index: Ints) -> int:
         """Return how many labels of the examples `index` a model is trained on, and scored by."""
         if self.word_offsets is None or self.places is None:
@@ -86,11 +102,41 @@ class SplitData:
         return np.diff(self.offsets)
 
 
-def tokenise(rows: RawSplit, tokenizer: PreTrainedTokenizerBase, max_length: int) -> SplitData:
+class KnownTexts:
+    """Tokens of texts that one tokenizer met before: for several tasks on the same texts.
+
+    Attributes:
+        count: how many texts were tokenised.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._tokens: dict[str, Tokens] = {}
+
+    def encode(self, backend: Tokenizer, texts: Sequence[str]) -> tuple[Tokens, Ints]:
+        """Return what `_encode` does; only new texts are tokenised."""
+        new = [text for text in texts if text not in self._tokens]
+        self.count += len(new)
+        if new:
+            flat, sizes = _encode(backend, new)
+            self._tokens.update(zip(new, np.split(flat, np.cumsum(sizes)[:-1]), strict=True))
+        found = [self._tokens[text] for text in texts]
+        return np.concatenate(found), np.fromiter(map(len, found), np.int64, len(found))
+
+
+def tokenise(
+    rows: RawSplit,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    known: KnownTexts | None = None,
+) -> SplitData:
     """Tokenise the rows of one split.
 
     Special tokens stand where the tokenizer puts them for a pair; a third segment follows as the
     second follows the first. Truncation takes tokens from the longest segment first.
+
+    Args:
+        known: texts that the tokenizer met before; new ones are added.
 
     Raises:
         InputError: if the tokenizer is not a fast one, or does not suit.
@@ -99,8 +145,12 @@ def tokenise(rows: RawSplit, tokenizer: PreTrainedTokenizerBase, max_length: int
     codes, texts = pd.factorize(np.array(list(itertools.chain(*columns)), dtype=object))
     with _plain_backend(tokenizer) as backend:
         template = _learn_template(tokenizer, backend, len(columns))
-        encode = _encode if rows.words is None else _encode_with_spans
-        flat, sizes, *spans = encode(backend, texts.tolist())
+        spans: list[Ints] = []
+        if rows.words is not None:
+            flat, sizes, *spans = _encode_with_spans(backend, texts.tolist())
+        else:
+            encode = _encode if known is None else known.encode
+            flat, sizes = encode(backend, texts.tolist())
     which = codes.reshape(len(columns), -1).T  # [N, S]
     lengths = sizes[which]
     kept = cut_longest(lengths, _budget(template, max_length))

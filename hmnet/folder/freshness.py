@@ -26,7 +26,7 @@ from hmnet.storage.digests import canonical_json, digest, digest_file
 from hmnet.storage.documents import to_plain
 from hmnet.storage.manifest import Manifest, find_home, list_recorded, made_from, read_manifest
 from hmnet.study.study import Study, load_study
-from hmnet.study.tasks import PAPER_TASKS, Task
+from hmnet.study.tasks import PAPER_TASKS, Task, to_plain_task
 
 MOST_NAMED = 4
 STUDY_CHANGED = "study.toml has other settings now"
@@ -79,7 +79,7 @@ def _note_place(output: Output, name: str) -> list[str]:
 
 
 def _note_task(task: Task) -> str:
-    plain = to_plain(task)
+    plain = to_plain_task(task)
     return digest(canonical_json({**plain, "source": {**plain["source"], "folder": None}}))
 
 

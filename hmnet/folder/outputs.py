@@ -135,6 +135,11 @@ class Output:
         return self.folder / "refinement.json"
 
     @property
+    def agreement(self) -> Path:
+        """What each cheap measure is worth, judged by `pairwise`."""
+        return self.folder / "agreement.parquet"
+
+    @property
     def attention(self) -> Path:
         """Folder of attention similarities."""
         return self.folder / "attention"
@@ -158,6 +163,11 @@ class Output:
     def groups(self) -> Path:
         """The groups that HMNet trains with (`hmnet.study.hierarchy.Groups`)."""
         return self.folder / "groups.json"
+
+    @property
+    def layer_agreement(self) -> Path:
+        """How far tasks' gradients agree in each layer (`relevance advise`)."""
+        return self.folder / "layer-agreement.parquet"
 
     @property
     def compare(self) -> Path:

@@ -177,12 +177,4 @@ def _time_step(trainer: Trainer, position: int) -> float:
 def _sample(split: SplitData, count: int) -> SplitData:
     """Return up to `count` examples, evenly spread over a split."""
     picks = np.unique(np.linspace(0, len(split) - 1, min(count, len(split))).round().astype(int))
-    parts = [split.tokens[split.offsets[i] : split.offsets[i + 1]] for i in picks]
-    return SplitData(
-        tokens=np.concatenate(parts),
-        offsets=np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64),
-        first=split.first[picks],
-        labels=split.labels[picks],
-        rows=split.rows[picks],
-        questions=split.questions[picks],
-    )
+    return split.select(picks)

@@ -16,7 +16,7 @@ from hmnet.jobs.cost import choose_timed, count_tokens, estimate_seconds, measur
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.jobs.progress_line import format_seconds
 from hmnet.jobs.schedule import list_before
-from hmnet.jobs.workers import Workers
+from hmnet.jobs.workers import Workers, count_cores
 from hmnet.runs.job import Job, Machine
 from hmnet.runs.store import RunStore
 
@@ -47,12 +47,13 @@ def list_jobs(
     busy = find_load()
     _LOG.warning("timing a few steps on %d workers, about a minute ...", workers.count)
     found = estimate_each(prepared, missing, workers)
-    yield _describe(found, workers)
     if busy > BUSY_FRAC:
+        cores = count_cores()
         yield (
-            f"the machine is busy: {busy:.0%} of its cores were in use when this was timed; on an "
-            "idle one it takes less"
+            f"the machine is busy: {busy * cores:.1f} processes on {cores} cores when this was "
+            "timed; on an idle one it takes less"
         )
+    yield _describe(found, workers)
 
 
 def _describe(found: Sequence[float], workers: Workers) -> str:
@@ -68,7 +69,7 @@ def _describe(found: Sequence[float], workers: Workers) -> str:
 
 def find_load() -> float:
     """Return the share of this machine's cores that were in use during the last minute."""
-    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
+    return os.getloadavg()[0] / count_cores() if hasattr(os, "getloadavg") else 0.0
 
 
 def estimate_sweep(prepared: PreparedStudy, jobs: Sequence[Job], workers: Workers) -> float:

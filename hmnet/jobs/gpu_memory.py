@@ -96,7 +96,7 @@ def _largest(jobs: Sequence[Job]) -> list[Job]:
     largest: dict[object, tuple[float, Job]] = {}
     for job in jobs:
         spec = job.spec
-        key = (spec.system, spec.hierarchy, spec.duplicate, len(spec.tasks))
+        key = (spec.system, str(spec.varied), spec.duplicate, len(spec.tasks))
         longest = max(lengths[folder] for folder in job.data.values())
         if key not in largest or longest > largest[key][0]:
             largest[key] = (longest, job)

@@ -9,7 +9,7 @@ from hmnet.errors import raise_problems
 from hmnet.runs.job import Job
 from hmnet.runs.spec import RunSpec
 from hmnet.runs.store import RunStore
-from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.hierarchy import Hierarchy
 from hmnet.study.tasks import Task
 
 _WAY_ON = "train it with `hmnet train`, or run the sweep with `--keep-models`."
@@ -58,7 +58,7 @@ def find_parent_misfits(spec: RunSpec, parent: RunSpec) -> Iterator[str]:
     if not _shares_at_least(parent, spec):
         yield (
             "Parameter `start_from` should name a run whose tasks share at least what they are to "
-            f"share now. Found {name} of {parent.hierarchy}."
+            f"share now. Found {name} of {parent.varied}."
         )
 
 
@@ -67,7 +67,7 @@ def _list_outputs(task: Task) -> tuple[object, ...]:
 
 
 def _shares_at_least(parent: RunSpec, spec: RunSpec) -> bool:
-    first = spec.stages[0].hierarchy if spec.stages else spec.hierarchy
+    first = spec.list_hierarchies()[0]
     if parent.training.stopping == "task":  # its paths share nothing, not even embeddings
         return len(spec.tasks) == 1
     parts_blocks = spec.duplicate == "ffn" and len(spec.tasks) > 1  # and shares attention
@@ -78,17 +78,20 @@ def _shares_at_least(parent: RunSpec, spec: RunSpec) -> bool:
         owners & known <= theirs
         for layer in range(first.depth)
         for owners in _list_owners(first, spec.groups, layer)
-        for theirs in _list_owners(parent.hierarchy, parent.groups, layer)
+        for theirs in _list_owners(parent.varied, parent.groups, layer)
         if owners & theirs
     )
 
 
 def _list_owners(
-    hierarchy: HierarchySpec, groups: tuple[tuple[str, ...], ...], layer: int
+    hierarchy: Hierarchy, groups: tuple[tuple[str, ...], ...], layer: int
 ) -> list[set[str]]:
     """Return the sets of tasks that share a copy of a layer."""
-    if layer < hierarchy.shared:
-        return [{name for group in groups for name in group}]
-    if layer < hierarchy.shared + hierarchy.cluster:
-        return [set(group) for group in groups]
-    return [{name} for group in groups for name in group]
+    owners: dict[object, set[str]] = {}
+    for group in groups:
+        for name in group:
+            own = hierarchy.of(name)
+            is_grouped = layer < own.shared + own.cluster
+            owner = "all" if layer < own.shared else group if is_grouped else (name, "alone")
+            owners.setdefault(owner, set()).add(name)
+    return list(owners.values())

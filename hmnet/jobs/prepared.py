@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from hmnet.data.first_look import find_row_problems
 from hmnet.data.notes import tell_notes, write_notes
 from hmnet.data.oddities import find_oddities, find_shadowed
+from hmnet.data.raw import name_texts
 from hmnet.data.task_data import TaskData, prepare
+from hmnet.data.tokens import KnownTexts
 from hmnet.encoders.locate import (
     identify,
     load_tokenizer,
@@ -25,7 +27,12 @@ from hmnet.errors import InputError, RelevanceError, SourceError, raise_problems
 from hmnet.runs.job import Job
 from hmnet.runs.spec import RunSpec
 from hmnet.storage.documents import to_plain
-from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.hierarchy import (
+    Hierarchy,
+    HierarchySpec,
+    VariedHierarchy,
+    settle_hierarchy,
+)
 from hmnet.study.settings import ModelRef, TrainingSettings
 from hmnet.study.stages import SharingStage, simplify
 from hmnet.study.study import Study
@@ -64,7 +71,7 @@ class PreparedStudy:
     def make_job(
         self,
         names: Iterable[str],
-        hierarchy: HierarchySpec,
+        hierarchy: Hierarchy,
         groups: Iterable[Sequence[str]],
         seed: int,
         *,
@@ -75,7 +82,7 @@ class PreparedStudy:
         """Return the job that trains the named tasks with a hierarchy and groups.
 
         Args:
-            hierarchy: of the last stage, where there are some.
+            hierarchy: of the last stage, where there are some; of all tasks or of each.
             duplicate: what groups and tasks own copies of; see `hmnet.models.paths.HMNet`.
             stages: what tasks share in each part of the run.
         """
@@ -83,16 +90,19 @@ class PreparedStudy:
         for layers in (hierarchy, *(stage.hierarchy for stage in stages)):
             layers.check_depth(self.depth)
         teachers = self._find_teachers(names, seed)
+        settled = settle_hierarchy(hierarchy, names)
+        last = [dataclasses.replace(stage, hierarchy=_find_default(settled)) for stage in stages]
         spec = RunSpec(
             tasks=tuple(self.study.tasks[name] for name in names),
             data={name: self.data[name].fingerprint for name in names},
             model=self.model,
-            hierarchy=hierarchy,
+            hierarchy=_find_default(settled),
+            depths=settled.own if isinstance(settled, VariedHierarchy) else {},
             groups=tuple(sorted(tuple(sorted(group)) for group in groups)),
             training=self.study.training,
             seed=seed,
             duplicate=duplicate,
-            stages=simplify(stages),
+            stages=simplify([*stages[:-1], *last[-1:]]),
             teachers={name: teacher.spec.run_id for name, teacher in teachers.items()},
         )
         folders = {name: self.folders[name] for name in names}
@@ -130,6 +140,10 @@ class PreparedStudy:
         """Return the job that trains the SkillNet-style baseline on tasks."""
         job = self.shared(names, seed)
         return dataclasses.replace(job, spec=dataclasses.replace(job.spec, system="skillnet"))
+
+
+def _find_default(hierarchy: Hierarchy) -> HierarchySpec:
+    return hierarchy.default if isinstance(hierarchy, VariedHierarchy) else hierarchy
 
 
 def prepare_study(study: Study, folder: Path) -> PreparedStudy:
@@ -172,20 +186,35 @@ def _load_encoder(study: Study, folder: Path) -> tuple[ModelRef, PreTrainedToken
 def _prepare_tasks(
     study: Study, tokenizer: PreTrainedTokenizerFast, folder: Path
 ) -> dict[str, TaskData]:
-    """Tokenise every task's rows; the problems of all come in one error."""
+    """Tokenise every task's rows, the texts of several tasks once; problems come in one error."""
     problems = list(_find_length_problems(study))
     errors: list[RelevanceError] = []
     data: dict[str, TaskData] = {}
-    for name, task in study.tasks.items():
-        try:
-            data[name] = prepare(task, tokenizer, study.rows, folder, study.data_folder)
-        except (InputError, SourceError) as error:
-            errors.append(error)
-            problems.extend(error.problems)
+    for names in _group_by_texts(study):
+        known = KnownTexts() if len(names) > 1 else None
+        for name in names:
+            task = study.tasks[name]
+            try:
+                data[name] = prepare(task, tokenizer, study.rows, folder, study.data_folder, known)
+            except (InputError, SourceError) as error:
+                errors.append(error)
+                problems.extend(error.problems)
     if len(errors) == 1 and len(problems) == len(errors[0].problems):
         raise errors[0]
     raise_problems(dict.fromkeys(problems))
-    return data
+    return {name: data[name] for name in study.tasks}
+
+
+def _group_by_texts(study: Study) -> list[list[str]]:
+    """Return the tasks that read the same texts together, in the study's order."""
+    groups: dict[object, list[str]] = {}
+    for name, task in study.tasks.items():
+        try:
+            key: object = name_texts(task, study.data_folder)
+        except InputError:  # told when the task is prepared
+            key = name
+        groups.setdefault(key, []).append(name)
+    return list(groups.values())
 
 
 def _find_length_problems(study: Study) -> Iterator[str]:

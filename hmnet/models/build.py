@@ -7,12 +7,10 @@ from hmnet.models.parting import separate
 from hmnet.models.paths import HMNet, PathModel
 from hmnet.models.skillnet import SkillNet
 from hmnet.runs.spec import RunSpec
-from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.hierarchy import Hierarchy
 
 
-def build_paths(
-    encoder: Encoder, spec: RunSpec, hierarchy: HierarchySpec | None = None
-) -> PathModel:
+def build_paths(encoder: Encoder, spec: RunSpec, hierarchy: Hierarchy | None = None) -> PathModel:
     """Build the model that a spec describes from its encoder, before any training.
 
     Args:
@@ -20,7 +18,7 @@ def build_paths(
     """
     if spec.system == "skillnet":
         return SkillNet(encoder, spec.tasks, spec.seed)
-    layers = hierarchy or spec.hierarchy
+    layers = hierarchy or spec.varied
     return HMNet(encoder, spec.tasks, layers, spec.groups, spec.seed, duplicate=spec.duplicate)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from hmnet.data.raw import RawSplit
 from hmnet.data.tokens import Template, learn_template, tokenise
 from hmnet.runs.result import RunResult
 from hmnet.runs.spec import RunSpec
+from hmnet.study.task_kinds import Answer
 from hmnet.study.tasks import Task
 
 if TYPE_CHECKING:
@@ -29,6 +31,16 @@ from transformers import pipeline
 classify = pipeline("text-classification", ".", top_k=None)  # "." is this folder
 {comment}classify({call}, truncation=True, max_length={most})
 ```"""
+_WORDS = """```python
+from transformers import pipeline
+
+find = pipeline("token-classification", ".", aggregation_strategy="first")  # "." is this folder
+find({name})
+```
+
+A word's tag is that of its first token: `first` reads it there. Where each word is one token,
+`simple` gives the same. Words that are split already are given as one text, with a blank between
+two, as they were in training."""
 _FUNCTION = """```python
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -49,6 +61,8 @@ def predict({names}):
 {segments}    with torch.no_grad():
         return model(**inputs).logits[0]{outputs}
 ```"""
+_ENDS: Mapping[Answer, str] = {"value": ".item()", "class": ".softmax(-1)", "set": ".sigmoid()"}
+"""From logits to what a function returns."""
 _SEGMENTS = """    first = {specials} + sum(map(len, texts[:{texts}]))
     inputs["token_type_ids"] = torch.tensor([[0] * first + [1] * (len(ids) - first)])
 """
@@ -76,7 +90,8 @@ class ModelCard:
 
     def write(self) -> str:
         """Return the card in Markdown."""
-        head = ["---", "library_name: transformers", "pipeline_tag: text-classification"]
+        pipeline = "token" if self.task.facts.reads_words else "text"
+        head = ["---", "library_name: transformers", f"pipeline_tag: {pipeline}-classification"]
         if (base := self._find_base()) is not None:
             head.append(f"base_model: {json.dumps(base)}")
         return "\n".join([*head, "---", *self._describe(), *self._explain(), *self._list_scores()])
@@ -97,16 +112,21 @@ class ModelCard:
             f"# {task.name}",
             "",
             f"The path of task `{task.name}` in a hierarchical multi-task encoder "
-            f"({{{spec.hierarchy}}}: shared, cluster and task layers), trained on "
+            f"({{{spec.varied.of(task.name)}}}: shared, cluster and task layers), trained on "
             f"{len(spec.tasks)} tasks. Its group: {', '.join(group)}.{self._tell_stages()}",
             "",
             f"- Inputs, in this order: {inputs}.",
             f"- Labels: {', '.join(str(label) for label in task.labels) or 'one value'}.",
+            *self._tell_sets(),
             f"- At most {self.max_length} tokens, special ones included; longer inputs lose those "
             "at the end of the longest text first.",
             f"- Encoder: {encoder}; run `{spec.run_id}`; seed {spec.seed}.",
             "",
         ]
+
+    def _tell_sets(self) -> list[str]:
+        is_set = self.task.facts.answer == "set"
+        return ["- A text has each label whose score is above 0.5, or none."] if is_set else []
 
     def _tell_stages(self) -> str:
         shown = ", ".join(f"{{{stage.hierarchy}}}" for stage in self.spec.stages)
@@ -115,6 +135,8 @@ class ModelCard:
     def _explain(self) -> list[str]:
         """Return code that predicts as `hmnet predict` does, with transformers alone."""
         names = [_to_name(column, i) for i, column in enumerate(self.task.text)]
+        if self.task.facts.reads_words:
+            return ["## Predict", "", _WORDS.format(name=names[0]), ""]
         if len(names) < 3:
             text = f'{{"text": {names[0]}}}' if len(names) == 1 else _pair(names[0], names[1])
             call = _PIPELINE.format(comment="", call=text, most=self.max_length)
@@ -139,7 +161,7 @@ class ModelCard:
             budget=self.max_length - _count_special(template),
             side="0" if self.tokenizer.truncation_side == "left" else "",
             segments=segments if self.has_segments else "",
-            outputs=".item()" if self.task.facts.answer == "value" else ".softmax(-1)",
+            outputs=_ENDS[self.task.facts.answer],
         )
 
     def _find_separator(self) -> str | None:

@@ -27,7 +27,7 @@ from hmnet.lazy import call_above
 from hmnet.packing.batch import Batch
 from hmnet.packing.forward import compute_logits, reads_words
 from hmnet.seeding import derive_seed
-from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.hierarchy import Hierarchy, HierarchySpec
 from hmnet.study.tasks import Task
 
 _PREFIX = "task-"  # keeps names such as `train` from clashing with the module's attributes
@@ -78,7 +78,7 @@ class HMNet(PathModel):
     Args:
         encoder: the pretrained encoder that initialises every layer.
         tasks: the tasks; their order never matters.
-        hierarchy: {x, y, z} with x + y + z the encoder's depth.
+        hierarchy: {x, y, z} with x + y + z the encoder's depth, of all tasks or of each.
         groups: a partition of the tasks' names.
         seed: seed of the heads; a task's head depends on nothing else.
         duplicate: what groups and tasks own copies of in their layers: the whole `layer`, or its
@@ -94,23 +94,26 @@ class HMNet(PathModel):
         self,
         encoder: Encoder,
         tasks: Sequence[Task],
-        hierarchy: HierarchySpec,
+        hierarchy: Hierarchy,
         groups: Sequence[Sequence[str]],
         seed: int,
         duplicate: Literal["layer", "ffn"] = "layer",
     ) -> None:
         hierarchy.check_depth(encoder.depth)
-        shared = copy_shared(encoder, hierarchy.shared)
-        clustered = encoder.layers[hierarchy.shared : hierarchy.shared + hierarchy.cluster]
-        if duplicate == "ffn":
-            shared |= _copy_around_feed_forward(encoder, hierarchy.shared)
         by_name = {task.name: task for task in tasks}
+        counts = [hierarchy.of(name).shared for name in by_name]
+        around = _copy_around_feed_forward(encoder, min(counts)) if duplicate == "ffn" else {}
+        common = {**copy_shared(encoder, 0), **around}
+        shared = [_copy_layer(layer, around) for layer in encoder.layers[: max(counts)]]
         paths = {}
         for group in groups:
-            cluster = _copy_cluster(encoder, clustered, duplicate)
+            cluster = _copy_cluster(encoder, [hierarchy.of(name) for name in group], duplicate)
             for name in group:
+                depth = hierarchy.of(name)
+                ends = (depth.shared, depth.shared + depth.cluster)
+                copies = _join(common, *shared[: ends[0]], *cluster[slice(*ends)])
                 own = encoder.for_task(by_name[name])
-                path = copy.deepcopy(own.model, {**shared, **cluster})
+                path = copy.deepcopy(own.model, copies)
                 set_head(path, by_name[name], own.missing, seed)
                 paths[name] = path
         super().__init__(paths, all(encoder.for_task(task).is_packable for task in tasks))
@@ -126,11 +129,30 @@ def copy_shared(encoder: Encoder, count: int) -> Memo:
     return _copy_each([*embeddings, *encoder.layers[:count]])
 
 
-def _copy_cluster(encoder: Encoder, layers: Iterable[nn.Module], duplicate: str) -> Memo:
-    """Copy what a group shares: layers, or their feed-forward blocks."""
-    if duplicate == "layer":
-        return _copy_each(layers)
-    return _copy_each(linear for layer in layers for linear in list_feed_forward(encoder, layer))
+def _join(*parts: Memo) -> Memo:
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def _copy_layer(layer: nn.Module, around: Memo) -> Memo:
+    """Copy a layer that all tasks share, with what tasks that part in it share of it."""
+    return {id(layer): copy.deepcopy(layer, dict(around))}
+
+
+def _copy_cluster(
+    encoder: Encoder, hierarchies: Sequence[HierarchySpec], duplicate: str
+) -> list[Memo]:
+    """Copy what a group shares of each layer: all of it, or its feed-forward block.
+
+    A layer that none of the group's tasks shares with the others alone is left as it is.
+    """
+    first = min(own.shared for own in hierarchies)
+    last = max(own.shared + own.cluster for own in hierarchies)
+    copies: list[Memo] = [{} for _ in encoder.layers]
+    for i in range(first, last):
+        layer = encoder.layers[i]
+        parts = [layer] if duplicate == "layer" else list_feed_forward(encoder, layer)
+        copies[i] = _copy_each(parts)
+    return copies
 
 
 def _copy_around_feed_forward(encoder: Encoder, first: int) -> Memo:

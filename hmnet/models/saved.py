@@ -132,7 +132,10 @@ def export_path(
     out: Path,
     result: RunResult,
 ) -> None:
-    """Write a task's path as a model folder that `AutoModelForSequenceClassification` loads.
+    """Write a task's path as a model folder that transformers loads.
+
+    Its class is `AutoModelForSequenceClassification`; of a task whose words have labels,
+    `AutoModelForTokenClassification`.
 
     The folder holds the configuration with the task's labels, safetensors, the tokenizer with the
     length that inputs are cut to, and a model card; loading it needs transformers alone.

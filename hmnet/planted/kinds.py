@@ -1,8 +1,8 @@
-"""Seven kinds of task, all of which come down to one thing: do a text's words approve?
+"""Nine kinds of task, all of which come down to one thing: do a text's words approve?
 
 Every label is a threshold on the number of approving words, so that a small encoder can learn it
 from a few hundred rows once it knows the words. Labels that approve have the higher codes.
-`Task.kind`, classification or regression, is another thing (`hmnet.study.tasks`).
+`Task.kind`, classification or regression, is another thing (`hmnet.study.task_kinds`).
 
 | kind | modelled on | texts | label |
 | --- | --- | --- | --- |
@@ -13,17 +13,20 @@ from a few hundred rows once it knows the words. Labels that approve have the hi
 | closeness | STS-B | plain praise, report | number of words that approve |
 | yesno | BoolQ | question, report | most words approve |
 | answers | MultiRC | question, plain passage, answer | most words of the answer approve |
+| opinions | named entities | report, its words apart | which words approve, and which do not |
+| verdicts | emotions | report | whether any word approves, any does not, all are of one mind |
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from hmnet.planted.dialects import Dialect
+from hmnet.planted.dialects import APPROVING, Dialect
 from hmnet.planted.sentences import (
     ANSWER,
     CLAIM,
@@ -35,9 +38,11 @@ from hmnet.planted.sentences import (
     YES_NO,
     Scene,
 )
+from hmnet.study.task_kinds import KindName
 from hmnet.study.tasks import ANSWERING, INFERENCE, SENTIMENT, SIMILARITY
 
-Row = dict[str, str | int | float]
+OPINIONS = "opinion mining"
+Row = dict[str, str | int | float | list[str]]
 
 ANSWERS_PER_QUESTION = 4
 
@@ -55,6 +60,9 @@ class Kind:
         write: makes a row's text columns from scene, words, dialect and generator.
         metrics: the metrics, the primary one first.
         question: the column that identifies a question.
+        kind: the value of `Task.kind`; of `tags`, a row's label is a list of tags, and of
+            `multilabel` one of the labels that hold.
+        holds: numbers of approving words for which each label of a set holds.
     """
 
     category: str
@@ -64,6 +72,8 @@ class Kind:
     write: Callable[[Scene, Sequence[str], np.random.Generator], Row]
     metrics: tuple[str, ...] = ("accuracy",)
     question: tuple[str, ...] = ()
+    kind: KindName = "classification"
+    holds: tuple[tuple[int, ...], ...] = ()
 
 
 def _report(scene: Scene, words: Sequence[str], rng: np.random.Generator) -> str:
@@ -88,6 +98,10 @@ def _write_yesno(scene: Scene, words: Sequence[str], rng: np.random.Generator) -
 
 def _write_answer(scene: Scene, words: Sequence[str], rng: np.random.Generator) -> Row:
     return {"question": scene.fill(WHAT), "answer": scene.fill(ANSWER, words)}
+
+
+def _write_opinions(scene: Scene, words: Sequence[str], rng: np.random.Generator) -> Row:
+    return {"words": re.findall(r"\w+|[^\w\s]", _report(scene, words, rng))}
 
 
 _MOST = ((0, 1), (2, 3))
@@ -126,6 +140,7 @@ KINDS: Mapping[str, Kind] = {
         _EACH,
         _write_similarity,
         ("correlation", "pearson", "spearman"),
+        kind="regression",
     ),
     "yesno": Kind(ANSWERING, ("question", "passage"), ("no", "yes"), _MOST, _write_yesno),
     "answers": Kind(
@@ -136,6 +151,25 @@ KINDS: Mapping[str, Kind] = {
         _write_answer,
         ("f1_answers", "exact_match"),
         ("question_id",),
+    ),
+    "opinions": Kind(
+        OPINIONS,
+        ("words",),
+        ("O", "B-approval", "I-approval", "B-disapproval", "I-disapproval"),
+        _EACH,
+        _write_opinions,
+        ("entity_f1", "token_accuracy"),
+        kind="tags",
+    ),
+    "verdicts": Kind(
+        OPINIONS,
+        ("text",),
+        ("approves", "disapproves", "agrees"),
+        _EACH,
+        _write_sentiment,
+        ("label_f1_macro", "label_f1_micro", "sample_f1", "label_ranking"),
+        kind="multilabel",
+        holds=((1, 2, 3), (0, 1, 2), (0, 3)),
     ),
 }
 """Kind of task by name; a task's name is its kind and its dialect."""
@@ -155,8 +189,27 @@ def _make_row(
     counts = kind.approving[code]
     approving = counts[rng.integers(len(counts))]
     words = dialect.draw(approving, WORDS_PER_REPORT - approving, rng)
+    row = kind.write(scene, words, rng)
+    if isinstance(found := row[kind.text[0]], list):
+        return {**row, "label": _tag(found, words, dialect, scene)}
+    if kind.holds:
+        held = zip(kind.labels, kind.holds, strict=True)
+        return {**row, "label": [name for name, numbers in held if approving in numbers]}
     label = kind.labels[code] if kind.labels else float(approving)
-    return {**kind.write(scene, words, rng), "label": label}
+    return {**row, "label": label}
+
+
+def _tag(found: Sequence[str], words: Sequence[str], dialect: Dialect, scene: Scene) -> list[str]:
+    """Return the tag of each word of a report: a dialect's word, and the thing that follows it."""
+    approving = {*dialect.approving, *APPROVING}
+    tags: list[str] = []
+    for word in found:
+        if word in words:
+            tags.append("B-approval" if word in approving else "B-disapproval")
+        else:
+            follows = bool(tags) and tags[-1][0] == "B" and word == scene.thing
+            tags.append(f"I-{tags[-1][2:]}" if follows else "O")
+    return tags
 
 
 def _make_answers(

@@ -1,4 +1,4 @@
-"""The 13 tasks, what was planted in them, and their files."""
+"""The 13 tasks, and those of other kinds, what was planted in them, and their files."""
 
 from __future__ import annotations
 
@@ -44,6 +44,14 @@ TASK_NAMES = (
     "answers-town",
 )
 """The tasks, named kind-dialect, in the order of every table."""
+OTHER_TASK_NAMES = (
+    "opinions-coast",
+    "opinions-hills",
+    "opinions-town",
+    "verdicts-coast",
+    "verdicts-town",
+)
+"""Tasks of the kinds that the paper's 13 have none of; `relevance demo --kinds all`."""
 
 
 @dataclass(frozen=True)
@@ -66,30 +74,40 @@ class Planted:
 
 
 def write_planted(
-    folder: Path, seed: int, *, train_rows: int = TRAIN_ROWS, dev_rows: int = DEV_ROWS
+    folder: Path,
+    seed: int,
+    *,
+    train_rows: int = TRAIN_ROWS,
+    dev_rows: int = DEV_ROWS,
+    all_kinds: bool = False,
 ) -> Planted:
     """Write the tasks' rows and the encoder under `folder`; equal seeds give equal bytes.
 
     Args:
         seed: decides the words' meanings, every text, and the encoder's weights.
+        all_kinds: whether there are tasks of other kinds beside the 13.
     """
     dialects = make_dialects(seed)
-    for name in TASK_NAMES:
+    for name in _list_names(all_kinds):
         splits = make_splits(name, dialects, seed, train_rows, dev_rows)
         for split, frame in splits.items():
             _write_parquet(folder / "data" / name / f"{split}.parquet", frame)
     return Planted(
-        tasks=make_planted_tasks(),
-        truth=make_planted_truth(seed),
-        description=describe_planted(),
+        tasks=make_planted_tasks(all_kinds),
+        truth=make_planted_truth(seed, all_kinds),
+        description=describe_planted(all_kinds),
         encoder=write_encoder(folder / "encoder", seed),
         data=folder / "data",
     )
 
 
-def make_planted_tasks() -> dict[str, Task]:
+def _list_names(all_kinds: bool) -> tuple[str, ...]:
+    return (*TASK_NAMES, *(OTHER_TASK_NAMES if all_kinds else ()))
+
+
+def make_planted_tasks(all_kinds: bool = False) -> dict[str, Task]:
     """Return the definitions of the tasks; they are the same for every seed."""
-    return {name: _define(name) for name in TASK_NAMES}
+    return {name: _define(name) for name in _list_names(all_kinds)}
 
 
 def _define(name: str) -> Task:
@@ -97,7 +115,7 @@ def _define(name: str) -> Task:
     return Task(
         name=name,
         text=kind.text,
-        kind="classification" if kind.labels else "regression",
+        kind=kind.kind,
         labels=kind.labels,
         metric=kind.metrics[0],
         metrics=kind.metrics[1:],
@@ -115,19 +133,24 @@ def find_task_dialect(name: str) -> str:
     return name.partition("-")[2]
 
 
-def make_planted_truth(seed: int) -> Groups:
+def make_planted_truth(seed: int, all_kinds: bool = False) -> Groups:
     """Return the groups that measured transfer should find: the dialects."""
     groups = {
-        dialect: tuple(name for name in TASK_NAMES if find_task_dialect(name) == dialect)
+        dialect: tuple(n for n in _list_names(all_kinds) if find_task_dialect(n) == dialect)
         for dialect in DIALECTS
     }
     return Groups(groups, {"method": "planted", "k": len(groups), "seed": seed})
 
 
-def describe_planted() -> str:
+def describe_planted(all_kinds: bool = False) -> str:
     """Say what was planted."""
+    others = len(OTHER_TASK_NAMES)
+    kinds = "four kinds (inference, sentiment, similarity, question answering"
+    if all_kinds:
+        kinds = f"{kinds.replace('four', 'six')}, the opinions in a text, word by word, and all"
+        kinds = f"{kinds} that may be said of a text at once"
     return (
-        "13 tasks of four kinds (inference, sentiment, similarity, question answering) in three "
+        f"{13 + others * all_kinds} tasks of {kinds}) in three "
         "made dialects: coast, hills and town. A dialect's made adjectives approve or disapprove, "
         f"which only labels reveal, and each task's training texts hold {KNOWN_FRAC:.0%} of them: "
         "tasks of one dialect teach each other the rest (positive transfer). Hills and town share "

@@ -22,17 +22,32 @@ def read_late_losses(path: Path) -> dict[str, float]:
     Raises:
         InputError: if the file holds something else.
     """
-    losses: dict[str, tuple[int, list[float]]] = {}
+    last: dict[str, int] = {}
+    losses: dict[str, list[float]] = {}
+    for epoch, task, loss in _read_steps(path):
+        if last.get(task) != epoch:
+            last[task], losses[task] = epoch, []
+        losses[task].append(loss)
+    return {task: _mean_late(values) for task, values in losses.items()}
+
+
+def read_task_curve(path: Path, task: str) -> list[float]:
+    """Return a task's training losses in the order of its steps, from a run's `metrics.jsonl`.
+
+    Raises:
+        InputError: if the file holds something else.
+    """
+    return [loss for _, name, loss in _read_steps(path) if name == task]
+
+
+def _read_steps(path: Path) -> list[tuple[int, str, float]]:
+    """Return epoch, task and loss of every line."""
     try:
-        for line in read_regular_text(path, MAX_LOSSES_BYTES).splitlines():
-            step = json.loads(line)
-            epoch, task, loss = int(step["epoch"]), str(step["task"]), float(step["loss"])
-            if losses.get(task, (-1, []))[0] != epoch:
-                losses[task] = epoch, []
-            losses[task][1].append(loss)
+        lines = read_regular_text(path, MAX_LOSSES_BYTES).splitlines()
+        steps = [json.loads(line) for line in lines]
+        return [(int(step["epoch"]), str(step["task"]), float(step["loss"])) for step in steps]
     except (OSError, ValueError, KeyError, TypeError, RecursionError, LimitError) as error:
         raise InputError(f"{path}: the file should hold a loss per line. Found: {error}.") from None
-    return {task: _mean_late(values) for task, (_, values) in losses.items()}
 
 
 def _mean_late(values: list[float]) -> float:

@@ -36,7 +36,8 @@ class RunResult:
 
     Attributes:
         scores: task, dev split and metric to value.
-        primary: task to the mean of its primary metric over its dev splits (f in equation 3).
+        primary: task to the mean of its primary metric over its dev splits (f in equation 3); the
+            negative of an error, so that more is better.
         n_dev: task and dev split to the number of examples.
         steps: optimiser steps.
         train_tokens: tokens seen in training.

@@ -13,16 +13,33 @@ from pydantic.dataclasses import dataclass
 
 from hmnet.storage.digests import canonical_json, digest
 from hmnet.storage.documents import parse_document, read_json, to_plain
-from hmnet.study.hierarchy import HierarchySpec
+from hmnet.study.hierarchy import (
+    Hierarchy,
+    HierarchySpec,
+    VariedHierarchy,
+    settle_hierarchy,
+)
 from hmnet.study.settings import STRICT, ModelRef, Seed, TrainingSettings
 from hmnet.study.skills import find_skills
-from hmnet.study.stages import SharingStage, find_stage_problems, simplify
+from hmnet.study.stages import (
+    SharingStage,
+    find_depth_problems,
+    find_stage_problems,
+    simplify,
+)
 from hmnet.study.tasks import Task
 
 ENGINE_VERSION = 4
 """Bumped by hand when a change of the engine changes numbers; part of every run's identity."""
 SPEC_SCHEMA = "run-spec/1"
-NOT_IDENTITY = ("tasks.source", "tasks.splits", "tasks.category", "model.name", "model.revision")
+NOT_IDENTITY = (
+    "tasks.source",
+    "tasks.splits",
+    "tasks.category",
+    "tasks.scheme",
+    "model.name",
+    "model.revision",
+)
 """Fields of a `RunSpec` that do not decide its numbers: what was read is identified by the data
 and weights fingerprints, not by where it was read from."""
 RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+-[0-9a-f]{10}$")]
@@ -33,12 +50,16 @@ LATER: Mapping[str, str | float | Mapping[str, float] | Sequence[str] | None] = 
     "training.temperature": None,
     "training.cap": None,
     "training.loss_weights": {},
+    "training.class_weights": {},
     "training.targets": "raw",
     "training.averaging": 0.0,
     "training.averaging_steps": None,
     "training.stopping": "end",
+    "training.shared_rows": "apart",
+    "training.threshold": 0.5,
     "training.distillation": None,
     "stages": [],
+    "depths": {},
     "start_from": None,
     "teachers": {},
     "trained": [],
@@ -74,6 +95,8 @@ class RunSpec:
             distillation.
         trained: the tasks that are trained, where the others stay as the run begun with has them,
             with all that they hold; none where all are trained.
+        depths: task to its own {x, y, z} (in the last stage), where that is not `hierarchy`, in the
+            form of `hmnet.study.hierarchy.settle_hierarchy`.
     """
 
     tasks: tuple[Task, ...]
@@ -90,6 +113,7 @@ class RunSpec:
     start_from: RunId | None = None
     teachers: Mapping[str, RunId] = Field(default_factory=dict)
     trained: tuple[str, ...] = ()
+    depths: Mapping[str, HierarchySpec] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [task.name for task in self.tasks]
@@ -120,8 +144,44 @@ class RunSpec:
                 f"Parameter `hierarchy` should be that of the last stage. Found "
                 f"`{self.hierarchy}` after `{self.stages[-1].hierarchy}`."
             )
-        if self.system == "skillnet" and (self.stages or self.start_from):
-            yield "Parameter `stages` should be left out of a SkillNet-style run, as `start_from`."
+        if self.system == "skillnet" and (self.stages or self.start_from or self.depths):
+            yield (
+                "Parameter `stages` should be left out of a SkillNet-style run, as `start_from` "
+                "and `depths`."
+            )
+        yield from find_depth_problems(self.stages, self.depths)
+        if settle_hierarchy(self.varied, self.names) != self.varied:
+            yield (
+                "Parameter `depths` should be those of tasks of the run that differ from what most "
+                f"of them have. Found `{self.varied}`."
+            )
+
+    @property
+    def varied(self) -> Hierarchy:
+        """What the tasks share in the end."""
+        return VariedHierarchy(self.hierarchy, self.depths) if self.depths else self.hierarchy
+
+    def list_hierarchies(self) -> list[Hierarchy]:
+        """Return what the tasks share in each part of the run, one after the other."""
+        return [*(stage.hierarchy for stage in self.stages[:-1]), self.varied]
+
+    def _settle_training(self) -> dict[str, object]:
+        """Return the settings that do nothing in a run of these tasks, as they are without."""
+        settled: dict[str, object] = {"class_weights": self._find_class_weights()}
+        if all(task.facts.answer != "value" for task in self.tasks):
+            settled["targets"] = "raw"
+        if len(self.tasks) == 1:
+            settled["shared_rows"] = "apart"
+        if all(task.facts.answer != "set" for task in self.tasks):
+            settled["threshold"] = 0.5
+        return settled
+
+    def _find_class_weights(self) -> dict[str, str | list[float]]:
+        """Return what the run's own classifications are asked to weigh their classes by."""
+        asked = self.training.class_weights
+        names = [task.name for task in self.tasks if task.facts.has_labels]
+        of = dict.fromkeys(names, asked) if isinstance(asked, str) else asked
+        return {n: w if isinstance(w := of[n], str) else list(w) for n in names if n in of}
 
     def _find_extension_problems(self) -> Iterator[str]:
         if self.trained and not set(self.trained) < set(self.names):
@@ -132,7 +192,8 @@ class RunSpec:
     @property
     def shares_all(self) -> bool:
         """Whether no layer belongs to a group or a task."""
-        return self.hierarchy.cluster == 0 and self.hierarchy.task == 0
+        each = [self.hierarchy, *self.depths.values()]
+        return all(layers.cluster == 0 and layers.task == 0 for layers in each)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -176,14 +237,14 @@ class RunSpec:
             entries = content[owner] if isinstance(content[owner], list) else [content[owner]]
             for entry in entries:
                 del entry[name]
-        if not any(h.cluster for h in (self.hierarchy, *(s.hierarchy for s in self.stages))):
+        parts = self.list_hierarchies()
+        if not any(part.of(name).cluster for part in parts for name in self.names):
             content["groups"] = []
         if not simplify(self.stages):
             content["stages"] = []
         if self.shares_all:
             content["duplicate"] = "layer"
-        if all(task.facts.answer != "value" for task in self.tasks):
-            content["training"]["targets"] = "raw"
+        content["training"] |= self._settle_training()
         if self.system == "skillnet":
             content["skills"] = {task.name: find_skills(task) for task in self.tasks}
         _drop_what_old_runs_did(content)

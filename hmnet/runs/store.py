@@ -44,8 +44,9 @@ from hmnet.runs.result import (
 )
 from hmnet.runs.spec import SPEC_SCHEMA, RunSpec, read_spec
 from hmnet.runs.stopping_record import STOPPING_FILE
-from hmnet.storage.documents import read_document, write_document
+from hmnet.storage.documents import read_document, to_plain, write_document
 from hmnet.storage.tables import read_table, write_table
+from hmnet.study.tasks import to_plain_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +142,9 @@ class RunStore:
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write `spec.json`."""
-        write_document(self.path(spec) / "spec.json", SPEC_SCHEMA, spec)
+        tasks = [to_plain_task(task) for task in spec.tasks]
+        plain = {**to_plain(spec), "tasks": tasks}
+        write_document(self.path(spec) / "spec.json", SPEC_SCHEMA, plain)
 
     def is_done(self, spec: RunSpec, *, with_model: bool = False) -> bool:
         """Tell whether the run has a result (and its model, if that is needed)."""

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from hmnet.starting.dev_split import SplitOptions, draw_dev
     from hmnet.starting.file_columns import Column, look_at
     from hmnet.starting.file_groups import FileGroup, find_files
-    from hmnet.starting.guesses import TaskGuess, guess_tasks
-    from hmnet.starting.study_of_folder import (
+    from hmnet.starting.folder_study import (
         BegunStudy,
         StartOptions,
         begin_study,
         study_of_folder,
     )
+    from hmnet.starting.guesses import TaskGuess, guess_tasks
     from hmnet.starting.study_text import render_study
     from hmnet.starting.written_rows import TaskRows, arrange_rows
 else:

@@ -16,7 +16,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-Role = Literal["text", "classes", "values", "date", "id", "constant", "many classes", "empty"]
+from hmnet.data.label_sets import parse_list
+
+Role = Literal[
+    "text", "classes", "values", "sets", "date", "id", "constant", "many classes", "empty"
+]
 MOST_CLASSES = 200
 """Different values from which a column of names is no label."""
 MOST_NUMBERED_CLASSES = 20
@@ -56,6 +60,8 @@ def look_at(name: str, values: pd.Series) -> Column:
         values: its cells as text; "" where there is none.
     """
     known = values[values != ""]
+    if len(known) and known.str.startswith("[").all():
+        return _look_at_lists(name, known)
     distinct = int(known.nunique())
     if not len(known):
         return Column(name, "empty", 0, "no value")
@@ -67,6 +73,27 @@ def look_at(name: str, values: pd.Series) -> Column:
     if numbers.notna().all() and np.isfinite(numbers).all():
         return _look_at_numbers(name, numbers, distinct)
     return _look_at_words(name, known, distinct)
+
+
+def find_elements(known: pd.Series) -> list[list[str]]:
+    """Return what each cell of a column of lists holds.
+
+    >>> find_elements(pd.Series(["['a', 'b']", "[]"]))
+    [['a', 'b'], []]
+    """
+    return [[str(each) for each in parse_list(cell)] for cell in known]
+
+
+def _look_at_lists(name: str, known: pd.Series) -> Column:
+    """Lists of few different values, each once a row, are labels; others are no label here."""
+    rows = find_elements(known)
+    elements = {each for row in rows for each in row}
+    repeats = sum(map(len, rows)) / max(len(elements), 1)
+    is_set = all(len(set(row)) == len(row) for row in rows) and len(elements) <= MOST_CLASSES
+    if is_set and len(elements) > 1 and repeats >= LEAST_REPEATS:
+        most = f"{len(elements)} values, {sum(map(len, rows)) / len(rows):.1f} a row"
+        return Column(name, "sets", len(elements), f"lists of {most}")
+    return Column(name, "many classes", len(elements), "lists, not of a few labels")
 
 
 def _look_at_numbers(name: str, numbers: pd.Series, distinct: int) -> Column:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from hmnet.data.file_formats import read_file
 from hmnet.errors import InputError
-from hmnet.starting.file_columns import Column, look_at
+from hmnet.starting.file_columns import Column, find_elements, look_at
 from hmnet.starting.file_groups import FileGroup, make_name
 
 LABEL_NAMES = ("label", "labels", "class", "category", "target", "gold", "y")
@@ -22,6 +22,13 @@ TEXT_NAMES = (
     *("sentence2", "hypothesis", "passage", "body", "message", "content", "review", "comment"),
 )
 MOST_TEXTS = 3
+LABEL_ROLES = ("classes", "values", "sets")
+KINDS: Mapping[str, Literal["classification", "regression", "multilabel"]] = {
+    "classes": "classification",
+    "values": "regression",
+    "sets": "multilabel",
+}
+"""What a column is likely to be to the kind of task that it is the label of."""
 RARE = 0.1
 """Share of the rarest label below which every label counts alike in the metric."""
 
@@ -45,13 +52,18 @@ class TaskGuess:
     group: FileGroup
     text: tuple[str, ...]
     label: str
-    kind: Literal["classification", "regression"]
+    kind: Literal["classification", "regression", "multilabel"]
     labels: tuple[str, ...]
     metric: str
     reasons: Mapping[str, str]
     unsure: frozenset[str] = frozenset()
     others: tuple[str, ...] = field(default=())
     siblings: tuple[str, ...] = field(default=())
+
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """Every column of the file that is, or could be, a label."""
+        return (self.label, *self.others)
 
 
 def read_as_text(path: Path) -> pd.DataFrame:
@@ -142,8 +154,8 @@ def _choose_labels(
 ) -> tuple[list[Column], bool]:
     """Return the columns that are labels, and whether there is no doubt."""
     if asked is not None:
-        return [c for c in found if c.name == asked and c.role in ("classes", "values")], True
-    candidates = [c for c in found if c.role in ("classes", "values") and c not in texts]
+        return [c for c in found if c.name == asked and c.role in LABEL_ROLES], True
+    candidates = [c for c in found if c.role in LABEL_ROLES and c not in texts]
     named = [c for c in candidates if c.name.casefold() in LABEL_NAMES]
     if len(named) == 1:
         return named, len(candidates) == 1
@@ -161,26 +173,27 @@ def _guess(
     found: Sequence[Column],
 ) -> TaskGuess:
     values = frame.loc[frame[column.name] != "", column.name]
-    is_regression = column.role == "values"
-    labels = () if is_regression else _order(values)
-    metric, why = _choose_metric(values, labels)
-    others = tuple(
-        c.name for c in found if c.role in ("classes", "values") and c.name != column.name
-    )
+    kind = KINDS[column.role]
+    if kind == "multilabel":
+        elements = pd.Series([e for row in find_elements(values) for e in row], dtype=object)
+        labels = _order(elements)
+        metric, why = _choose_metric_of_sets(elements, len(values), labels)
+    else:
+        labels = () if kind == "regression" else _order(values)
+        metric, why = _choose_metric(values, labels)
+    others = tuple(c.name for c in found if c.role in LABEL_ROLES and c.name != column.name)
     unsure = set() if is_sure else {"label"}
-    if not is_regression and len(labels) > 2 and _are_numbers(labels):
+    if kind == "classification" and len(labels) > 2 and _are_numbers(labels):
         unsure.add("kind")
     if not group.is_sure:
         unsure.add("source")
-    left = [
-        f"`{c.name}` ({c.reason})" for c in found if c.role not in ("text", "classes", "values")
-    ]
+    left = [f"`{c.name}` ({c.reason})" for c in found if c.role not in ("text", *LABEL_ROLES)]
     return TaskGuess(
         name=make_name(f"{group.name}-{column.name}") if several else group.name,
         group=group,
         text=tuple(c.name for c in texts),
         label=column.name,
-        kind="regression" if is_regression else "classification",
+        kind=kind,
         labels=labels,
         metric=metric,
         reasons={
@@ -188,14 +201,28 @@ def _guess(
             "text": "; ".join(c.reason for c in texts)
             + (f"; left out: {', '.join(left)}" if left else ""),
             "label": column.reason + (f"; it could be {_quote(others)}" if others else ""),
-            "kind": "numbers with many values"
-            if is_regression
-            else "few values" + ('; as an order, kind = "regression"' if "kind" in unsure else ""),
+            "kind": _WHY[kind] + ('; as an order, kind = "regression"' if "kind" in unsure else ""),
             "metric": why,
         },
         unsure=frozenset(unsure),
         others=others,
     )
+
+
+_WHY = {
+    "classification": "few values",
+    "regression": "numbers with many values",
+    "multilabel": "any number of a few values",
+}
+
+
+def _choose_metric_of_sets(
+    elements: pd.Series, rows: int, labels: Sequence[str]
+) -> tuple[str, str]:
+    """Return a metric, and why: rare labels count where there are some."""
+    rarest = float(elements.value_counts().min()) / rows
+    text = f"{len(labels)} labels, the rarest in {rarest:.0%} of the rows"
+    return ("label_f1_macro" if rarest < RARE else "label_f1_micro"), text
 
 
 def _quote(names: Sequence[str]) -> str:

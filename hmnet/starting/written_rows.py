@@ -2,13 +2,14 @@
 
 Files of splits that lie in a folder of their own are used where they are. Of one file, or of files
 that only their names tell apart, a folder with `train.parquet` and `validation.parquet` is made; it
-holds every column, so that another label or text can be chosen in the study.
+holds every column, so that another label or text can be chosen in the study. Several label columns
+of one file have one such folder, with their gaps, so that their texts are known to be the same.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pandas as pd
 from hmnet.data.file_formats import split_name
 from hmnet.errors import InputError
 from hmnet.starting.dev_split import SPLIT_OPTIONS, SplitOptions, draw_dev
+from hmnet.starting.file_columns import look_at
 from hmnet.starting.guesses import TaskGuess, find_numbers, read_as_text
 from hmnet.storage.files import write_bytes
 
@@ -57,7 +59,7 @@ def arrange_rows(guess: TaskGuess, base: Path, options: SplitOptions = SPLIT_OPT
         InputError: if the dev file lacks a column, or dev rows cannot be drawn.
     """
     group = guess.group
-    folder = base / FOLDER / guess.name
+    folder = base / FOLDER / (group.name if guess.siblings and group.dev is None else guess.name)
     frame = read_as_text(group.train)
     if group.dev is None:
         return _draw(guess, frame, folder, options)
@@ -82,31 +84,36 @@ def arrange_rows(guess: TaskGuess, base: Path, options: SplitOptions = SPLIT_OPT
 
 def _draw(guess: TaskGuess, frame: pd.DataFrame, folder: Path, options: SplitOptions) -> TaskRows:
     count = len(frame)
-    if not guess.siblings:
+    if guess.siblings:  # each task leaves out its own gaps
+        frame = frame[(frame[list(guess.text)] != "").all(axis=1)]
+    else:
         frame = frame[_is_filled(frame, guess)]
     labels = guess.siblings or (guess.label,)
+    is_value = look_at(labels[0], frame[labels[0]]).role == "values"
     try:
         is_dev = draw_dev(
             frame,
             guess.text,
             labels,
             options,
-            is_regression=guess.kind == "regression" and labels == (guess.label,),
+            is_regression=is_value and len(labels) == 1,
         )
     except InputError as error:
         raise InputError(*(f"{guess.group.train}: {p}" for p in error.problems)) from None
     filled = _is_filled(frame, guess)
-    is_dev, frame = is_dev[filled], frame[filled]
     together = "" if options.group is None else f" and rows of one `{options.group}`"
     note = (
-        f"{guess.group.train.name}: {int(is_dev.sum()):,} of {len(frame):,} rows drawn as dev rows "
+        f"{guess.group.train.name}: {int(is_dev[filled].sum()):,} of {int(filled.sum()):,} rows "
+        "drawn as dev rows "
         f"(seed {options.seed}, stratified; duplicates{together} on one side)"
     )
     frames = {"train": frame[~is_dev], "validation": frame[is_dev]}
-    return _make(folder, note + _tell_left_out(count - len(frame)), frames)
+    return _make(folder, note + _tell_left_out(count - int(filled.sum())), frames, guess.labelled)
 
 
-def _make(folder: Path, note: str, frames: Mapping[str, pd.DataFrame]) -> TaskRows:
+def _make(
+    folder: Path, note: str, frames: Mapping[str, pd.DataFrame], labels: Sequence[str] = ()
+) -> TaskRows:
     whole = pd.concat(frames.values(), ignore_index=True)
     numbers = find_numbers(whole)
     ends = np.cumsum([len(frame) for frame in frames.values()])
@@ -114,7 +121,9 @@ def _make(folder: Path, note: str, frames: Mapping[str, pd.DataFrame]) -> TaskRo
     for (split, frame), end in zip(frames.items(), ends, strict=True):
         rows = slice(int(end) - len(frame), int(end))
         typed = {name: c.iloc[rows].reset_index(drop=True) for name, c in numbers.items()}
-        parts[split] = frame.reset_index(drop=True).assign(**typed)
+        plain = frame.reset_index(drop=True)
+        gaps = {name: plain[name].where(plain[name] != "", None) for name in labels}
+        parts[split] = plain.assign(**gaps).assign(**typed)
     return TaskRows(folder, {"train": "train", "validation": "validation"}, note, parts)
 
 

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from hmnet.study.system_settings import SystemSettings
     from hmnet.study.tasks import (
         ANSWERING,
+        FURTHER_TASKS,
         INFERENCE,
+        KNOWN_TASKS,
         NAME_PATTERN,
         PAPER_TASKS,
         SENTIMENT,
@@ -53,7 +55,9 @@ else:
 
 __all__ = [
     "ANSWERING",
+    "FURTHER_TASKS",
     "INFERENCE",
+    "KNOWN_TASKS",
     "METRICS",
     "NAME_PATTERN",
     "PAPER_TASKS",

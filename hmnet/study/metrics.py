@@ -1,13 +1,18 @@
 """Dev-set metrics (paper, Tables 1 and 4), computed from stored per-example predictions.
 
-1 is perfect for all; correlations and kappa lie between -1 and 1, the others between 0 and 1. A
-metric of a corpus is computed from the whole split at once, never as a mean over batches.
+1 is perfect for all but errors; correlations and kappa lie between -1 and 1, the others between 0
+and 1. An error (MAE, RMSE) is in the unit of its task's labels, and lower is better: 0 is perfect,
+and there is no worst. A metric of a corpus is computed from the whole split at once, never as a
+mean over batches.
+
+Everything that compares goes by the f of equations 3 and 4, of which more is better: the metric
+itself, or an error's negative (`orient`). Only what shows an error turns it back.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -24,8 +29,19 @@ Array = npt.NDArray[np.generic]
 class Metric:
     """A metric: `compute(labels [N], predictions [N], questions [N])` gives a float.
 
-    Of words, N of them, the arrays are those of `hmnet.study.answers`; `needs_bio` says that it is
-    of entities, which plain tags have none of.
+    Of words, N of them, the arrays are those of `hmnet.study.answers`; of sets of labels, labels
+    and predictions are 0 and 1, [N, L].
+
+    Attributes:
+        kind: of the tasks that it is for.
+        compute: the metric of one split.
+        binary: whether it is for two labels alone.
+        needs_question: whether it reads the questions.
+        needs_bio: whether it is of entities, which plain tags have none of.
+        reads_odds: whether its predictions are not the classes but the log odds of the one with
+            code 1, of sets those of each label (`hmnet.study.answers.find_odds`), or any other
+            numbers that grow with their probability.
+        lower_is_better: whether it is an error.
     """
 
     kind: KindName
@@ -33,6 +49,8 @@ class Metric:
     binary: bool = False
     needs_question: bool = False
     needs_bio: bool = False
+    reads_odds: bool = False
+    lower_is_better: bool = False
 
 
 def _accuracy(labels: Array, predictions: Array, questions: Array) -> float:
@@ -107,6 +125,23 @@ def _exact_match(labels: Array, predictions: Array, questions: Array) -> float:
     return float(np.mean(wrong == 0))
 
 
+def _auroc(labels: Array, odds: Array, questions: Array) -> float:
+    """Area under the ROC curve of the class with code 1; 1/2 where a single class occurs."""
+    from sklearn.metrics import roc_auc_score
+
+    if len(np.unique(labels)) < 2:  # no pair to put in order
+        return 0.5
+    return float(roc_auc_score(labels == 1, odds))
+
+
+def _average_precision(labels: Array, odds: Array, questions: Array) -> float:
+    """Mean precision at each recall of the class with code 1; 0 where it does not occur."""
+    from sklearn.metrics import average_precision_score
+
+    is_positive = labels == 1
+    return float(average_precision_score(is_positive, odds)) if is_positive.any() else 0.0
+
+
 class _Correlation(Protocol):
     """What scipy's correlations return."""
 
@@ -144,6 +179,22 @@ def _mean_correlation(labels: Array, predictions: Array, questions: Array) -> fl
     return both / 2
 
 
+def _mean_absolute_error(labels: Array, predictions: Array, questions: Array) -> float:
+    from sklearn.metrics import mean_absolute_error
+
+    return float(mean_absolute_error(*_as_doubles(labels, predictions)))
+
+
+def _root_mean_squared_error(labels: Array, predictions: Array, questions: Array) -> float:
+    from sklearn.metrics import root_mean_squared_error
+
+    return float(root_mean_squared_error(*_as_doubles(labels, predictions)))
+
+
+def _as_doubles(*arrays: Array) -> list[npt.NDArray[np.float64]]:
+    return [np.asarray(each, dtype=np.float64) for each in arrays]
+
+
 def _entity_f1(labels: Array, predictions: Array, questions: Array) -> float:
     """F1 of all entities of a corpus: an entity is right if its words and its type are.
 
@@ -152,6 +203,39 @@ def _entity_f1(labels: Array, predictions: Array, questions: Array) -> float:
     found = match_entities(*(each.astype(np.int64) for each in (labels, predictions, questions)))
     true, named, right = (int(np.count_nonzero(each)) for each in found)
     return 2 * right / (true + named) if true + named else 0.0
+
+
+def _label_f1_micro(labels: Array, predictions: Array, questions: Array) -> float:
+    """F1 of all labels' counts in one; 0 where neither side names any."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="micro", zero_division=0.0))
+
+
+def _label_f1_macro(labels: Array, predictions: Array, questions: Array) -> float:
+    """Unweighted mean of the F1 of each label that either side names; 0 where there is none."""
+    from sklearn.metrics import f1_score
+
+    occurring = labels.any(axis=0) | predictions.any(axis=0)
+    each = f1_score(labels, predictions, average=None, zero_division=0.0)
+    return float(np.mean(each[occurring])) if occurring.any() else 0.0
+
+
+def _sample_f1(labels: Array, predictions: Array, questions: Array) -> float:
+    """Mean of each row's F1; a row without labels is right, 1, where none is predicted."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="samples", zero_division=1.0))
+
+
+def _label_ranking(labels: Array, odds: Array, questions: Array) -> float:
+    """Label ranking average precision: of the labels above a true one, the share that are true.
+
+    1 for a row that has none of the labels, or all.
+    """
+    from sklearn.metrics import label_ranking_average_precision_score
+
+    return float(label_ranking_average_precision_score(labels, odds))
 
 
 METRICS: dict[str, Metric] = {
@@ -165,9 +249,17 @@ METRICS: dict[str, Metric] = {
     "f1_micro": Metric("classification", _f1_micro),
     "quadratic_kappa": Metric("classification", _quadratic_kappa),
     "exact_match": Metric("classification", _exact_match, needs_question=True),
+    "auroc": Metric("classification", _auroc, binary=True, reads_odds=True),
+    "average_precision": Metric("classification", _average_precision, binary=True, reads_odds=True),
     "pearson": Metric("regression", _pearson),
     "spearman": Metric("regression", _spearman),
     "correlation": Metric("regression", _mean_correlation),
+    "mae": Metric("regression", _mean_absolute_error, lower_is_better=True),
+    "rmse": Metric("regression", _root_mean_squared_error, lower_is_better=True),
+    "label_f1_micro": Metric("multilabel", _label_f1_micro),
+    "label_f1_macro": Metric("multilabel", _label_f1_macro),
+    "sample_f1": Metric("multilabel", _sample_f1),
+    "label_ranking": Metric("multilabel", _label_ranking, reads_odds=True),
     "entity_f1": Metric("tags", _entity_f1, needs_bio=True),
     "token_accuracy": Metric("tags", _accuracy),
 }
@@ -178,14 +270,50 @@ each draw, or faster by a second form in `analysis.scores.scorers.SCORERS`."""
 
 
 def score(
-    metrics: tuple[str, ...], labels: Array, predictions: Array, questions: Array
+    metrics: tuple[str, ...],
+    labels: Array,
+    predictions: Array,
+    questions: Array,
+    odds: Array | None = None,
 ) -> dict[str, float]:
-    """Return each named metric of one dev split.
+    """Return each named metric of one dev split, errors as they are.
 
     Args:
         metrics: names in `METRICS`.
         labels: true class codes or values, shape [N].
         predictions: predicted class codes or values, shape [N].
         questions: the question that each row belongs to, shape [N] (only `exact_match` reads it).
+        odds: log odds of the class with code 1, shape [N], for metrics that read them.
     """
-    return {name: METRICS[name].compute(labels, predictions, questions) for name in metrics}
+    answers = {False: predictions, True: odds}
+    found = {}
+    for name in metrics:
+        metric = METRICS[name]
+        read = answers[metric.reads_odds]
+        found[name] = metric.compute(labels, predictions if read is None else read, questions)
+    return found
+
+
+def is_error(metric: str) -> bool:
+    """Tell whether lower is better; of a metric that is not known here, more is."""
+    return metric in METRICS and METRICS[metric].lower_is_better
+
+
+def orient(metric: str, value: float) -> float:
+    """Return the f of equation 3, of which more is better: an error's negative, else the value.
+
+    >>> orient("accuracy", 0.8), orient("mae", 0.25)
+    (0.8, -0.25)
+    """
+    return -value if is_error(metric) else value
+
+
+def list_averaged(metrics: Mapping[str, str]) -> list[str]:
+    """Return the tasks that a mean over tasks is of: errors, each in a unit of its own, are not.
+
+    Where all tasks are scored by errors, it is of all of them.
+
+    Args:
+        metrics: task to its metric.
+    """
+    return [task for task, metric in metrics.items() if not is_error(metric)] or list(metrics)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.seeding import SEED_LIMIT
 
+ClassWeights: TypeAlias = Literal["balanced"] | tuple[Annotated[float, Field(gt=0)], ...]
+"""How much the classes of a task count: all alike, or a number per label, in their order."""
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Configuration of every validated dataclass: unknown fields and NaN are refused."""
 
@@ -91,6 +93,8 @@ class TrainingSettings:
         temperature: 1 is proportional; towards infinity all tasks get the same share.
         cap: most examples of a task in an epoch; later epochs go on with its other examples.
         loss_weights: task to the factor of its loss; 1 where there is none.
+        class_weights: of tasks with labels: `balanced`, so that rare classes count as much as
+            others; or task to that, or to a number per label (`hmnet.training.class_weights`).
         targets: of a regression. `standardised`: trained on as deviations from the mean of the
             training rows, predicted in their unit. `raw` (the paper): trained on as they are, so
             that a task's weight among others follows from its unit.
@@ -99,10 +103,16 @@ class TrainingSettings:
         averaging_steps: steps between two snapshots; None for one at the end of each epoch.
         stopping: `end`, the last weights; or `task`, for each task the path of its best epoch by
             its held-out rows (`rows.holdout`): then paths share nothing in the model that is kept.
+        shared_rows: of tasks on the same texts (`hmnet.training.step_rows`). `apart`: a step is of
+            one task (Algorithm 1). `together`: of all that have labels for a batch's rows; what
+            they share of the encoder runs once, and their losses are summed.
+        threshold: probability from which on a row has a label of a multi-label task; or `held-out`,
+            the best one on held-out training rows (`hmnet.training.thresholds`).
         distillation: how much is learned from the tasks' single runs; None for labels alone.
 
-    A step is always of one task, as in Algorithm 1. Batches of several tasks are no option: dropout
-    seeds, loss records, checkpoints and the halving of batches all go by a step's one task.
+    A step is of one task, as in Algorithm 1, or of several on the same rows. Batches of rows of
+    several tasks are no option: dropout seeds, checkpoints and the halving of batches go by a
+    step's one source of rows.
     """
 
     epochs: Count = 3
@@ -117,10 +127,13 @@ class TrainingSettings:
     temperature: Annotated[float, Field(ge=1)] | None = None
     cap: Count | None = None
     loss_weights: Mapping[str, Positive] = Field(default_factory=dict)
+    class_weights: Literal["balanced"] | Mapping[str, ClassWeights] = Field(default_factory=dict)
     targets: Literal["standardised", "raw"] = "standardised"
     averaging: Fraction = 0.0
     averaging_steps: Count | None = None
     stopping: Literal["end", "task"] = "end"
+    shared_rows: Literal["apart", "together"] = "apart"
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["held-out"] = 0.5
     distillation: Distillation | None = None
 
     def __post_init__(self) -> None:

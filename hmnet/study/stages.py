@@ -13,31 +13,18 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from hmnet.errors import InputError, raise_problems
-from hmnet.study.hierarchy import HierarchySpec
+from hmnet.errors import raise_problems
+from hmnet.study.hierarchy import Depths, HierarchySpec, HierarchyText
 from hmnet.study.settings import STRICT
 
 _TOLERANCE = 1e-6
 """How far the shares' sum may be from 1: decimal fractions such as 0.1 are not exact."""
-
-
-def _read_hierarchy(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return HierarchySpec.parse(value)
-    except InputError as error:
-        raise ValueError(str(error)) from None
-
-
-Layers = Annotated[HierarchySpec, BeforeValidator(_read_hierarchy), PlainSerializer(str)]
-"""{x, y, z}, as text in files."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -52,7 +39,7 @@ class SharingStage:
     """
 
     share: Annotated[float, Field(gt=0, le=1)]
-    hierarchy: Layers
+    hierarchy: HierarchyText
     lower_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
@@ -64,9 +51,11 @@ class SharingSettings:
         stages: what tasks share in each part of a run, coarse to fine; none for one hierarchy from
             the first step on.
         start_from: a finished run that kept its model, by its id, whose weights are begun with.
+        depths: group or task to its own {x, y, z}, where that differs (in the last stage).
     """
 
     stages: tuple[SharingStage, ...] = ()
+    depths: Depths = Field(default_factory=dict)
     start_from: Annotated[str, Field(min_length=1)] | None = None
 
     def __post_init__(self) -> None:
@@ -90,6 +79,19 @@ def find_stage_problems(stages: Sequence[SharingStage]) -> Iterator[str]:
                 "Parameter `stages` should share no more in a stage than in the one before it. "
                 f"Found `{after}` after `{before}`."
             )
+
+
+def find_depth_problems(
+    stages: Sequence[SharingStage], depths: Mapping[str, HierarchySpec]
+) -> Iterator[str]:
+    """Yield a sentence for each own {x, y, z} that would share anew what a stage has parted."""
+    for before in [stage.hierarchy for stage in stages[:-1]][-1:]:
+        for name, own in depths.items():
+            if not is_as_fine(own, before):
+                yield (
+                    "Parameter `depths` should share no more than the last stage but one. Found "
+                    f"`{own}` of `{name}` after `{before}`."
+                )
 
 
 def is_as_fine(one: HierarchySpec, other: HierarchySpec) -> bool:

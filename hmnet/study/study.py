@@ -67,7 +67,7 @@ from hmnet.study.study_origin import (
     write_origin,
 )
 from hmnet.study.system_settings import ComparisonSettings, SystemSettings
-from hmnet.study.tasks import PAPER_TASKS, Task
+from hmnet.study.tasks import KNOWN_TASKS, PAPER_TASKS, Task, to_plain_task
 
 STUDY_FILE = "study.toml"
 
@@ -113,7 +113,7 @@ class Study:
     comparison: ComparisonSettings = ComparisonSettings()
     unused: Mapping[str, Task] = Field(default_factory=dict)
 
-    from_folder = call_above("hmnet.starting.study_of_folder", "study_of_folder")
+    from_folder = call_above("hmnet.starting.folder_study", "study_of_folder")
 
     def __post_init__(self) -> None:
         if self.revision is None and self.model == PAPER_MODEL:
@@ -355,10 +355,10 @@ def _to_toml(study: Study) -> Table:
     own = [
         task
         for task in (*study.tasks.values(), *study.unused.values())
-        if task != PAPER_TASKS.get(task.name)
+        if task != KNOWN_TASKS.get(task.name)
     ]
     if own:
-        content["task"] = {task.name: {**to_plain(task), "name": None} for task in own}
+        content["task"] = {task.name: {**to_plain_task(task), "name": None} for task in own}
     return _drop_nulls(content)
 
 

@@ -27,7 +27,7 @@ from hmnet.storage.regular_files import read_regular
 from hmnet.study.settings import STRICT, DataSettings, Distillation, Seed, TrainingSettings
 from hmnet.study.stages import SharingSettings, SharingStage
 from hmnet.study.system_settings import ComparisonSettings, SystemSettings, find_repeated
-from hmnet.study.tasks import PAPER_TASKS, Source, Task, find_metric, find_tasks
+from hmnet.study.tasks import KNOWN_TASKS, PAPER_TASKS, Source, Task, find_metric, find_tasks
 
 Setting: TypeAlias = (
     "str | int | float | date | time | Path | Sequence[Setting] | Mapping[str, Setting] | None"
@@ -71,9 +71,9 @@ class StudyFile:
 
     @property
     def selected(self) -> dict[str, Task]:
-        """The tasks asked for, by name: the paper's, with the user's added or in their place."""
-        known = {**PAPER_TASKS, **self.task}
-        names = tuple(known) if self.tasks is None else self.tasks
+        """The tasks asked for, by name: by default the paper's, the user's added or instead."""
+        known = {**KNOWN_TASKS, **self.task}
+        names = tuple({**PAPER_TASKS, **self.task}) if self.tasks is None else self.tasks
         return {name: known[name] for name in names}
 
 
@@ -251,6 +251,8 @@ def _check(content: Table, origin: _Origin) -> StudyFile:
         [
             *_check_sources(file, origin),
             *_check_stopping(file, origin),
+            *_check_class_weights(file, origin),
+            *_check_threshold(file, origin),
             *(f"{origin.of('system')}: {text}" for text in find_repeated(file.system)),
         ]
     )
@@ -291,7 +293,7 @@ def _check_names(content: Mapping[str, Setting], origin: _Origin) -> list[str]:
     names, tables = content.get("tasks"), content.get("task")
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         return []
-    known = dict.fromkeys([*PAPER_TASKS, *(tables if isinstance(tables, dict) else ())])
+    known = dict.fromkeys([*KNOWN_TASKS, *(tables if isinstance(tables, dict) else ())])
     try:
         find_tasks(names, known)
     except InputError as error:
@@ -352,6 +354,32 @@ _EXCEPT_JUDGING = ", with another `holdout_use` than judging"
 
 def _tell_holdout(rows: DataSettings) -> str:
     return "none" if rows.holdout is None else f"`{rows.holdout_use}`"
+
+
+def _check_threshold(file: StudyFile, origin: _Origin) -> Iterator[str]:
+    if file.training.threshold == "held-out" and not file.rows.has_choosing_rows:
+        yield (
+            f"{origin.of('training', 'threshold')}: Parameter `rows.holdout` should be given where "
+            f"`threshold` is `held-out`{_EXCEPT_JUDGING}. Found {_tell_holdout(file.rows)}."
+        )
+
+
+def _check_class_weights(file: StudyFile, origin: _Origin) -> Iterator[str]:
+    asked = file.training.class_weights
+    known = {**KNOWN_TASKS, **file.task}
+    for name, weights in asked.items() if not isinstance(asked, str) else ():
+        where = f"{origin.of('training', 'class_weights')}: Parameter `class_weights`"
+        task = known.get(name)
+        if task is None:
+            yield f"{where} should name known tasks. Found `{name}`.{suggest(name, known)}"
+        elif not task.facts.has_labels:
+            yield f"{where} should name tasks with labels. Found `{name}`, {task.facts.noun}."
+        elif not isinstance(weights, str) and len(weights) != len(task.labels):
+            labels = ", ".join(str(label) for label in task.labels)
+            yield (
+                f"{where} should have a number for each label of `{name}` ({labels}). Found "
+                f"{len(weights)}."
+            )
 
 
 def _describe(error: ValidationError, origin: _Origin) -> list[str]:

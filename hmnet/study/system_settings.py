@@ -17,8 +17,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
+from hmnet.study.hierarchy import Depths, HierarchyText
 from hmnet.study.settings import STRICT, Count, Distillation, Fraction, TrainingSettings
-from hmnet.study.stages import Layers, SharingStage, find_stage_problems
+from hmnet.study.stages import SharingStage, find_stage_problems
 
 
 def _to_tuple(value: object) -> object:
@@ -60,7 +61,9 @@ class SystemSettings:
 
     Attributes:
         name: what tables call it.
-        hierarchy: {x, y, z}; None for that of the last stage, or the default of the depth.
+        hierarchy: {x, y, z}; None for that of the last stage, what was advised with the groups, or
+            the default of the depth.
+        depths: group or task to its own {x, y, z}, where that differs (in the last stage).
         groups: a grouping at hand (`manual`, `vocabulary`, `pairwise`) or a `groups.json`; None
             for all tasks in one group.
         stages: what tasks share in each part of a run, coarse to fine.
@@ -73,9 +76,10 @@ class SystemSettings:
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,63}$")]
-    hierarchy: Layers | None = None
+    hierarchy: HierarchyText | None = None
     groups: Annotated[str, Field(min_length=1)] | None = None
     stages: tuple[SharingStage, ...] = ()
+    depths: Depths = Field(default_factory=dict)
     duplicate: Literal["layer", "ffn"] = "layer"
     alone: bool = False
     epochs: Epochs = ()
@@ -93,7 +97,7 @@ class SystemSettings:
         if self.name in PLAIN_SYSTEMS:
             taken = ", ".join(PLAIN_SYSTEMS)
             yield f"Parameter `name` should be none of {taken}. Found `{self.name}`."
-        if self.alone and (self.hierarchy or self.groups or self.stages):
+        if self.alone and (self.hierarchy or self.groups or self.stages or self.depths):
             yield (
                 "Parameter `alone` should be left out of a system with a hierarchy, groups or "
                 f"stages. Found it in `{self.name}`."

@@ -4,10 +4,9 @@
     TASK_KINDS["regression"].answer       # "value": a number, and no labels are listed
 
 All code that treats kinds differently asks for these properties, never for a kind's name. What a
-kind does besides, where arrays or tensors are at hand, is an entry of a table by kind or by answer:
-labels are read in `hmnet.data.raw` (`READERS`), losses and distances are in `hmnet.training.losses`
-(`LOSSES`), and logits become predictions, and stored predictions what metrics take, in
-`hmnet.study.answers`.
+kind does besides, where arrays or tensors are at hand, stands in one place for each concern: labels
+are read in `hmnet.data.raw`, losses and distances are in `hmnet.training.losses` (`LOSSES`), and
+logits become predictions, and stored predictions what metrics take, in `hmnet.study.answers`.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-KindName: TypeAlias = Literal["classification", "regression", "tags"]
-Answer: TypeAlias = Literal["class", "value"]
+KindName: TypeAlias = Literal["classification", "regression", "tags", "multilabel"]
+Answer: TypeAlias = Literal["class", "value", "set"]
 ProblemType: TypeAlias = Literal[
     "regression", "single_label_classification", "multi_label_classification"
 ]
@@ -31,7 +30,8 @@ class TaskKind:
         name: the value of `Task.kind`.
         noun: how a message names a task of it.
         metric: the primary metric of a task that names none.
-        answer: what is predicted: the code of a `class`, or a `value`.
+        answer: what is predicted: the code of a `class`, a `value`, or which of the labels there
+            are, a `set` of them.
         per: what has an answer: a `row`, or each `word` of a row. Words of a row are drawn together
             wherever rows are drawn, sampled or held out.
         problem_type: what the configuration of an exported model says of its head.
@@ -71,6 +71,13 @@ TASK_KINDS: Mapping[str, TaskKind] = {
         ),
         TaskKind("regression", "a regression", "correlation", "value", problem_type="regression"),
         TaskKind("tags", "a task of tags", "entity_f1", "class", per="word"),
+        TaskKind(
+            "multilabel",
+            "a multi-label task",
+            "label_f1_micro",
+            "set",
+            problem_type="multi_label_classification",
+        ),
     )
 }
 """Every kind by its name."""

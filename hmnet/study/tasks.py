@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hmnet.errors import raise_problems, suggest
-from hmnet.study.metrics import METRICS
+from hmnet.storage.documents import to_plain
+from hmnet.study.metrics import METRICS, list_averaged
 from hmnet.study.settings import STRICT
 from hmnet.study.tag_codes import find_tag_problems, is_bio
 from hmnet.study.task_kinds import TASK_KINDS, KindName, TaskKind
@@ -34,12 +35,15 @@ class Source:
         config: the repository's configuration (for `nyu-mll/glue`: `rte`).
         revision: the commit that the rows are pinned to.
         folder: a folder with `train` and dev files (parquet, csv or jsonl) in place of a hub.
+        data_dir: the folder in the repository that holds the splits' files, where no configuration
+            of it says so, as in the hub's own conversions to parquet.
     """
 
     repository: str | None = None
     config: str | None = None
     revision: str | None = None
     folder: str | None = None
+    data_dir: str | None = None
 
     def __post_init__(self) -> None:
         if self.repository is not None and self.folder is not None:
@@ -58,7 +62,8 @@ class Task:
         text: text columns in the order in which they enter the encoder (one to three).
         label: the label column.
         kind: what is predicted (`hmnet.study.task_kinds`): `classification` (softmax,
-            cross-entropy), `regression` (one output, squared error), or `tags` (a class per word).
+            cross-entropy), `regression` (one output, squared error), `tags` (a class per word), or
+            `multilabel` (any number of the labels; a sigmoid and binary cross-entropy for each).
         labels: class labels in the order of their codes; empty for regression.
         metric: the primary metric, the f of equations 3 and 4.
         metrics: the other metrics that are reported.
@@ -68,6 +73,8 @@ class Task:
             score is the mean of the primary metric over its dev splits (MNLI: two).
         question: columns that together identify the question an answer belongs to (MultiRC);
             `a.b` reaches into a struct column.
+        scheme: of `tags`, how the files write entities: `bio` (also IOB1), `bilou` (also BIOES), or
+            `io`, types without prefixes; `auto` tells it from the tags. They are all read as BIO.
     """
 
     name: str
@@ -83,6 +90,7 @@ class Task:
         default_factory=lambda: {"train": "train", "validation": "validation"}
     )
     question: tuple[str, ...] = ()
+    scheme: Literal["auto", "bio", "bilou", "io"] = "auto"
 
     def __post_init__(self) -> None:
         where = f"Task `{self.name}`:"
@@ -158,9 +166,25 @@ class Task:
         return self.facts.count_outputs(len(self.labels))
 
     @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns that may hold the labels: of sets, also one of 0 and 1 for each label."""
+        flags = self.labels if self.facts.answer == "set" else ()
+        return (self.label, *(str(label) for label in flags))
+
+    @property
     def facts(self) -> TaskKind:
         """What there is to know of the task's kind."""
         return TASK_KINDS[self.kind]
+
+
+def to_plain_task(task: Task) -> dict[str, Any]:
+    """Return a task as JSON's types; what came later stands in it where a study gives it."""
+    plain: dict[str, Any] = to_plain(task)
+    if task.scheme == "auto":
+        del plain["scheme"]
+    if task.source.data_dir is None:
+        del plain["source"]["data_dir"]
+    return plain
 
 
 def find_metric(kind: str, labels: Sequence[object]) -> str | None:
@@ -172,10 +196,23 @@ def find_metric(kind: str, labels: Sequence[object]) -> str | None:
     return TASK_KINDS[kind].metric
 
 
+def average_primary(scores: Mapping[str, float], tasks: Iterable[Task]) -> float:
+    """Return the mean of tasks' scores (f in equation 3); see `hmnet.study.metrics.list_averaged`.
+
+    Args:
+        scores: task to its score; further ones do not count.
+        tasks: those that have one.
+    """
+    counted = list_averaged({task.name: task.metric for task in tasks})
+    return sum(scores[name] for name in counted) / len(counted)
+
+
 INFERENCE = "natural language inference"
 SENTIMENT = "sentiment classification"
 SIMILARITY = "similarity and paraphrase"
 ANSWERING = "question answering"
+ACCEPTABILITY = "linguistic acceptability"
+ENTITIES = "named entities"
 
 
 def _glue(config: str) -> Source:
@@ -300,6 +337,40 @@ PAPER_TASKS: Mapping[str, Task] = {
     )
 }
 """The 13 tasks of the paper, in the order of its tables (section 4.1, Table 4)."""
+
+FURTHER_TASKS: Mapping[str, Task] = {
+    task.name: task
+    for task in (
+        Task(
+            name="cola",
+            text=("sentence",),
+            labels=("unacceptable", "acceptable"),
+            metric="matthews",
+            metrics=("accuracy",),
+            category=ACCEPTABILITY,
+            source=_glue("cola"),
+        ),
+        Task(
+            name="wikiann",
+            text=("tokens",),
+            label="ner_tags",
+            kind="tags",
+            labels=("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"),
+            metric="entity_f1",
+            metrics=("token_accuracy",),
+            category=ENTITIES,
+            source=Source(
+                "unimelb-nlp/wikiann",
+                revision="f89f2fe2694613baf6bb62e7393290846127adbf",  # of the hub's parquet files
+                data_dir="en",
+            ),
+        ),
+    )
+}
+"""Tasks that a study may name beside the paper's; none takes part unless it is named."""
+
+KNOWN_TASKS: Mapping[str, Task] = {**PAPER_TASKS, **FURTHER_TASKS}
+"""Every task of the package."""
 
 
 def find_tasks(names: Iterable[str], known: Mapping[str, T]) -> tuple[T, ...]:

@@ -45,7 +45,7 @@ def embed(
         for part in np.array_split(order, -(-len(order) // BATCH_ROWS)):
             batch = pack(split, index[part])
             compute_logits(model, batch, is_packable=encoder.is_packable)
-            means = _average(kept.pop(), batch.packing.lengths, encoder.is_packable)
+            means = average_tokens(kept.pop(), batch.packing.lengths, encoder.is_packable)
             found |= dict(zip(batch.index.tolist(), means, strict=True))
     return np.stack([found[int(row)] for row in index])
 
@@ -67,7 +67,7 @@ def _kept_states(model: nn.Module) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
-def _average(
+def average_tokens(
     states: Tensor, lengths: tuple[int, ...], is_packed: bool
 ) -> list[npt.NDArray[np.float64]]:
     """Return each text's mean: of a packed row [1, M, W], or of padded texts [B, L, W]."""

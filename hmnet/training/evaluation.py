@@ -17,8 +17,8 @@ from hmnet.data.tokens import SplitData
 from hmnet.models.paths import PathModel
 from hmnet.models.shared_prefix import LayerPasses, share_prefix
 from hmnet.packing.batch import pack
-from hmnet.study.answers import Array, choose_answers
-from hmnet.study.metrics import score
+from hmnet.study.answers import Array, arrange_answers, choose_answers, find_odds
+from hmnet.study.metrics import orient, score
 from hmnet.study.tasks import Task
 from hmnet.training.divergence import DivergedError
 
@@ -75,11 +75,20 @@ def score_split(
     model: PathModel, data: TaskData, split: str, *, precision: str, device: torch.device
 ) -> float:
     """Return a task's primary metric on one of its splits."""
-    definition, rows = data.task, data.splits[split]
-    outputs = predict(model, definition.name, rows, precision, device)
-    answers = outputs[:, 0] if definition.kind == "regression" else outputs.argmax(1)
-    metric = definition.metric
-    return score((metric,), rows.labels, answers, rows.questions)[metric]
+    rows = data.splits[split]
+    return score_outputs(data.task, predict(model, data.task.name, rows, precision, device), rows)
+
+
+def score_outputs(task: Task, outputs: Logits, rows: SplitData) -> float:
+    """Return a task's primary metric of outputs for a split, as `predict` gives them.
+
+    Of it more is better: an error is negative.
+    """
+    predictions = choose_answers(task, outputs)
+    found = arrange_answers(task, rows.labels, predictions, rows.questions, rows.word_offsets)
+    metric, odds = task.metric, find_odds(task, outputs)
+    value = score((metric,), found.labels, found.predictions, found.questions, odds)[metric]
+    return orient(metric, value)
 
 
 @torch.inference_mode()
@@ -165,4 +174,6 @@ def make_frame(task: Task, split: str, data: SplitData, logits: Logits) -> pd.Da
 
 def _cut(answers: Array, data: SplitData) -> Array | list[Array]:
     """Return answers by row, where rows have several."""
+    if answers.ndim > 1 and data.word_offsets is None:
+        return list(answers)
     return answers if data.word_offsets is None else np.split(answers, data.word_offsets[1:-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,8 +36,9 @@ from hmnet.storage.files import append_line, write_bytes
 from hmnet.storage.limits import MAX_LOSSES_BYTES
 from hmnet.storage.regular_files import read_regular_text
 from hmnet.study.answers import gather_answers
-from hmnet.study.metrics import score
-from hmnet.study.stages import SharingStage, write_stages
+from hmnet.study.hierarchy import Hierarchy
+from hmnet.study.metrics import orient, score
+from hmnet.study.stages import write_stages
 from hmnet.study.tasks import Task
 from hmnet.training.checkpoint import Checkpoint
 from hmnet.training.course import Course, ModelStage
@@ -176,10 +178,13 @@ def plan_course(spec: RunSpec, begin: Callable[[], PathModel]) -> Course:
         begin: builds that of the first one.
     """
 
-    def build(stage: SharingStage) -> PathModel:
-        return build_paths(load_encoder_of(spec), spec, stage.hierarchy)
+    def build(hierarchy: Hierarchy) -> PathModel:
+        return build_paths(load_encoder_of(spec), spec, hierarchy)
 
-    stages = [ModelStage(each.share, partial(build, each), each.lower_rate) for each in spec.stages]
+    stages = [
+        ModelStage(stage.share, partial(build, hierarchy), stage.lower_rate)
+        for stage, hierarchy in zip(spec.stages, spec.list_hierarchies(), strict=bool(spec.stages))
+    ]
     first = [replace(stage, build=begin) for stage in stages[:1]]
     return Course([*first, *stages[1:]], trained=spec.trained)
 
@@ -197,8 +202,7 @@ def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
         InputError: if that run kept no model, or tasks shared less in it.
     """
     spec = job.spec
-    first = spec.stages[0].hierarchy if spec.stages else None
-    model = build_paths(load_encoder_of(spec), spec, first)
+    model = build_paths(load_encoder_of(spec), spec, spec.list_hierarchies()[0])
     if spec.start_from is not None:
         folder = job.parents[spec.start_from]
         parent = read_spec(folder / "spec.json")
@@ -218,7 +222,7 @@ def _open_logger(
 ) -> AbstractContextManager[Logger]:
     settings = {
         "tasks": ", ".join(spec.names),
-        "hierarchy": str(spec.hierarchy),
+        "hierarchy": str(spec.varied),
         "stages": write_stages(spec.stages),
         "system": spec.system,
         "seed": spec.seed,
@@ -303,18 +307,22 @@ def _score_held_out(
 
 
 def score_splits(task: Task, frame: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return dev split to metric to value, from per-example predictions."""
+    """Return dev split to metric to value, errors as they are, from per-example predictions."""
     found = {}
     for split, rows in frame.groupby("split", sort=False):
-        answers = gather_answers(task, rows)
-        each = (answers.labels, answers.predictions, answers.questions)
-        found[str(split)] = score(task.all_metrics, *each)
+        each = gather_answers(task, rows)
+        read = (each.labels, each.predictions, each.questions, each.odds)
+        found[str(split)] = score(task.all_metrics, *read)
     return found
 
 
 def compute_primary_score(task: Task, scores: Mapping[str, Mapping[str, float]]) -> float:
-    """Return the mean of the primary metric over the dev splits (f in equation 3)."""
-    return sum(values[task.metric] for values in scores.values()) / len(scores)
+    """Return the mean of the primary metric over the dev splits (f in equation 3).
+
+    Of it more is better: a mean error is its negative (`hmnet.study.metrics.orient`).
+    """
+    mean = sum(values[task.metric] for values in scores.values()) / len(scores)
+    return orient(task.metric, mean)
 
 
 @functools.cache
@@ -345,13 +353,13 @@ class _LossLog:
         self.logger.log(line["step"], {f"loss/{line['task']}": line["loss"]})
 
     def _drop_from(self, step: int) -> None:
-        """Keep the first `step` lines (one per step)."""
+        """Keep the lines of the steps before `step`; there is one for each task of a step."""
         lines = (
             read_regular_text(self.path, MAX_LOSSES_BYTES).splitlines()
             if self.path.exists()
             else []
         )
-        kept = [line for line in lines[:step] if line.endswith("}")]
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < step]
         write_bytes(self.path, "".join(line + "\n" for line in kept).encode())
 
 

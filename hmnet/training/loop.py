@@ -18,7 +18,8 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -44,6 +45,7 @@ from hmnet.study.settings import TrainingSettings
 from hmnet.training.averaging import TrajectoryMean, plan_snapshots
 from hmnet.training.batch_shapes import plan_shapes
 from hmnet.training.checkpoint import Checkpoint, TrainingState
+from hmnet.training.class_weights import measure_class_weights
 from hmnet.training.course import PLAIN, Course
 from hmnet.training.embedding_gradients import EmbeddingGradients
 from hmnet.training.evaluation import autocast
@@ -57,10 +59,12 @@ from hmnet.training.optimiser import (
     set_rate,
 )
 from hmnet.training.step_graphs import StepGraphs
+from hmnet.training.step_rows import RowSource, list_parameters, list_sources
 from hmnet.training.steps import Step, count_batches, plan_steps
 from hmnet.training.stopping import BestEpochs
 from hmnet.training.targets import AS_THEY_ARE, measure_scales
 from hmnet.training.teaching import Teaching
+from hmnet.training.thresholds import check_thresholds, settle_thresholds
 from hmnet.training.used_rows import UsedRows, find_table_factor
 
 
@@ -112,9 +116,11 @@ def train(
     trainer = Trainer(model, data, settings, seed, next(model.parameters()).device, course)
     try:
         with frozen_heap(), trainer.graphs.stream():
-            return _train(trainer, checkpoint, log)
+            done = _train(trainer, checkpoint, log)
     finally:
         trainer.finish()
+    settle_thresholds(model, data, settings, trainer.device)
+    return done
 
 
 def _train(
@@ -124,9 +130,10 @@ def _train(
 ) -> TrainingLog:
     group = trainer.group
     log = log if group.is_first else None
-    start, record = 0, LossRecord(trainer.steps, log)
+    start, record = 0, LossRecord(trainer.steps, log, list_tasks=trainer.list_tasks)
     if checkpoint and (saved := trainer.resume(checkpoint)) is not None:
-        start, record = saved["position"], LossRecord(trainer.steps, log, saved["progress"])
+        start, sums = saved["position"], saved["progress"]
+        record = LossRecord(trainer.steps, log, sums, trainer.list_tasks)
     if group.agree(start) != start:  # also: nobody goes on before all have read the checkpoint
         raise RelevanceError(
             f"All processes should go on from one checkpoint. Found step {start + 1} in process "
@@ -155,12 +162,14 @@ class Trainer:
 
     Attributes:
         steps: every step of the run, in order.
+        sources: the rows that steps draw from, by what steps call them: their task, mostly.
         optimizer: AdamW over all parameters.
         micro_batches: parts that a batch is cut into; more than one where memory ran out.
         resident: the tasks' rows that lie on the device; none on a CPU, which reads mapped files.
         shapes: the sizes that each step's batch is filled up to there.
         graphs: the steps that are recorded there.
         scales: how the targets of regressions are standardised; losses are told in their unit.
+        class_weights: how much classes count, of tasks that weigh them.
         stage: number of the course's stage that the model is in.
         starts: position of each stage's first step.
         average: the mean of the weights over the last steps, where it is asked for.
@@ -180,12 +189,15 @@ class Trainer:
         self.group = course.group
         self.course = course
         self.scales = measure_scales(data, settings)
+        check_thresholds(data, settings)
+        self.class_weights = measure_class_weights(data, settings, device)
         self.model = model.to(device).train()
         self.data = data
         self.settings = settings
         self.seed = seed
         self.device = device
-        sizes = {name: len(d.train) for name, d in data.items()}
+        self.sources = list_sources(data, settings)
+        sizes = {name: len(source.split) for name, source in self.sources.items()}
         counts = count_batches(sizes, settings)
         self.steps = plan_steps(sizes, settings.epochs, settings.batch_size, seed, counts)
         self.starts = course.plan_starts(len(self.steps))
@@ -219,6 +231,13 @@ class Trainer:
         self.optimizer = make_optimizer(model, self.settings, factors)
         self.parameters = list(model.parameters())
         self.table_rates.append(find_table_factor(model, factors))
+
+    def list_tasks(self, step: Step) -> list[tuple[int, str]]:
+        """Return the tasks that a step trains, with the places of their losses among its sums."""
+        source = self.sources[step.task]
+        if not source.is_shared:
+            return [(0, step.task)]
+        return [(source.tasks.index(task), task) for task in source.list_answered(step.index)]
 
     def part_until(self, position: int) -> None:
         """Have the model share what it shares at a position in the plan of steps."""
@@ -269,7 +288,7 @@ class Trainer:
 
     def move_rows_to_device(self) -> None:
         """Move the tasks' rows to the device, and have batches put together there."""
-        splits = {name: each.train for name, each in self.data.items()}
+        splits = {name: source.split for name, source in self.sources.items()}
         self.resident = {name: ResidentSplit(each, self.device) for name, each in splits.items()}
         self.shapes = plan_shapes(self.steps, splits)
 
@@ -314,7 +333,9 @@ class Trainer:
         return self.table_rates[min(bisect_right(self.starts, position), len(self.table_rates)) - 1]
 
     def update(self, position: int) -> Tensor:
-        """Take one step of the plan; return the loss and the tokens of the batch, float64 [2].
+        """Take one step of the plan; return losses and tokens of the batch, float64 [K + 1].
+
+        K is the most tasks that a step trains: 1, unless rows are shared.
 
         On a GPU nothing is waited for, so what is returned may still have to be computed.
 
@@ -346,66 +367,88 @@ class Trainer:
     def _update(self, position: int) -> Tensor:
         step = self.steps[position]
         is_whole = self.micro_batches == 1 and self.group.size == 1
+        is_whole = is_whole and not self.sources[step.task].is_shared
         if not (self.resident and is_whole):
             return self._optimise(step.task, self._cut(step))
         split, shape = self.resident[step.task], self.shapes[position]
-        index, _ = sort_by_length(self.data[step.task].train, step.index)
+        index, _ = sort_by_length(self.sources[step.task].split, step.index)
 
         def take(chosen: Tensor) -> Tensor:
-            return self._optimise(step.task, [(split.pack(chosen, shape), 1.0)])
+            return self._optimise(step.task, [(split.pack(chosen, shape), {step.task: 1.0})])
 
         return self.graphs.run((step.task, shape), torch.from_numpy(index), take)
 
-    def _cut(self, step: Step) -> Iterator[tuple[Batch, float]]:
-        """Yield the parts of this process's share of a batch, and each one's share of the batch."""
+    def _cut(self, step: Step) -> Iterator[tuple[Batch, Shares]]:
+        """Yield the parts of this process's share of a batch, with their shares of the batch."""
         index, own_share = self.group.share(np.asarray(step.index))
-        split = self.data[step.task].train
-        if split.places is not None:  # a mean over the words of the whole batch
-            own_share = float(own_share > 0) * split.count_answers(index)
-            own_share /= max(split.count_answers(np.asarray(step.index)), 1)
-        whole = max(split.count_answers(index), 1)
+        source = self.sources[step.task]
+        tasks = source.list_answered(step.index)
+        by_answers = source.is_shared or source.split.places is not None
         for part in np.array_split(index, min(self.micro_batches, len(index))):
-            yield self._pack(step.task, part), own_share * split.count_answers(part) / whole
+            share = own_share * len(part) / len(index)
+            shares = dict.fromkeys(tasks or source.tasks, share)
+            if by_answers:  # a mean over the labels of the whole batch
+                shares = {task: _divide(source, task, part, step) for task in shares}
+                shares = {task: float(own_share > 0) * each for task, each in shares.items()}
+            yield self._pack(step.task, part), shares
 
-    def _pack(self, task: str, index: Ints) -> Batch:
-        split = self.data[task].train
-        if task not in self.resident:
+    def _pack(self, name: str, index: Ints) -> Batch:
+        split = self.sources[name].split
+        if name not in self.resident:
             return pack(split, index)
         index, lengths = sort_by_length(split, index)
         chosen = torch.from_numpy(index).to(self.device, non_blocking=True)
         words = 0 if split.places is None else max(split.count_answers(index), 1)
-        return self.resident[task].pack(chosen, fit_shape(lengths, words))
+        batch = self.resident[name].pack(chosen, fit_shape(lengths, words))
+        return replace(batch, index=index) if self.sources[name].is_shared else batch
 
-    def _optimise(self, task: str, batches: Iterable[tuple[Batch, float]]) -> Tensor:
-        """Take a step on batches with their shares; return its loss and its tokens, [2]."""
+    def _optimise(self, name: str, batches: Iterable[tuple[Batch, Shares]]) -> Tensor:
+        """Take a step on batches with their shares; return its losses and its tokens, [K + 1]."""
         try:
-            sums = self._add_gradients(task, batches)
+            sums = self._add_gradients(name, batches)
             clip_gradients(self.parameters, self.settings.clip_norm)
             self.optimizer.step()
             return sums
         finally:
             self.optimizer.zero_grad(set_to_none=True)
 
-    def _add_gradients(self, task: str, batches: Iterable[tuple[Batch, float]]) -> Tensor:
-        weight = self.settings.loss_weights.get(task, 1.0)
-        scale = self.scales.get(task, AS_THEY_ARE)
-        definition = self.data[task].task
-        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
-        for batch, share in batches:
+    def _add_gradients(self, name: str, batches: Iterable[tuple[Batch, Shares]]) -> Tensor:
+        """Add the gradients of batches; return the losses of the source's tasks, and tokens."""
+        source = self.sources[name]
+        most = max(len(each.tasks) for each in self.sources.values())
+        sums = torch.zeros(most + 1, dtype=torch.float64, device=self.device)
+        reached: dict[str, None] = {}
+        for batch, shares in batches:
             with autocast(self.settings.precision, self.device):
-                outputs = self.model(task, batch)
-            labels = scale.standardise(batch.labels)
-            own = loss = compute_loss(outputs.float(), labels, definition.kind)
-            if self.teaching.teaches(task):
-                distance = self.teaching.measure(definition, outputs.float(), batch, scale)
-                loss = self.teaching.blend(own, distance)
-            (loss * share * weight).backward()
-            sums[0] += (own * share).detach() * scale.deviation**2
-            sums[1] += batch.packing.count_tokens() if share else 0
+                outputs = source.run(self.model, list(shares), batch)
+            losses = []
+            for task, share in shares.items():
+                chosen, rows = source.select(self.data[task], outputs[task], batch)
+                own, loss = self._measure_loss(task, chosen.float(), rows)
+                losses.append(loss * share * self.settings.loss_weights.get(task, 1.0))
+                deviation = self.scales.get(task, AS_THEY_ARE).deviation
+                sums[source.tasks.index(task)] += (own * share).detach() * deviation**2
+            sum(losses[1:], losses[0]).backward()
+            sums[-1] += batch.packing.count_tokens() if any(shares.values()) else 0
+            reached |= dict.fromkeys(shares)
         if self.embeddings:
             self.embeddings.densify()
-        self.group.add_up(self.model.path(task).parameters(), sums)
+        self.group.add_up(list_parameters(self.model, list(reached)), sums)
         return sums
+
+    def _measure_loss(self, task: str, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the mean loss of the labels, and the loss that is lowered."""
+        if not outputs.shape[0]:  # of rows without a label of the task, in a part of a batch
+            return outputs.sum(), outputs.sum()
+        scale, definition = self.scales.get(task, AS_THEY_ARE), self.data[task].task
+        labels = scale.standardise(batch.labels)
+        own = loss = compute_loss(outputs, labels, definition.kind)
+        if task in self.class_weights:
+            loss = compute_loss(outputs, labels, definition.kind, self.class_weights[task])
+        if self.teaching.teaches(task):
+            distance = self.teaching.measure(definition, outputs, batch, scale)
+            loss = self.teaching.blend(loss, distance)
+        return own, loss
 
     def _halve(self, step: Step, error: Exception) -> None:
         """Go over to half as large parts of a batch, after the device ran out of memory."""
@@ -419,6 +462,15 @@ class Trainer:
         self.micro_batches *= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+Shares: TypeAlias = Mapping[str, float]
+"""Of a part of a batch: each task's share of the labels that it has for the whole batch."""
+
+
+def _divide(source: RowSource, task: str, part: Ints, step: Step) -> float:
+    """Return the share of a task's labels in a batch that a part of it has."""
+    return source.count_answers(task, part) / max(source.count_answers(task, step.index), 1)
 
 
 def _select(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

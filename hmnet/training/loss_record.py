@@ -45,6 +45,8 @@ class LossRecord:
         steps: every step of the run, in order.
         log: called with step, epoch, task and loss of every step, in order.
         sums: what `state` returned, for a training that is resumed.
+        list_tasks: from a step to the tasks that it trains, with the places of their losses among
+            its sums; None for the step's own, at 0.
 
     Attributes:
         tokens: training tokens of the steps that were read.
@@ -55,7 +57,9 @@ class LossRecord:
         steps: Sequence[Step],
         log: Callable[[LossLine], None] | None = None,
         sums: LossSums | None = None,
+        list_tasks: Callable[[Step], Sequence[tuple[int, str]]] | None = None,
     ) -> None:
+        self._list_tasks = list_tasks or (lambda step: [(0, step.task)])
         self._steps = steps
         self._log = log
         self._waiting: list[tuple[int, Tensor]] = []
@@ -65,7 +69,7 @@ class LossRecord:
         self._loss_count: dict[str, int] = dict(sums["loss_count"])
 
     def add(self, position: int, sums: Tensor) -> None:
-        """Add a step's loss and tokens, [2], on any device.
+        """Add a step's losses and tokens, [K + 1], on any device.
 
         Raises:
             DivergedError: if a loss that was read is not finite; names step and task.
@@ -84,22 +88,23 @@ class LossRecord:
         if not waiting:
             return
         values = torch.stack([sums for _, sums in waiting]).tolist()
-        for (position, _), (loss, tokens) in zip(waiting, values, strict=True):
-            self._take(position, loss, int(tokens))
+        for (position, _), (*losses, tokens) in zip(waiting, values, strict=True):
+            self.tokens += int(tokens)
+            for place, task in self._list_tasks(self._steps[position]):
+                self._take(position, task, losses[place])
 
-    def _take(self, position: int, loss: float, tokens: int) -> None:
+    def _take(self, position: int, task: str, loss: float) -> None:
         step = self._steps[position]
         if not math.isfinite(loss):
             raise DivergedError(
-                f"The training loss of `{step.task}` became {loss} at step {position + 1} of "
+                f"The training loss of `{task}` became {loss} at step {position + 1} of "
                 f"{len(self._steps)}. Try a lower learning rate or a warm-up."
             )
-        self.tokens += tokens
         if step.epoch == self._steps[-1].epoch:
-            self._loss_sum[step.task] = self._loss_sum.get(step.task, 0.0) + loss
-            self._loss_count[step.task] = self._loss_count.get(step.task, 0) + 1
+            self._loss_sum[task] = self._loss_sum.get(task, 0.0) + loss
+            self._loss_count[task] = self._loss_count.get(task, 0) + 1
         if self._log is not None:
-            self._log({"step": position, "epoch": step.epoch, "task": step.task, "loss": loss})
+            self._log({"step": position, "epoch": step.epoch, "task": task, "loss": loss})
 
     def state(self) -> LossSums:
         """Return the sums over all steps so far, as plain values for a checkpoint."""

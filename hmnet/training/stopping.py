@@ -16,11 +16,9 @@ from hmnet.data.task_data import HELD_OUT, TaskData
 from hmnet.errors import raise_problems
 from hmnet.models.parting import separate
 from hmnet.models.paths import PathModel
-from hmnet.study.answers import arrange_answers, choose_answers
-from hmnet.study.metrics import score
 from hmnet.study.settings import TrainingSettings
 from hmnet.training.averaging import list_epoch_ends
-from hmnet.training.evaluation import predict
+from hmnet.training.evaluation import predict, score_outputs
 from hmnet.training.steps import Step
 from hmnet.training.targets import AS_THEY_ARE, TargetScale
 
@@ -40,7 +38,8 @@ class BestEpochs:
         InputError: if a task has no held-out rows.
 
     Attributes:
-        scores: task to its primary metric on its held-out rows after each epoch.
+        scores: task to its primary metric on its held-out rows after each epoch; an error is
+            negative, so that more is better.
         ends: positions of the steps after which paths are scored.
     """
 
@@ -82,12 +81,7 @@ class BestEpochs:
         outputs = predict(model, task, split, self._precision, device)
         if definition.facts.answer == "value":
             outputs = outputs * scale.deviation + scale.mean
-        predictions = choose_answers(definition, outputs)
-        metric = definition.metric
-        found = arrange_answers(
-            definition, split.labels, predictions, split.questions, split.word_offsets
-        )
-        return score((metric,), found.labels, found.predictions, found.questions)[metric]
+        return score_outputs(definition, outputs, split)
 
     def settle(self, model: PathModel) -> None:
         """Give each task the path of its best epoch, in place."""

@@ -31,6 +31,7 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.store import RunStore
 from hmnet.storage.tables import read_table, write_table
+from hmnet.study.metrics import is_error
 from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 
 
@@ -247,7 +248,10 @@ def read_gains(planned: Sequence[PairJobs], store: RunStore) -> pd.DataFrame:
         for task, partner in (pair.tasks, pair.tasks[::-1]):
             alone = np.mean([store.result(job.spec).primary[task] for job in pair.singles[task]])
             together = np.mean([scores[task] for scores in joint])
-            gain = compute_gains(together, alone) if task not in undefined else np.nan
+            spec = pair.singles[task][0].spec
+            is_lower = is_error(spec.tasks[0].metric)
+            gain = compute_gains(together, alone, is_error=is_lower)
+            gain = gain if task not in undefined else np.array(np.nan)
             rows.append((task, partner, float(gain)))
     return pd.DataFrame(rows, columns=["task", "partner", "gain"])
 

@@ -20,6 +20,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from relevance.commands.advice_on_sharing import AdviceOptions, run_advise
+    from relevance.commands.agreement_of_measures import run_agreement
     from relevance.commands.check_study import run_check
     from relevance.commands.comparison_of_attention import run_attention
     from relevance.commands.comparison_of_matrices import run_compare_matrices
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         run_sweep_of_hierarchies,
     )
     from relevance.commands.description_of_tasks import run_tasks
+    from relevance.commands.designed_sweep import run_part
     from relevance.commands.export_scores import run_export
     from relevance.commands.grouping_of_tasks import run_cluster
     from relevance.commands.import_results import run_import
@@ -52,6 +55,7 @@ else:
     __getattr__, __dir__ = import_on_demand(__name__)
 
 __all__ = [
+    "AdviceOptions",
     "HierarchyOptions",
     "PairwiseOptions",
     "TargetOptions",
@@ -59,6 +63,8 @@ __all__ = [
     "describe_measures",
     "estimate_pairwise",
     "plan_pairwise_study",
+    "run_advise",
+    "run_agreement",
     "run_attention",
     "run_check",
     "run_cluster",
@@ -69,6 +75,7 @@ __all__ = [
     "run_init",
     "run_measures",
     "run_pairwise",
+    "run_part",
     "run_sweep_of_hierarchies",
     "run_target",
     "run_tasks",

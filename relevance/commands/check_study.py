@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hmnet.console.speaking import Shown
 from hmnet.folder.outputs import Output
+from hmnet.study.metrics import orient
 from hmnet.study.study import Study
 from relevance.pairwise.task_check import check_tasks, describe_check, prepare_checked
 from relevance.pairwise.word_baseline import read_baseline
@@ -21,7 +22,8 @@ def run_check(output: Output, study: Study) -> Iterator[str]:
     baseline = read_baseline(output, prepared)
     for check in check_tasks(prepared):
         score = baseline.scores.get(check.task.name)
-        words = "" if score is None else f"\n  TF-IDF with a linear model scores {score:.3f}"
+        shown = None if score is None else orient(check.task.metric, score)
+        words = "" if shown is None else f"\n  TF-IDF with a linear model scores {shown:.3f}"
         found = {**vars(check), "tfidf": score}
         yield Shown("\n".join(describe_check(check)) + words, tasks=[found])
     count = len(prepared.oddities)

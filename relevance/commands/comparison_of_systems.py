@@ -11,6 +11,7 @@ from hmnet.jobs.machine_precision import settle_precision
 from hmnet.jobs.prepared import prepare_study
 from hmnet.jobs.workers import Workers
 from hmnet.runs.mixture import describe_versions
+from hmnet.study.metrics import is_error
 from hmnet.study.study import Study
 from relevance.commands.lines import describe_jobs
 from relevance.groups.at_hand import Groupings
@@ -96,5 +97,6 @@ def run_sweep_of_hierarchies(
         yield from describe_jobs(prepared, sweep.jobs, output.runs, workers)
         return
     table, path = run_hierarchy_sweep(output, prepared, sweep, workers)
-    yield Shown(describe_hierarchy_sweep(table), scores=table)
+    errors = [name for name, task in study.tasks.items() if is_error(task.metric)]
+    yield Shown(describe_hierarchy_sweep(table, errors), scores=table)
     yield wrote(path)

@@ -136,8 +136,8 @@ def _estimate(
     output: Output, study: Study, workers: Workers, options: PairwiseOptions
 ) -> Iterator[str]:
     prepared, plan = _plan(output, study, options)
-    yield from map(Aside, describe_few_steps(prepared))
     yield f"{len(plan.singles)} single runs and {len(plan.pairs)} pair runs"
+    yield from map(Aside, describe_few_steps(prepared))
     yield from describe_jobs(prepared, plan.jobs, output.runs, workers)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hmnet.console.speaking import wrote
 from hmnet.errors import raise_problems
+from hmnet.starting.folder_study import START_OPTIONS, Ask, StartOptions, begin_study
 from hmnet.starting.guesses import TaskGuess
-from hmnet.starting.study_of_folder import START_OPTIONS, Ask, StartOptions, begin_study
 from hmnet.starting.study_text import MARK
 from hmnet.starting.written_rows import TaskRows
 from hmnet.study.study import STUDY_FILE, Study, write_study

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from analysis.text_tables import format_square
 from hmnet.console.speaking import Shown
 from hmnet.errors import raise_problems, suggest
-from hmnet.folder.freshness import Sources, deriving, note_study
+from hmnet.folder.freshness import Sources, deriving, note_runs, note_study
 from hmnet.folder.outputs import Output
+from hmnet.jobs.workers import Workers
 from hmnet.study.study import Study
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.measures.measure import Measure
@@ -17,7 +18,9 @@ from relevance.measures.measure_inputs import MeasureInputs
 from relevance.measures.registry import MEASURES
 
 
-def run_measures(output: Output, study: Study, names: Sequence[str]) -> Iterator[str]:
+def run_measures(
+    output: Output, study: Study, names: Sequence[str], workers: Workers | None = None
+) -> Iterator[str]:
     """Take each measure of a study and write its matrix.
 
     Raises:
@@ -25,11 +28,11 @@ def run_measures(output: Output, study: Study, names: Sequence[str]) -> Iterator
             is taken; or if a measure is not defined for a task.
     """
     chosen = choose_measures(names)
-    inputs = MeasureInputs(study, output)
+    inputs = MeasureInputs(study, output, workers)
     for measure in chosen:
         begun = time.monotonic()
         matrix = measure.take(inputs)
-        with deriving(Sources(measure.made_by, note_study(output, study, ("rows",)))):
+        with deriving(_find_sources(output, study, measure, matrix)):
             matrix.write(output.matrix(measure.name))
         yield describe_measured(measure, matrix)
         path = output.matrix(measure.name)
@@ -43,6 +46,18 @@ def describe_measured(measure: Measure, matrix: RelevanceMatrix) -> Shown:
         title += "; rows are sources, columns targets"
     found = [{"measure": measure.name, "matrix": matrix.table}]
     return Shown(format_square(matrix.to_frame().mul(100), title), measures=found)
+
+
+def _find_sources(
+    output: Output, study: Study, measure: Measure, matrix: RelevanceMatrix
+) -> Sources:
+    """Return what a matrix was made from: rows, and the runs that it names."""
+    runs = matrix.provenance.get("runs")
+    if not isinstance(runs, Mapping):
+        return Sources(measure.made_by, note_study(output, study, ("rows",)))
+    return Sources(
+        measure.made_by, note_study(output, study), runs=note_runs(output, map(str, runs.values()))
+    )
 
 
 def choose_measures(names: Sequence[str]) -> list[Measure]:
@@ -76,6 +91,7 @@ _NEEDS = {
     "study": "the study file",
     "data": "the tasks' rows",
     "single runs": "each task's own runs",
+    "multi-task run": "one run of all tasks",
     "pair runs": "runs of every task and every pair",
 }
 

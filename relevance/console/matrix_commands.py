@@ -10,8 +10,12 @@ import typer
 
 from hmnet.console.application import make_part
 from hmnet.console.options import (
+    DryRunOption,
     OutOption,
+    RowOptions,
     StudyFileOption,
+    StudyOptions,
+    WorkerOptions,
     unfold,
 )
 from hmnet.console.speaking import speak
@@ -92,6 +96,37 @@ def cluster(
     speak(run_cluster(out, study, matrix, k, method, seed, targets))
 
 
+@app.command(epilog="Example: relevance advise --dry-run")
+@unfold
+def advise(
+    *,
+    matrix: Annotated[
+        str | None,
+        typer.Option(help="Gains: pairwise, or a file of a matrix, of scores or of predictions."),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="A multi-task run that kept its model, for where tasks part. [default: a run of "
+            "one epoch, trained for this]"
+        ),
+    ] = None,
+    parts: Annotated[
+        bool, typer.Option("--parts/--no-parts", help="Measure where groups part.")
+    ] = True,
+    dry_run: DryRunOption = False,
+    workers: WorkerOptions,
+    rows: RowOptions,
+    study: StudyOptions,
+) -> None:
+    """Say what to share: which tasks together, which alone, and how deep; write groups.json."""
+    output, plan = study.open(rows)
+    chosen = workers.choose(None)
+    from relevance.commands.advice_on_sharing import AdviceOptions, run_advise
+
+    speak(run_advise(output, plan, chosen, AdviceOptions(matrix, run, parts), dry_run=dry_run))
+
+
 @app.command(epilog="Example: relevance compare vocab pairwise")
 def compare(
     first: Annotated[
@@ -107,6 +142,26 @@ def compare(
     from relevance.commands.comparison_of_matrices import run_compare_matrices
 
     speak(run_compare_matrices(out, first, second, k, targets))
+
+
+@app.command(epilog="Example: relevance agreement --matrix my-guess.csv")
+def agreement(
+    gains: Annotated[
+        str | None,
+        typer.Option(help="Gains to judge by: a file, or paper:table3. [default: pairwise]"),
+    ] = None,
+    matrix: Annotated[
+        list[str] | None, typer.Option(help="A further matrix to judge; repeatable.")
+    ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Judge each layer and head of measures as well.")
+    ] = False,
+    out: OutOption = None,
+) -> None:
+    """Say what each cheap measure is worth beside measured gains, and what it costs."""
+    from relevance.commands.agreement_of_measures import run_agreement
+
+    speak(run_agreement(out, gains, matrix or (), layers=layers))
 
 
 @app.command("import", epilog="Example: relevance import scores.csv --out imported")

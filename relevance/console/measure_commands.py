@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -21,6 +21,10 @@ from hmnet.console.options import (
     unfold,
 )
 from hmnet.console.speaking import speak
+
+if TYPE_CHECKING:
+    from relevance.designs.block_plan import DesignOptions
+    from relevance.designs.screening import ScreenOptions
 
 app = make_part()
 
@@ -47,7 +51,48 @@ class SweepOptions:
     refine: Annotated[
         bool, typer.Option("--refine", help="Add seeds where they may change a decision.")
     ] = False
-    budget: Annotated[int, typer.Option(help="Most runs that --refine adds.")] = 40
+    design: Annotated[
+        str | None,
+        typer.Option(help="pairs or blocks: a balanced part of the runs; writes design.parquet."),
+    ] = None
+    block_size: Annotated[int, typer.Option(help="Tasks of a run of --design blocks.")] = 4
+    screen: Annotated[
+        bool,
+        typer.Option("--screen", help="Pairs that may change the decision; writes screen.parquet."),
+    ] = False
+    budget: Annotated[
+        int, typer.Option(help="Most runs that --refine adds, or runs of a --design or --screen.")
+    ] = 40
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a part of the runs is asked for."""
+        return self.design is not None or self.screen
+
+    def choose_part(self) -> DesignOptions | ScreenOptions:
+        """Return which part of the runs is done."""
+        from relevance.designs.block_plan import DesignOptions
+        from relevance.designs.screening import ScreenOptions
+
+        if self.design is None:
+            return ScreenOptions(self.budget)
+        return DesignOptions(cast(Any, self.design), self.block_size, self.budget)
+
+    def check(self) -> None:
+        """Raise an `InputError` for options that exclude each other."""
+        from hmnet.errors import InputError
+
+        named = {"refine": self.refine, "design": self.design, "screen": self.screen}
+        given = [name for name, value in named.items() if value]
+        if len(given) > 1:
+            raise InputError(
+                f"Parameter `{given[1]}` should be given without `{given[0]}`. Found both."
+            )
+        if self.is_part and (self.keep_models or self.drop_collapsed):
+            raise InputError(
+                "Parameters `keep_models` and `drop_collapsed` should be given for a full sweep. "
+                f"Found a `{given[0]}`; `relevance measure` keeps the single runs' models itself."
+            )
 
 
 @app.command(epilog="Example: relevance vocab --unit word")
@@ -75,14 +120,16 @@ def measure(
         list[str], typer.Argument(metavar="NAME...", help="Measures (`relevance measures`).")
     ],
     *,
+    workers: WorkerOptions,
     rows: RowOptions,
     study: StudyOptions,
 ) -> None:
-    """Take cheap measures of relevance; write <name>.parquet for each."""
+    """Take cheap measures, of rows or of single runs; write <name>.parquet for each."""
     output, plan = study.open(rows)
+    chosen = workers.choose()
     from relevance.commands.taking_of_measures import run_measures
 
-    speak(run_measures(output, plan, names))
+    speak(run_measures(output, plan, names, chosen))
 
 
 @app.command(epilog="Example: relevance measures")
@@ -134,10 +181,30 @@ def pairwise(
     from relevance.commands.pairwise_sweep import PairwiseOptions, estimate_pairwise, run_pairwise
     from relevance.pairwise.measurement import MeasureOptions
 
+    sweep.check()
+    if sweep.is_part:
+        from relevance.commands.designed_sweep import run_part
+
+        part = sweep.choose_part()
+        speak(run_part(output, plan, chosen, part, singles, dry_run=dry_run))
+        return
     measure = MeasureOptions(sweep.drop_collapsed)
     budget = sweep.budget if sweep.refine else None
     options = PairwiseOptions(singles, sweep.keep_models, budget, measure)
     speak((estimate_pairwise if dry_run else run_pairwise)(output, plan, chosen, options))
+
+
+@dataclass(frozen=True)
+class HelpFlags:
+    """What may help the target of `relevance target`, and how."""
+
+    sources: Annotated[
+        str | None, typer.Option(help="What may help it, by commas. [default: the study's others]")
+    ] = None
+    sequential: Annotated[
+        bool,
+        typer.Option("--sequential", help="Also train on each source first, then on the target."),
+    ] = False
 
 
 @app.command(epilog="Example: relevance target rte --sources mnli,qnli,mrpc --seeds 3")
@@ -145,13 +212,7 @@ def pairwise(
 def target(
     task: Annotated[str, typer.Argument(metavar="TASK", help="The task that is to gain.")],
     *,
-    sources: Annotated[
-        str | None, typer.Option(help="What may help it, by commas. [default: the study's others]")
-    ] = None,
-    sequential: Annotated[
-        bool,
-        typer.Option("--sequential", help="Also train on each source first, then on the target."),
-    ] = False,
+    helped: HelpFlags,
     seeds: SeedOptions,
     dry_run: DryRunOption = False,
     workers: WorkerOptions,
@@ -164,7 +225,7 @@ def target(
     singles = parse_seeds(seeds.single_seeds, "single_seeds")
     from relevance.commands.ranking_of_sources import TargetOptions, run_target
 
-    options = TargetOptions(task, split_names(sources), singles, sequential)
+    options = TargetOptions(task, split_names(helped.sources), singles, helped.sequential)
     speak(run_target(output, plan, chosen, options, dry_run=dry_run))
 
 

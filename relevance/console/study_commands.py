@@ -56,7 +56,7 @@ def init(
 ) -> None:
     """Look at files of rows and write a study of them: every guess a line, with its reason."""
     from hmnet.starting.dev_split import SplitOptions
-    from hmnet.starting.study_of_folder import StartOptions
+    from hmnet.starting.folder_study import StartOptions
     from relevance.commands.lines import ask_on_terminal
     from relevance.commands.start_study import run_init
 

@@ -372,10 +372,28 @@ def describe_doubt(found: DoubtedGroups) -> Iterator[str]:
         yield f"the best {len(found.groups.groups)} groups by gain give {loss / size:.1%} more"
     if found.decision is not None and GIVEN in found.decision.others:
         yield from describe_other(found.decision)
+        yield from _describe_measured(found, found.decision)
     yield from _describe_lack(found)
     if found.stability is not None:
         yield from _describe_stability(found.matrix, found.stability, found.decision)
     yield from describe_bands(found.bands)
+
+
+def _describe_measured(found: DoubtedGroups, decision: Decision) -> Iterator[str]:
+    """Yield that one group of all, or none, has more measured gain than given groups, if so.
+
+    Nothing where noise is known: what is to be expected is said then.
+    """
+    own = next((row for row in found.compared if row["k"] == len(found.groups.groups)), None)
+    if own is None or found.knows_noise or loses_to_other(decision):
+        return
+    best = max(found.compared, key=lambda row: row["mean_gain"])
+    if best["mean_gain"] > own["mean_gain"] + 1e-9:
+        name = _name(best["k"], len(found.matrix.tasks))
+        yield (
+            f"{name}, a task has more measured gain, {best['mean_gain']:+.1%}, than in these "
+            f"groups, {own['mean_gain']:+.1%}: --k auto"
+        )
 
 
 def _describe_lack(found: DoubtedGroups) -> Iterator[str]:

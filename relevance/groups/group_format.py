@@ -10,5 +10,11 @@ CLUSTERS = TableFormat(
 )
 """A row per task: how it lies in its group."""
 
+LAYER_AGREEMENT = TableFormat(
+    "layer-agreement/1",
+    {"layer": float, "task": str, "other": str, "agreement": float, "low": float, "high": float},
+)
+"""A row per layer, from 1, and pair of tasks: the cosine of their mean gradients."""
+
 STABILITY = TableFormat("stability/1", {"task": str, "other": str, "together": float})
 """A row per ordered pair: the share of bootstrap draws that put both into one group."""

@@ -13,10 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from hmnet.commands.stored_run import find_task
 from hmnet.errors import InputError, raise_problems
 from hmnet.folder.outputs import Output
 from hmnet.storage.files import write_bytes
 from hmnet.storage.tables import read_table
+from hmnet.study.answers import gather_answers
+from hmnet.study.metrics import METRICS, is_error
+from hmnet.study.tag_codes import NO_ANSWER
 from relevance.imported.imported_scores import COLUMNS
 from relevance.imported.prediction_table import OPTIONAL, REQUIRED
 from relevance.matrices.matrix import RelevanceMatrix
@@ -95,7 +99,10 @@ def _encode(frame: pd.DataFrame, kind: str) -> bytes:
 
 
 def tabulate_exported(output: Output) -> pd.DataFrame:
-    """Return a row per score, the columns target, partner, seed, score, metric and n_dev."""
+    """Return a row per score, the columns target, partner, seed, score, metric and n_dev.
+
+    Errors stand as they are, positive.
+    """
     scores = read_table(output.scores, SCORES.schema)[0]
     matrix = RelevanceMatrix.read(output.pairwise)
     known: dict[str, float] = {
@@ -108,7 +115,14 @@ def tabulate_exported(output: Output) -> pd.DataFrame:
     table = table.assign(
         metric=table["target"].map(metrics).fillna(""), n_dev=table["target"].map(sizes)
     )
-    return table[list(COLUMNS)]
+    is_lower = table["metric"].map(is_error) | _was_lower(matrix)
+    return table.assign(score=table["score"].where(~is_lower, -table["score"]))[list(COLUMNS)]
+
+
+def _was_lower(matrix: RelevanceMatrix) -> bool:
+    """Tell whether a matrix was imported from scores that were said to be errors."""
+    imported = matrix.provenance.get("imported")
+    return isinstance(imported, Mapping) and bool(imported.get("lower_is_better"))
 
 
 def _read_metrics(
@@ -155,9 +169,21 @@ def tabulate_predictions(output: Output) -> pd.DataFrame:
     for run, task, partner, seed in zip(*columns, strict=True):
         frame = _read_predictions(output, run, task)
         keys = {"target": task, "partner": partner, "seed": int(seed), "metric": metrics[task]}
+        if METRICS[metrics[task]].reads_odds:
+            definition = find_task(output.runs.find(run)[1], task)
+            frame = frame.assign(prediction=gather_answers(definition, frame).odds)
         parts.append(frame.assign(**keys))
     return pd.concat(parts, ignore_index=True)[[*REQUIRED, *OPTIONAL]]
 
 
 def _read_predictions(output: Output, run: str, task: str) -> pd.DataFrame:
-    return output.runs.predictions(output.runs.find(run)[1], task)
+    """Return a run's dev predictions; of tags a row per word, whose question is its sentence."""
+    spec = output.runs.find(run)[1]
+    frame = output.runs.predictions(spec, task)
+    definition = next(each for each in spec.tasks if each.name == task)
+    if not definition.facts.reads_words:
+        return frame
+    names = dict(enumerate(map(str, definition.labels))) | {NO_ANSWER: "-"}
+    words = frame.assign(question=frame["row"]).explode(["label", "prediction"])
+    named = {name: words[name].map(names) for name in ("label", "prediction")}
+    return words.assign(**named, row=words.groupby("split", sort=False).cumcount())

@@ -5,8 +5,9 @@
 | rte    | (empty: alone)| 0        | 0.661 | accuracy          | 277              |
 | rte    | mnli          | 0        | 0.797 | accuracy          | 277              |
 
-Scores beyond 1 are percent. Where lower is better, each target's scores are mirrored at the mean of
-its single scores: (single - joint) / single is then what equation 4 gives.
+Scores beyond 1 are percent. Where lower is better, by the flag or by a metric that is known for it
+(`hmnet.study.metrics.is_error`), a score counts as its negative, as everywhere, so that a gain is
+(single - joint) / single.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.gains.score_draws import ArmScores
 from hmnet.errors import raise_problems
+from hmnet.study.metrics import is_error
 from relevance.imported.naming import check_names, name_arm
 from relevance.matrices.own_table import UNITS, Unit
 from relevance.matrices.plain_table import find_column, read_plain, to_numbers
@@ -61,8 +64,9 @@ class ImportedScores:
     """Scores that were checked.
 
     Attributes:
-        targets: their scores, in the table's order of tasks; mirrored where lower is better.
-        raw: a row per score as it was read, fractions: the columns target, partner, seed, score.
+        targets: their scores, in the table's order of tasks; negative where lower is better.
+        raw: a row per score, fractions: the columns target, partner, seed, score; negative
+            likewise.
         percent: the targets whose scores were read as percent.
         repeated: rows that stood twice and were counted once.
     """
@@ -103,9 +107,8 @@ def check_scores(frame: pd.DataFrame, name: str, options: ScoreOptions) -> Impor
     percent = _find_percent(table, options)
     is_percent = table["target"].isin(percent)
     table["score"] = np.where(is_percent, table["score"] / 100, table["score"])
+    table["score"] *= np.where(_find_errors(table, options), -1, 1)
     raw = table[["target", "partner", "seed", "score"]].copy()
-    if options.lower_is_better:
-        table["score"] = _mirror(table)
     return ImportedScores(_gather(table, options), raw, percent, int(repeated.sum()))
 
 
@@ -181,7 +184,7 @@ def _list_target_problems(target: str, rows: pd.DataFrame, options: ScoreOptions
     size = scores.abs()
     positive = size[size > 0]
     is_mixed = (size > 1).any() and (positive <= 1).any() and size.max() > _MIXED * positive.min()
-    if is_mixed and not options.lower_is_better and options.unit == "auto":
+    if is_mixed and not _find_errors(rows, options).any() and options.unit == "auto":
         yield (
             f"target `{target}` should have its scores in one unit. Found {positive.min():g} and "
             f"{size.max():g}: fractions beside percent?"
@@ -193,15 +196,16 @@ def _find_percent(table: pd.DataFrame, options: ScoreOptions) -> tuple[str, ...]
     targets = [str(target) for target in pd.unique(table["target"])]
     if options.unit != "auto":
         return tuple(targets) if options.unit == "percent" else ()
-    if options.lower_is_better:
-        return ()
-    largest = table.assign(size=table["score"].abs()).groupby("target")["size"].max()
+    fractions = np.where(_find_errors(table, options), 0.0, table["score"].abs())
+    largest = table.assign(size=fractions).groupby("target")["size"].max()
     return tuple(target for target in targets if 1 < largest[target] <= 100)
 
 
-def _mirror(table: pd.DataFrame) -> pd.Series:
-    alone = table[table["partner"] == ""].groupby("target")["score"].mean()
-    return 2 * table["target"].map(alone).astype(float) - table["score"]
+def _find_errors(table: pd.DataFrame, options: ScoreOptions) -> npt.NDArray[np.bool_]:
+    """Tell which rows hold an error, of which lower is better, [rows]."""
+    metrics = table.groupby("target")["metric"].transform("max")
+    named = metrics.where(metrics != "", options.metric or "")
+    return (named.map(is_error) | options.lower_is_better).to_numpy(dtype=bool)
 
 
 def _gather(table: pd.DataFrame, options: ScoreOptions) -> dict[str, ArmScores]:
@@ -218,5 +222,6 @@ def _gather(table: pd.DataFrame, options: ScoreOptions) -> dict[str, ArmScores]:
             metric=metrics[0] if metrics else options.metric or "score",
             n_dev=int(sizes.iloc[0]) if len(sizes) else None,
             arms=arms,
+            is_error=bool(_find_errors(rows, options).any()),
         )
     return found

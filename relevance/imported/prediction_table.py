@@ -1,11 +1,13 @@
 """Dev predictions from any trainer: a table, or a folder of tables, as this package's own runs.
 
 The columns are target, partner (empty: alone), seed, row, label and prediction; optional are split
-and question (as in `hmnet.runs.store`), and metric. Every run of a target has the same rows with
-the same labels, in any order.
+and question (as in `hmnet.runs.store`), and metric. Of tags a row is a word, numbered in the order
+of the text, and its question is the sentence. Every run of a target has the same rows with the same
+labels, in any order.
 
 Classes may have any names; two that are told apart by `f1` are in the order of their names, the
-second one positive.
+second one positive. Predictions of a metric that reads odds (`auroc`) are numbers that grow with
+the probability of that one.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from analysis.scores.resampling import score_runs
 from hmnet.data.file_formats import SUFFIXES
 from hmnet.errors import InputError, raise_problems, suggest
 from hmnet.study.metrics import METRICS
+from hmnet.study.tag_codes import number_tags
+from hmnet.study.task_kinds import TASK_KINDS
 from relevance.imported.naming import check_names, list_values, name_arm
 from relevance.imported.score_measurement import name_run
 from relevance.matrices.plain_table import find_column, is_plain, read_plain, to_number, to_numbers
@@ -149,6 +153,11 @@ def _list_metric_problems(target: str, rows: pd.DataFrame) -> Iterator[str]:
                 f"target `{target}` should have a known metric. Found `{metric}`."
                 f"{suggest(metric, METRICS)}"
             )
+        elif METRICS[metric].needs_bio and (rows["question"] == -1).any():
+            yield (
+                f"target `{target}` should have the sentence of each word in `question`, for "
+                f"`{metric}`. Found rows without one."
+            )
     if len(metrics) > 1:
         yield f"target `{target}` should have one metric. Found {', '.join(metrics)}."
 
@@ -240,13 +249,38 @@ def _code(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.S
                 )
             both.append(numbers)
         return both[0], both[1]
-    codes = _number_classes(list_values(pd.concat([rows["label"], rows["prediction"]])))
+    if TASK_KINDS[METRICS[metric].kind].answer == "set":
+        raise InputError(
+            f"target `{target}` should have one label a row. Found `{metric}`, of several: give "
+            "its scores, in a table of their own."
+        )
+    if METRICS[metric].reads_odds:
+        return _code_odds(target, rows, metric)
+    names = list_values(pd.concat([rows["label"], rows["prediction"]]))
+    if TASK_KINDS[METRICS[metric].kind].reads_words:
+        tags = dict(zip(names, number_tags(names).tolist(), strict=False))
+        return rows["label"].map(tags), rows["prediction"].map(tags)
+    codes = _number_classes(names)
     count = max(codes.values()) + 1
     if METRICS[metric].binary and count > 2:
         raise InputError(
             f"target `{target}` should have two classes for `{metric}`. Found {count}."
         )
     return rows["label"].map(codes), rows["prediction"].map(codes)
+
+
+def _code_odds(target: str, rows: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.Series]:
+    """Return labels as codes of two classes, and predictions as numbers, whatever their scale."""
+    odds = rows["prediction"].map(to_number).astype(float)
+    codes = _number_classes(list_values(rows["label"]))
+    if odds.isna().any() or len(codes) > 2:
+        odd = rows.loc[odds.isna(), "prediction"]
+        found = f"prediction `{odd.iloc[0]}`" if len(odd) else f"{len(codes)} classes"
+        raise InputError(
+            f"target `{target}` should have two classes and, for `{metric}`, numbers as "
+            f"predictions that grow with the probability of the second one. Found {found}."
+        )
+    return rows["label"].map(codes), odds
 
 
 def _number_classes(names: Sequence[str]) -> dict[str, int]:
@@ -274,7 +308,7 @@ def to_runs(table: PredictionTable, origin: Mapping[str, object]) -> SweepRuns:
         scores=tabulate_prediction_scores(found),
         predictions=found,
         losses={task: {} for task in found},
-        n_dev={task: float(len(each.labels)) for task, each in found.items()},
+        n_dev={task: float(each.n_examples) for task, each in found.items()},
         n_train=None,
         study=origin,
     )

@@ -43,7 +43,8 @@ def measure_scores(
     """
     targets = table.targets
     n_dev = {name: float(found.n_dev or np.nan) for name, found in targets.items()}
-    matrix = tabulate_gain_matrix(tabulate_arms(targets), list(targets), n_dev, origin)
+    errors = [name for name, found in targets.items() if found.is_error]
+    matrix = tabulate_gain_matrix(tabulate_arms(targets), list(targets), n_dev, origin, errors)
     scores = _name_runs(table.raw)
     if not any(found.has_seed_noise or found.has_row_noise for found in targets.values()):
         return SweepMeasurement(matrix, scores, origin, (), (), (), None)

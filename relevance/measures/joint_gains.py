@@ -17,4 +17,5 @@ MEASURE = Measure(
     command="relevance pairwise",
     is_standard=True,
     holds_gains=True,
+    holds_truth=True,
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hmnet.study.tag_codes import list_types
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.measures.measure import Measure
 
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
 
 def compare_label_names(tasks: Iterable[Task]) -> RelevanceMatrix:
     """Return r, shape [T, T], symmetric, with ones on the diagonal."""
-    words = {task.name: split_labels(task.labels) for task in tasks}
+    words = {task.name: split_labels(_list_names(task)) for task in tasks}
     values = [[_compute_jaccard(one, other) for other in words.values()] for one in words.values()]
     provenance = {"label_words": {name: sorted(found) for name, found in words.items()}}
     return RelevanceMatrix.from_array(np.array(values), list(words), MEASURE.name, provenance)
+
+
+def _list_names(task: Task) -> Iterable[str | int]:
+    """Return a task's labels; of tags, the types of entities without `O`, `B-` and `I-`."""
+    return list_types(list(map(str, task.labels))) if task.facts.reads_words else task.labels
 
 
 def split_labels(labels: Iterable[str | int]) -> frozenset[str]:

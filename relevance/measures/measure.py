@@ -7,17 +7,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from hmnet.errors import raise_problems
-from hmnet.study.task_kinds import KindName
+from hmnet.study.task_kinds import TASK_KINDS, KindName
 
 if TYPE_CHECKING:
     from relevance.matrices.matrix import RelevanceMatrix
     from relevance.measures.measure_inputs import MeasureInputs
 
-Needs: TypeAlias = Literal["study", "data", "single runs", "pair runs"]
-"""What must be there: the study file alone, the tasks' rows, each task's own runs, every pair's."""
+COST = "cost_frac"
+"""What a matrix' provenance says of its cost, as a share of the sweep."""
+Needs: TypeAlias = Literal["study", "data", "single runs", "multi-task run", "pair runs"]
+"""What must be there: the study file alone, the tasks' rows, each task's own runs, one run of all
+tasks, every pair's."""
 Direction: TypeAlias = Literal["directed", "symmetric"]
 Comparability: TypeAlias = Literal["within a target", "across targets"]
 ANY_KIND: tuple[KindName, ...] = get_args(KindName)
+ONE_LABEL_KINDS = tuple(
+    name for name in ANY_KIND if TASK_KINDS[name].per == "row" and TASK_KINDS[name].answer != "set"
+)
+"""Kinds with one label a row."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Measure:
         is_standard: whether every study is expected to have it: it is asked for where it is
             missing, a default of `--matrix`, and grouped by `hmnet compare`.
         holds_gains: whether cells are gains around 0, and not likenesses where 1 is most.
+        holds_truth: whether others are judged by it.
     """
 
     name: str
@@ -59,6 +67,7 @@ class Measure:
     label: str = ""
     is_standard: bool = False
     holds_gains: bool = False
+    holds_truth: bool = False
 
     @property
     def made_by(self) -> str:

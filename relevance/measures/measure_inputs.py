@@ -11,6 +11,9 @@ from hmnet.study.study import Study
 
 if TYPE_CHECKING:
     from hmnet.jobs.prepared import PreparedStudy
+    from hmnet.jobs.workers import Workers
+    from relevance.measures.single_runs import SingleRuns
+    from relevance.measures.watched_run import WatchedRun
     from relevance.vocabulary.token_counts import TokenCounts
 
 
@@ -21,10 +24,12 @@ class MeasureInputs:
     Attributes:
         study: the tasks, the encoder and the settings.
         output: where tokenised rows and runs lie.
+        workers: what does runs that are missing; None for this machine as it is.
     """
 
     study: Study
     output: Output
+    workers: Workers | None = None
 
     @functools.cached_property
     def prepared(self) -> PreparedStudy:
@@ -39,3 +44,34 @@ class MeasureInputs:
         from relevance.vocabulary.study_vocabulary import count_study_tokens
 
         return count_study_tokens(self.study)
+
+    @functools.cached_property
+    def singles(self) -> SingleRuns:
+        """Each task's own trained model; those that are missing are trained."""
+        from relevance.measures.single_runs import train_singles
+
+        return train_singles(self._settled, self.output.runs, self._chosen, self.output.progress)
+
+    @functools.cached_property
+    def watched(self) -> WatchedRun:
+        """One multi-task training of all tasks, done now and watched."""
+        from relevance.measures.watched_run import train_watched
+
+        return train_watched(self._settled)
+
+    @functools.cached_property
+    def _chosen(self) -> Workers:
+        from hmnet.jobs.workers import Workers
+
+        return self.workers or Workers.choose()
+
+    @functools.cached_property
+    def _settled(self) -> PreparedStudy:
+        """The study with the precision of this machine."""
+        from dataclasses import replace
+
+        from hmnet.jobs.machine_precision import settle_precision
+
+        devices, scheduler = self._chosen.devices, self._chosen.scheduler
+        study = settle_precision(self.output.folder, self.study, devices, scheduler)
+        return replace(self.prepared, study=study)

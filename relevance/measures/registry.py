@@ -20,6 +20,23 @@ FILES = (
     "text_embedding",
     "training_rows",
     "label_words",
+    "h_score",
+    "h_score_last",
+    "log_evidence_of_layers",
+    "log_evidence_of_last_layer",
+    "label_expectation",
+    "conditional_entropy",
+    "task_vectors",
+    "fisher",
+    "representations",
+    "attention_likeness",
+    "learning_curves",
+    "lookahead_affinity",
+    "first_order_affinity",
+    "gradient_cosine",
+    "discriminated_rows",
+    "designed_gains",
+    "screened_gains",
 )
 """Modules of this room, each with a `MEASURE`: the paper's three, then others, in this order."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from analysis.gains.scales import compute_gains
+from hmnet.study.metrics import is_error
 from relevance.matrices.matrix import RelevanceMatrix
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def measure_gains(
 
     n_dev = {task: float(count_dev(prepared, task)) for task in prepared.study.tasks}
     origin = {**describe_study(prepared), **(provenance or {})}
-    return tabulate_gain_matrix(scores, list(prepared.study.tasks), n_dev, origin)
+    errors = [name for name, task in prepared.study.tasks.items() if is_error(task.metric)]
+    return tabulate_gain_matrix(scores, list(prepared.study.tasks), n_dev, origin, errors)
 
 
 def tabulate_gain_matrix(
@@ -35,16 +37,18 @@ def tabulate_gain_matrix(
     tasks: Sequence[str],
     n_dev: Mapping[str, float],
     provenance: Mapping[str, object],
+    errors: Collection[str] = (),
 ) -> RelevanceMatrix:
     """Return the matrix of relative gains (equation 4), from scores wherever they come from.
 
-    A cell is NaN where a run is missing, or where the single score is not positive, so that a
-    relative gain has no meaning. The diagonal is 0.
+    A cell is NaN where a run is missing, or where the single score (or error) is not positive, so
+    that a relative gain has no meaning. The diagonal is 0.
 
     Args:
         scores: with the columns of `relevance.pairwise.sweep_record_format.SCORES`.
         tasks: T names, in the matrix' order.
         n_dev: task to its number of dev examples, NaN where that is not known.
+        errors: tasks whose scores are the negatives of errors.
     """
     means = scores.groupby(["task", "partner"])["score"].mean()
     counts = scores.groupby(["task", "partner"])["score"].count()
@@ -52,7 +56,7 @@ def tabulate_gain_matrix(
     seeds = np.full_like(values, np.nan)
     for (i, source), (j, target) in itertools.permutations(enumerate(tasks), 2):
         joint, single = (means.get((target, partner), np.nan) for partner in (source, ""))
-        values[i, j] = compute_gains(joint, single)
+        values[i, j] = compute_gains(joint, single, is_error=target in errors)
         seeds[i, j] = counts.get((target, source), 0)
     dev = np.array([n_dev[task] for task in tasks], dtype=np.float64)
     return RelevanceMatrix.from_array(

@@ -26,6 +26,7 @@ from hmnet.folder.outputs import Output
 from hmnet.runs.mixture import describe_versions
 from hmnet.runs.store import RunStore
 from hmnet.storage.tables import write_table
+from hmnet.study.metrics import is_error
 from relevance.matrices.draws import write_draws
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.pairwise.collapsed_runs import (
@@ -192,7 +193,8 @@ def measure_runs(runs: SweepRuns, options: MeasureOptions = MEASURE_OPTIONS) -> 
     dropped = choose_dropped(collapsed, runs.predictions) if options.drop_collapsed else []
     kept = drop_predictions(runs.predictions, dropped)
     scores = drop_scores(runs.scores, dropped)
-    matrix = tabulate_gain_matrix(scores, runs.tasks, runs.n_dev, runs.study)
+    errors = [task for task, found in runs.predictions.items() if is_error(found.metric)]
+    matrix = tabulate_gain_matrix(scores, runs.tasks, runs.n_dev, runs.study, errors)
     uncertainty = None
     if len(kept) > 1:
         matrix, uncertainty = _find_uncertainty(runs, matrix, kept, dropped, options)

@@ -30,6 +30,7 @@ from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy, describe_study
 from hmnet.runs.store import RunStore
 from hmnet.storage.tables import write_table
+from hmnet.study.metrics import orient
 from relevance.pairwise.one_target_format import ONE_TARGET, Help
 from relevance.pairwise.target_plan import TargetPlan
 
@@ -40,6 +41,7 @@ class TargetRanking:
 
     Attributes:
         target: its name.
+        metric: what its scores are; those of an error are negative.
         table: a row per source, the best one first (`ONE_TARGET`).
         single: mean score of the target alone.
         majority: that of the best constant answer.
@@ -50,6 +52,7 @@ class TargetRanking:
     """
 
     target: str
+    metric: str
     table: pd.DataFrame
     single: float
     majority: float
@@ -94,14 +97,20 @@ def rank_sources(
     detectable = float(power["detectable"].iloc[0])
     return TargetRanking(
         target=target,
+        metric=predictions.metric,
         table=table,
         single=single,
         majority=majority,
         detectable=detectable,
-        decision=decide_sources(target, table, detectable),
+        decision=decide_sources(target, table, _scale_detectable(found, detectable)),
         collapsed=find_collapsed(predictions, _read_losses(plan, store)),
         study=describe_study(prepared),
     )
+
+
+def _scale_detectable(found: GainBootstrap, detectable: float) -> float:
+    """Return the detectable gain in points, or in shares of the error that it is one of."""
+    return detectable / -float(found.single[0]) if found.is_error[0] else detectable
 
 
 def read_target(plan: TargetPlan, store: RunStore) -> Predictions:
@@ -208,10 +217,8 @@ def _show(row: pd.Series) -> str:
 
 def describe_ranking(ranking: TargetRanking) -> Iterator[str]:
     """Yield the ranked sources, and the decision, in lines for the terminal."""
-    yield (
-        f"{ranking.target} alone scores {ranking.single:.3f}, a constant answer "
-        f"{ranking.majority:.3f}"
-    )
+    single, majority = (orient(ranking.metric, each) for each in (ranking.single, ranking.majority))
+    yield f"{ranking.target} alone scores {single:.3f}, a constant answer {majority:.3f}"
     for run in ranking.collapsed:
         where = f"with {run.partner}" if run.partner else "alone"
         yield f"did not learn {ranking.target}: the run {where}, seed {run.seed}"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from analysis.gains.bootstrap import GainBootstrap, bootstrap_gains
@@ -63,7 +64,7 @@ def describe_power(
     table = tabulate_expected(prepared, plan)
     source = "expected from published fine-tuning runs"
     if found is not None and found.has_seed_noise.any():
-        table = tabulate_power(found, Detection(alpha=find_level(found)))
+        table = _relate_errors(tabulate_power(found, Detection(alpha=find_level(found))), found)
         source = "measured in the runs so far, after correction for all cells"
     shown = table.assign(
         **{name: 100 * table[name] for name in ("seed_sd", "detectable", "per_example")}
@@ -72,6 +73,12 @@ def describe_power(
     columns = ["task", "n_dev", "seed_sd", "detectable", "one_example"]
     yield f"smallest gain found with {POWER:.0%} power, in points; noise of seeds {source}"
     yield shown[columns].round(2).to_string(index=False)
+
+
+def _relate_errors(table: pd.DataFrame, found: GainBootstrap) -> pd.DataFrame:
+    """Return what was measured with errors as shares of the single-task error."""
+    unit = np.where(found.is_error, -found.single, 1.0)
+    return table.assign(**{name: table[name] / unit for name in ("seed_sd", "detectable")})
 
 
 def tabulate_expected(prepared: PreparedStudy, plan: PairwisePlan) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from hmnet.errors import raise_problems, suggest
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.job import Job
 from hmnet.study.study import Study
-from hmnet.study.tasks import PAPER_TASKS
+from hmnet.study.tasks import KNOWN_TASKS
 from relevance.pairwise.one_target_format import Help
 
 
@@ -63,7 +63,7 @@ def choose_tasks(study: Study, target: str, sources: Sequence[str] | None) -> St
     Raises:
         InputError: with the closest names for unknown tasks.
     """
-    known = {**PAPER_TASKS, **study.unused, **study.tasks}
+    known = {**KNOWN_TASKS, **study.unused, **study.tasks}
     asked = list(study.tasks) if sources is None else list(sources)
     raise_problems(_check_tasks(target, asked, list(known), is_given=sources is not None))
     chosen = [name for name in known if name in asked or name == target]

@@ -7,7 +7,7 @@ cannot be read, whichever of these fails first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from hmnet.encoders.locate import load_tokenizer
 from hmnet.errors import InputError, RelevanceError, shorten
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.study.answers import arrange_answers
+from hmnet.study.metrics import is_error, orient
 from hmnet.study.study import Study
 from hmnet.study.tasks import Task
 from relevance.pairwise.few_steps import FEW_STEPS, count_own_steps
@@ -67,7 +68,7 @@ class CheckedTask:
     Attributes:
         task: its definition.
         rows: split to its rows.
-        labels: split to label to its rows; empty for a regression.
+        labels: split to label to its rows, or words; empty for a regression.
         constant: dev score of the best constant answer.
         tokens: split to median, 95 % quantile, and share of rows that are cut.
         repeated: training rows that repeat an earlier one.
@@ -75,6 +76,7 @@ class CheckedTask:
         detectable: the smallest gain in score that is found with power `POWER`.
         steps: of the task's own run.
         example: the first training row as the encoder sees it.
+        words: split to its words with a label, and those a model does not see; where there are.
     """
 
     task: Task
@@ -87,6 +89,7 @@ class CheckedTask:
     detectable: float
     steps: int
     example: str
+    words: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def check_tasks(prepared: PreparedStudy) -> list[CheckedTask]:
@@ -129,6 +132,7 @@ def _check(
         detectable=find_detectable_gain(expect_seed_sd(n_dev, len(data.train)), seeds, seeds),
         steps=count_own_steps(len(data.train), study.training),
         example=show_example(data, tokenizer),
+        words={s: (fact.words, fact.unscored_words) for s, fact in facts.items() if fact.words},
     )
 
 
@@ -162,9 +166,10 @@ def show_example(data: TaskData, tokenizer: PreTrainedTokenizerFast) -> str:
     pieces = [str(piece) for piece in tokenizer.convert_ids_to_tokens(ids)]
     shown = [*pieces[:first], *(["|"] if first < len(pieces) else []), *pieces[first:]]
     cut = " ..." if len(shown) > MOST_PIECES else ""
-    label = train.labels[0]
-    named = name_label(data.task, label)
-    return f"{' '.join(shown[:MOST_PIECES])}{cut} -> {named}"
+    last = 1 if train.word_offsets is None else int(train.word_offsets[1])
+    named = [name_label(data.task, label) for label in train.labels[:last].tolist()]
+    rest = " ..." if len(named) > MOST_PIECES else ""
+    return f"{' '.join(shown[:MOST_PIECES])}{cut} -> {' '.join(named[:MOST_PIECES])}{rest}"
 
 
 def describe_check(check: CheckedTask) -> Iterator[str]:
@@ -174,14 +179,17 @@ def describe_check(check: CheckedTask) -> Iterator[str]:
     for split, counts in check.labels.items():
         if counts:
             yield f"  labels of {split}: {show_counts(counts)}"
-    yield f"  a constant answer scores {check.constant:.3f}"
+    yield f"  a constant answer scores {orient(check.task.metric, check.constant):.3f}"
     for split, (median, p95, cut) in check.tokens.items():
         yield f"  tokens of {split}: median {median:.0f}, 95 % below {p95:.0f}, {cut:.1%} cut"
+    for split, (count, unseen) in check.words.items():
+        yield f"  words of {split}: {count:,}, {unseen:,} of them beyond the most tokens"
     yield f"  repeated training rows: {check.repeated:,}; dev rows trained on: {_show_leaks(check)}"
-    yield (
-        f"  smallest gain found with {POWER:.0%} power: about {100 * check.detectable:.1f} points "
-        "(expected noise of seeds)"
-    )
+    if not is_error(check.task.metric):  # whose noise no published runs tell
+        yield (
+            f"  smallest gain found with {POWER:.0%} power: about {100 * check.detectable:.1f} "
+            "points (expected noise of seeds)"
+        )
     advice = ": few; give it more epochs" if check.steps < FEW_STEPS else ""
     yield f"  steps alone: {check.steps:,}{advice}"
     yield f"  example: {check.example}"

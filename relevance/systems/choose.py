@@ -10,7 +10,7 @@ from typing import cast, get_args
 from hmnet.errors import raise_problems, suggest
 from hmnet.folder.outputs import Output
 from hmnet.jobs.prepared import PreparedStudy
-from hmnet.study.hierarchy import Groups, HierarchySpec
+from hmnet.study.hierarchy import Groups, Hierarchy, HierarchySpec, vary_hierarchy
 from hmnet.study.study import Study
 from hmnet.study.system_settings import SystemSettings
 from hmnet.study.tasks import NAME_PATTERN
@@ -102,18 +102,27 @@ def _make_system(
     training = None if changed == prepared.study.training else changed
     if asked.alone:
         return System(asked.name, training=training, epochs=asked.epochs)
-    layers = asked.stages[-1].hierarchy if asked.stages else asked.hierarchy
-    layers = layers or HierarchySpec.default(prepared.depth)
+    found = groups[asked.groups] if asked.groups else Groups.one(prepared.study.tasks)
+    layers = _choose_layers(asked, found, prepared.depth)
     layers.check_depth(prepared.depth)
     return System(
         asked.name,
         layers,
-        groups[asked.groups] if asked.groups else None,
+        found if asked.groups else None,
         asked.duplicate,
         stages=asked.stages,
         training=training,
         epochs=asked.epochs,
     )
+
+
+def _choose_layers(asked: SystemSettings, groups: Groups, depth: int) -> Hierarchy:
+    """Return what a system's tasks share in the end."""
+    said = asked.stages[-1].hierarchy if asked.stages else asked.hierarchy
+    advised = groups.advise()
+    if advised is not None and said is None and not asked.depths:
+        return advised
+    return vary_hierarchy(said or HierarchySpec.default(depth), asked.depths, groups)
 
 
 def _parse_duplicates(text: str) -> list[Duplicate]:

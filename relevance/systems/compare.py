@@ -35,6 +35,7 @@ from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups
+from hmnet.study.metrics import list_averaged
 from hmnet.study.stages import write_stages
 from relevance.matrices.matrix import RelevanceMatrix
 from relevance.systems import large_tasks
@@ -195,8 +196,9 @@ def add_intervals(
 ) -> pd.DataFrame:
     """Return a table of seeds with rows of means, their intervals and differences added."""
     scored = score_systems(predictions, SINGLE, judging.draws)
-    averages = {AVERAGE: set(table["task"]) - set(AVERAGES), LARGE_AVERAGE: set(large)}
-    if set(predictions) != averages[AVERAGE]:
+    counted = list_averaged({task: found.metric for task, found in predictions.items()})
+    averages = {AVERAGE: set(counted), LARGE_AVERAGE: set(large)}
+    if set(predictions) != set(table["task"]) - set(AVERAGES):
         scored.pop(AVERAGE, None)  # it would be over fewer tasks than the table's
     if large and set(large) <= set(predictions):
         scored[LARGE_AVERAGE] = average_tasks(scored, large)

@@ -11,6 +11,7 @@ from analysis.gains.paired import AVERAGE
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.jobs.progress_line import format_seconds
 from hmnet.runs.store import RunStore
+from hmnet.study.metrics import is_error
 from relevance.systems import large_tasks
 from relevance.systems.best_epochs import describe_epochs
 from relevance.systems.budget import describe_budget, describe_judged
@@ -31,17 +32,21 @@ def describe_systems(
     whole = table[table["seed"].isna()]
     means = whole[whole["task"].isin(order)]
     means = means.sort_values("task", key=lambda column: column.map(order), kind="stable")
+    errors = [name for name, task in prepared.study.tasks.items() if is_error(task.metric)]
     parts = [
         *describe_judged(prepared),
         f"scores, % (mean of {len(prepared.study.seeds)} seeds)",
-        _tabulate_scores(means).to_string(),
+        _tabulate_scores(means, errors).to_string(),
+        *_explain_errors(errors),
         *_list_split_scores(tabulate_split_scores(prepared, systems, store)),
     ]
     for start, reference in REFERENCE_SYSTEMS.items():
         shown = means[means[start].notna() & (means["system"] != SINGLE)]
         if len(shown):
             parts += ["", f"difference to {reference}, points [95 % interval]"]
-            parts.append(_tabulate_differences(shown, start).to_string())
+            parts.append(
+                _tabulate_differences(_relate_errors(shown, means, errors), start).to_string()
+            )
             parts += describe_record(shown, start)
             parts += _list_over_tasks(shown[shown["task"] == AVERAGE], start)
     parts += describe_large_tasks(whole, large_tasks.list_large(prepared))
@@ -75,8 +80,30 @@ def _list_over_tasks(averages: pd.DataFrame, start: str) -> list[str]:
     return [f"on average over tasks like these (tasks resampled too): {', '.join(shown)}"]
 
 
-def _show(scores: pd.DataFrame) -> pd.DataFrame:
-    return scores.map(lambda value: "" if math.isnan(value) else f"{100 * value:.1f}")
+def _show(scores: pd.DataFrame, errors: Sequence[str] = ()) -> pd.DataFrame:
+    """Return scores in percent, errors in their own unit; a row per task."""
+    text = scores.map(lambda value: "" if math.isnan(value) else f"{100 * value:.1f}")
+    own = scores.map(lambda value: "" if math.isnan(value) else f"{-value:.3g}")
+    is_lower = scores.index.isin(list(errors))
+    return pd.concat([text[~is_lower], own[is_lower]]).loc[scores.index]
+
+
+def _explain_errors(errors: Sequence[str]) -> list[str]:
+    if not errors:
+        return []
+    return [
+        f"errors, in their own unit, lower is better: {', '.join(errors)}; they are no part of the "
+        "average, and differences are in percent of the single-task error, + where it is lower"
+    ]
+
+
+def _relate_errors(shown: pd.DataFrame, means: pd.DataFrame, errors: Sequence[str]) -> pd.DataFrame:
+    """Return rows with their differences in shares of the single-task error, where it is one."""
+    single = means[means["system"] == SINGLE].set_index("task")["score"].abs()
+    is_lower = shown["task"].isin(list(errors))
+    base = shown["task"].map(single).where(is_lower, 1.0)
+    columns = [f"{start}{end}" for start in REFERENCE_SYSTEMS for end in ("", "_low", "_high")]
+    return shown.assign(**{name: shown[name] / base for name in columns})
 
 
 def _explain_marks(means: pd.DataFrame) -> str:
@@ -88,11 +115,11 @@ def _explain_marks(means: pd.DataFrame) -> str:
     )
 
 
-def _tabulate_scores(means: pd.DataFrame) -> pd.DataFrame:
+def _tabulate_scores(means: pd.DataFrame, errors: Sequence[str]) -> pd.DataFrame:
     systems = list(dict.fromkeys(means["system"]))
     wide = means.pivot(index="task", columns="system", values="score")
     wide = wide.reindex(index=list(dict.fromkeys(means["task"])), columns=systems)
-    shown = _show(wide)
+    shown = _show(wide, errors)
     counts = means.groupby("system")[["params_activated", "params_overall"]].max()
     for name in ("activated", "overall"):
         column = counts[f"params_{name}"].reindex(systems)

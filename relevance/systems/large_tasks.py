@@ -11,12 +11,14 @@ import pandas as pd
 
 from analysis.gains.paired import LARGE_AVERAGE
 from hmnet.jobs.prepared import PreparedStudy
+from hmnet.study.metrics import list_averaged
 from relevance.systems.comparison_format import LEAST_DEV_ROWS, REFERENCE_SYSTEMS
 
 
 def list_large(prepared: PreparedStudy) -> list[str]:
-    """Return the tasks with at least `LEAST_DEV_ROWS` rows that they are judged by."""
-    return [name for name, data in prepared.data.items() if data.n_judged >= LEAST_DEV_ROWS]
+    """Return the tasks of an average with at least `LEAST_DEV_ROWS` rows to be judged by."""
+    counted = list_averaged({name: data.task.metric for name, data in prepared.data.items()})
+    return [name for name in counted if prepared.data[name].n_judged >= LEAST_DEV_ROWS]
 
 
 def describe_large_tasks(means: pd.DataFrame, large: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from analysis.gains.paired import AVERAGE
 from hmnet.data.task_data import JUDGED
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.runs.store import RunStore
+from hmnet.study.metrics import list_averaged
 from relevance.systems.systems import System, plan_system
 
 AVERAGE_OF_ROWS = "average of rows"
@@ -41,9 +42,10 @@ def tabulate_split_scores(
     scores = found.reindex(pd.MultiIndex.from_tuples(rows))
     table = scores.loc[several].rename(index=str)
     table.index = [f"{task} {split}" for task, split in several]
-    by_task = scores.groupby(level=0, sort=False).mean()
-    table.loc[AVERAGE] = by_task.mean(skipna=False)
-    table.loc[AVERAGE_OF_ROWS] = scores.mean(skipna=False)
+    metrics = {name: task.metric for name, task in prepared.study.tasks.items()}
+    counted = scores.loc[list_averaged(metrics)]
+    table.loc[AVERAGE] = counted.groupby(level=0, sort=False).mean().mean(skipna=False)
+    table.loc[AVERAGE_OF_ROWS] = counted.mean(skipna=False)
     return table
 
 

@@ -6,7 +6,7 @@ finished ones, which `reports.inputs.hierarchy_sweeps` reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ from hmnet.runs.store import RunStore
 from hmnet.storage.documents import to_plain
 from hmnet.storage.tables import write_table
 from hmnet.study.hierarchy import Groups, HierarchySpec
+from hmnet.study.tasks import average_primary
 from relevance.systems.comparison_format import MULTI
 from relevance.systems.sweep_format import COMBINATION_SWEEP, LAYER_SWEEP
 
@@ -215,7 +216,7 @@ def tabulate_combinations(points: Sequence[Point], store: RunStore) -> pd.DataFr
             point.hierarchy.shared,
             point.grouping,
             point.seed,
-            _average(store.result(point.job.spec).primary),
+            average_primary(store.result(point.job.spec).primary, point.job.spec.tasks),
             point.job.spec.run_id,
         )
         for point in points
@@ -225,25 +226,35 @@ def tabulate_combinations(points: Sequence[Point], store: RunStore) -> pd.DataFr
     return frame.sort_values(["grouping", "shared", "hierarchy", "seed"], ignore_index=True)
 
 
-def _average(scores: Mapping[str, float]) -> float:
-    return sum(scores.values()) / len(scores)
-
-
 _TABLES = {
     "layers": (tabulate_layers, LAYER_SWEEP.schema),
     "combinations": (tabulate_combinations, COMBINATION_SWEEP.schema),
 }
 
 
-def describe_hierarchy_sweep(table: pd.DataFrame) -> str:
-    """Return the means over seeds and their range, as text."""
+def describe_hierarchy_sweep(table: pd.DataFrame, errors: Collection[str] = ()) -> str:
+    """Return the means over seeds and their range, as text.
+
+    Args:
+        errors: tasks whose scores are the negatives of errors, which are shown in their own unit.
+    """
     lines = "task" if "task" in table.columns else "grouping"
     along = "shared" if "task" in table.columns else "hierarchy"
     order = list(dict.fromkeys(table.sort_values(["shared", along])[along]))
-    found = (100 * table.set_index([lines, along])["score"]).groupby(level=[0, 1])
-    spread = found.agg(["mean", "min", "max"])
+    scale = table[lines].map(lambda line: -1.0 if line in errors else 100.0)
+    shown = table.assign(score=scale * table["score"]).set_index([lines, along])["score"]
+    spread = shown.groupby(level=[0, 1]).agg(["mean", "min", "max"])
+    is_lower = spread.index.get_level_values(0).isin(list(errors))
     text = [
-        f"{row['mean']:.1f} ({row['min']:.1f} to {row['max']:.1f})" for _, row in spread.iterrows()
+        _show_range(row, is_error=lower)
+        for (_, row), lower in zip(spread.iterrows(), is_lower.tolist(), strict=True)
     ]
     wide = pd.Series(text, index=spread.index).unstack(fill_value="")[order]
-    return f"score, % (mean and range over seeds)\n{wide.rename_axis(index=None).to_string()}"
+    told = f"; errors in their own unit: {', '.join(errors)}" if errors else ""
+    title = f"score, % (mean and range over seeds{told})"
+    return f"{title}\n{wide.rename_axis(index=None).to_string()}"
+
+
+def _show_range(row: pd.Series, *, is_error: bool) -> str:
+    mean, low, high = (f"{row[k]:.3g}" if is_error else f"{row[k]:.1f}" for k in row.index)
+    return f"{mean} ({low} to {high})"

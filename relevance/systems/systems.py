@@ -23,7 +23,8 @@ from hmnet.jobs.workers import Workers
 from hmnet.runs.job import Job
 from hmnet.runs.result import RunResult
 from hmnet.runs.store import RunStore
-from hmnet.study.hierarchy import Groups, HierarchySpec
+from hmnet.study.hierarchy import Groups, Hierarchy, HierarchySpec
+from hmnet.study.metrics import list_averaged
 from hmnet.study.settings import TrainingSettings
 from hmnet.study.stages import SharingStage
 from relevance.systems.comparison_format import MULTI, SINGLE, SKILLNET
@@ -37,7 +38,8 @@ class System:
 
     Attributes:
         name: as in tables: `single-task`, `multi-task`, `skillnet`, `hmnet-pairwise`, ...
-        hierarchy: {x, y, z}; None trains every task by itself, but for a SkillNet.
+        hierarchy: {x, y, z}, of all tasks or of each; None trains every task by itself, but for a
+            SkillNet.
         groups: groups of the tasks; None is one group of all.
         duplicate: what groups and tasks own copies of; see `hmnet.models.paths.HMNet`.
         is_skillnet: whether this is the SkillNet-style baseline.
@@ -49,7 +51,7 @@ class System:
     """
 
     name: str
-    hierarchy: HierarchySpec | None = None
+    hierarchy: Hierarchy | None = None
     groups: Groups | None = None
     duplicate: Duplicate = "layer"
     is_skillnet: bool = False
@@ -80,16 +82,18 @@ def list_systems(
     """Return single-task, multi-task, SkillNet-style, and HMNet with each of the named groups.
 
     Args:
+        hierarchy: None for what was advised with the groups, else the default of the depth.
         skillnet: whether the SkillNet-style baseline is among them.
         duplicates: HMNet is trained with each; the names of those with `ffn` end in `-ffn`.
     """
-    layers = hierarchy or HierarchySpec.default(prepared.depth)
+    default = HierarchySpec.default(prepared.depth)
+    layers = {name: hierarchy or found.advise() or default for name, found in groups.items()}
     return [
         System(SINGLE),
         System(MULTI, HierarchySpec(prepared.depth, 0, 0)),
         *([System(SKILLNET, is_skillnet=True)] if skillnet else []),
         *(
-            System(f"hmnet-{name}{'' if what == 'layer' else '-ffn'}", layers, found, what)
+            System(f"hmnet-{name}{'' if what == 'layer' else '-ffn'}", layers[name], found, what)
             for what in duplicates
             for name, found in groups.items()
         ),
@@ -156,12 +160,14 @@ def tabulate_comparison(
 ) -> pd.DataFrame:
     """Return a row per system, task and seed with its score, from the runs that are done.
 
-    The task `average` is the mean over the tasks of a system that has all of them; `LARGE_AVERAGE`
-    that over `large` alone, if there are some. Columns: `system`, `task`, `seed`, `score`,
+    The task `average` is the mean over the tasks of a system that has all of them, without those
+    that are scored by an error (`hmnet.study.metrics.list_averaged`); `LARGE_AVERAGE` that over
+    `large` alone, if there are some. Columns: `system`, `task`, `seed`, `score`,
     `ci_low`, `ci_high` (null here), `params_activated`, `params_overall` (of all models together
     where each task has its own).
     """
-    averages = {AVERAGE: list(prepared.study.tasks), **({LARGE_AVERAGE: large} if large else {})}
+    counted = list_averaged({name: task.metric for name, task in prepared.study.tasks.items()})
+    averages = {AVERAGE: counted, **({LARGE_AVERAGE: large} if large else {})}
     rows: list[tuple[str, str, int, float, int, int]] = []
     for system in systems:
         for seed in prepared.study.seeds:

@@ -18,6 +18,7 @@ b'%PDF-'
 | `draw_layer_combinations` | average score of each {x,y,z} and grouping | Figure 4 |
 | `draw_attention` | similarity of attention maps per layer and head | Figures 5, 6 |
 | `draw_attention_layers` | the same beside the pairs' gains, per layer | |
+| `draw_worth` | what each cheap measure tells of the gains, and its cost | |
 
 Widths are in inches, `ONE_COLUMN_IN` and `TWO_COLUMNS_IN` for papers; `save_figure` makes
 files.
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from reports.figures.paper_style import ONE_COLUMN_IN, TWO_COLUMNS_IN
     from reports.figures.svg import Format, embed_svg, save_figure
     from reports.figures.system_scores import draw_scores
+    from reports.figures.worth_chart import draw_worth
 else:
     from hmnet.lazy import import_on_demand
 
@@ -56,6 +58,7 @@ __all__ = [
     "draw_scores",
     "draw_shared_layers",
     "draw_together",
+    "draw_worth",
     "embed_svg",
     "save_figure",
 ]

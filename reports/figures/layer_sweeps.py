@@ -33,11 +33,14 @@ def draw_shared_layers(sweep: LayerSweep, width_in: float = TWO_COLUMNS_IN) -> F
     average over tasks.
     """
     panels = {
-        shorten_name(task, 18): sweep.rows[sweep.rows["task"] == task] for task in sweep.tasks
+        f"{shorten_name(task, 18)}{' (error)' if task in sweep.errors else ''}": sweep.show(task)
+        for task in sweep.tasks
     }
     is_small = len(panels) > _MOST_SIDE_BY_SIDE
     if is_small:
-        panels = {f"average of {len(panels)} tasks": sweep.average, **panels}
+        average = sweep.average.assign(score=100 * sweep.average["score"])
+        counted = len(panels) - len(sweep.errors) or len(panels)
+        panels = {f"average of {counted} tasks": average, **panels}
     columns = _count_columns(width_in) if is_small else len(panels)
     rows = math.ceil(len(panels) / columns)
     with styled():
@@ -67,7 +70,7 @@ def _draw_line(
     axes: Axes, rows: pd.DataFrame, x: str, shade: str, label: str = "", shift: float = 0.0
 ) -> None:
     """Draw means over seeds as points on a line, and the range of the seeds as bars."""
-    found = rows.groupby(x, sort=True)["score"].agg(["mean", "min", "max"]) * 100
+    found = rows.groupby(x, sort=True)["score"].agg(["mean", "min", "max"])
     at = found.index + shift
     axes.plot(at, found["mean"], "o-", color=shade, markersize=3, label=label)
     axes.vlines(at, found["min"], found["max"], color=shade, linewidth=0.8)
@@ -88,8 +91,8 @@ def draw_layer_combinations(sweep: CombinationSweep, width_in: float = TWO_COLUM
         axes = figure.add_subplot()
         for number, (grouping, rows) in enumerate(groupings):
             shift = 0.06 * (number - (len(groupings) - 1) / 2)
-            shade = color(f"series-{number}")
-            _draw_line(axes, rows, "place", shade, shorten_name(str(grouping)), shift)
+            shade, shown = color(f"series-{number}"), rows.assign(score=100 * rows["score"])
+            _draw_line(axes, shown, "place", shade, shorten_name(str(grouping)), shift)
         if math.isfinite(sweep.multi_task):
             level = 100 * sweep.multi_task
             axes.axhline(level, linestyle="--", color=color("neutral"), label=MULTI)

@@ -31,10 +31,10 @@ def draw_scores(scores: ScoreTable, width_in: float = TWO_COLUMNS_IN) -> Figure:
 
     Thin lines are 95 % intervals of the difference, a grey band that of the single-task score
     itself, where they are known. Without single-task training the scores themselves are drawn, in
-    percent.
+    percent, and errors are not. Differences of errors are in percent of the single-task error.
     """
-    tasks = [AVERAGE, *scores.tasks]
     has_single = SINGLE in scores.systems
+    tasks = [AVERAGE, *(t for t in scores.tasks if has_single or t not in scores.errors)]
     shown = [system for system in scores.systems if system != SINGLE]
     with styled():
         figure = new_figure(width_in, 0.27 * len(tasks) + 0.8)
@@ -77,7 +77,8 @@ def _draw_base(axes: Axes, scores: ScoreTable, tasks: Sequence[str]) -> None:
     for row, task in enumerate(tasks):
         score = scores.score(SINGLE, task)
         if score is not None and math.isfinite(score.low):
-            left, width = 100 * (score.low - score.value), 100 * (score.high - score.low)
+            points = 100 / scores.unit(task)
+            left, width = points * (score.low - score.value), points * (score.high - score.low)
             axes.barh(row, width, left=left, height=0.8, color=color("line"), zorder=1)
 
 

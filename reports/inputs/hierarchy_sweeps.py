@@ -20,9 +20,11 @@ class LayerSweep:
 
     Attributes:
         rows: columns `task`, `shared`, `seed`, `score`, with a row per run and task.
+        errors: the tasks whose scores are the negatives of errors.
     """
 
     rows: pd.DataFrame
+    errors: frozenset[str] = frozenset()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -31,8 +33,15 @@ class LayerSweep:
 
     @property
     def average(self) -> pd.DataFrame:
-        """The mean over tasks of each run: columns `shared`, `seed`, `score`."""
-        return self.rows.groupby(["shared", "seed"])["score"].mean().reset_index()
+        """The mean over tasks of each run, without errors: columns `shared`, `seed`, `score`."""
+        counted = self.rows[~self.rows["task"].isin(self.errors)]
+        counted = counted if len(counted) else self.rows
+        return counted.groupby(["shared", "seed"])["score"].mean().reset_index()
+
+    def show(self, task: str) -> pd.DataFrame:
+        """Return a task's rows with what is shown: percent, or the error itself."""
+        rows = self.rows[self.rows["task"] == task]
+        return rows.assign(score=rows["score"] * (-1 if task in self.errors else 100))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +73,16 @@ class CombinationSweep:
         return float(scores.mean()) if len(scores) else math.nan
 
 
-def read_layers(path: Path) -> LayerSweep:
+def read_layers(path: Path, errors: frozenset[str] = frozenset()) -> LayerSweep:
     """Read `sweep-layers.parquet`.
+
+    Args:
+        errors: see `LayerSweep`.
 
     Raises:
         InputError: if it is no such table.
     """
-    return LayerSweep(read_columns(path, LAYER_SWEEP))
+    return LayerSweep(read_columns(path, LAYER_SWEEP), errors)
 
 
 def read_combinations(path: Path) -> CombinationSweep:

@@ -58,7 +58,7 @@ def _choose_curves(index: RunIndex) -> Iterator[tuple[RunRecord, str]]:
     seen: dict[object, str] = {}
     for record in sorted(index.done, key=lambda r: (r.spec.seed, r.run_id)):
         spec = record.spec
-        shared = (str(spec.hierarchy), spec.groups, spec.duplicate, spec.stages, spec.start_from)
+        shared = (str(spec.varied), spec.groups, spec.duplicate, spec.stages, spec.start_from)
         key = (spec.names, spec.system, *shared)
         if record.kind in ("pair", "sequential") or key in seen:
             continue
@@ -74,8 +74,7 @@ def label_run(record: RunRecord) -> str:
         return record.kind
     suffix = "" if record.spec.duplicate == "layer" else f", {record.spec.duplicate}"
     groups = count_noun(len(record.spec.groups), "group")
-    layers = [stage.hierarchy for stage in record.spec.stages] or [record.spec.hierarchy]
-    shown = " to ".join(f"{{{each}}}" for each in layers)
+    shown = " to ".join(f"{{{each}}}" for each in record.spec.list_hierarchies())
     return f"hierarchical {shown}, {groups}{suffix}"
 
 

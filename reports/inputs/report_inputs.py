@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +27,9 @@ from hmnet.storage.limits import LimitError
 from hmnet.storage.manifest import MANIFEST_FILE, list_recorded
 from hmnet.storage.regular_files import read_regular_text
 from hmnet.study.hierarchy import Groups
+from hmnet.study.metrics import is_error
 from hmnet.study.settings import STRICT
+from relevance.agreement.agreement_format import AGREEMENT
 from relevance.attention.attention_format import ATTENTION, ATTENTION_LAYERS
 from relevance.groups.group_format import CLUSTERS, STABILITY
 from relevance.imported.named_matrix import open_matrix
@@ -97,6 +100,7 @@ class ReportInputs:
         pairwise: relative gains (equation 4); without a sweep, those behind groups.json.
         further: matrices of measures that were asked for by name (`relevance.measures`), by the
             measure that they are of.
+        agreement: what each cheap measure is worth (`relevance.agreement.agreement_format`).
         groups: the groups that HMNet trains with.
         clusters: a row per task, how it lies in its group (`relevance.groups.group_format`).
         together: share of bootstrap draws in which two tasks fall into one group, shape [T, T].
@@ -127,6 +131,7 @@ class ReportInputs:
     vocabulary: RelevanceMatrix | None = None
     pairwise: RelevanceMatrix | None = None
     further: Mapping[str, RelevanceMatrix] = field(default_factory=dict)
+    agreement: pd.DataFrame | None = None
     groups: Groups | None = None
     clusters: pd.DataFrame | None = None
     together: pd.DataFrame | None = None
@@ -172,7 +177,7 @@ class ReportInputs:
     @functools.cached_property
     def scores(self) -> ScoreTable | None:
         """The comparison, as a table of systems by tasks."""
-        return None if self.comparison is None else arrange_scores(self.comparison)
+        return None if self.comparison is None else arrange_scores(self.comparison, self.errors)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -183,6 +188,11 @@ class ReportInputs:
         found |= dict.fromkeys(self.groups.tasks if self.groups is not None else ())
         found |= dict.fromkeys(task for record in self.runs.done for task in record.spec.names)
         return tuple(found)
+
+    @functools.cached_property
+    def errors(self) -> frozenset[str]:
+        """The tasks that are scored by an error: their scores are its negative."""
+        return _find_errors(self.runs, self.pairwise)
 
     @property
     def mixtures(self) -> list[str]:
@@ -216,6 +226,16 @@ class ReportInputs:
         return [r for r in self.runs.of_kind("hierarchical") if r.spec.names == names]
 
 
+def _find_errors(runs: RunIndex, pairwise: RelevanceMatrix | None) -> frozenset[str]:
+    origin = None if pairwise is None else pairwise.provenance.get("imported")
+    imported = origin if isinstance(origin, Mapping) else {}
+    own = {task.name: task.metric for record in runs.done for task in record.spec.tasks}
+    named: Mapping[str, str] = imported.get("metrics", {})
+    if imported.get("lower_is_better"):
+        return frozenset(named)
+    return frozenset(task for task, metric in {**own, **named}.items() if is_error(metric))
+
+
 def read_inputs(out: Path) -> ReportInputs:
     """Read an output folder, whatever stages have been run.
 
@@ -237,6 +257,7 @@ def read_inputs(out: Path) -> ReportInputs:
         vocabulary=reader.read(output.vocab, RelevanceMatrix.read),
         pairwise=pairwise,
         further=_read_further(output, reader),
+        agreement=reader.read(output.agreement, _read_agreement),
         groups=groups,
         clusters=reader.read(output.clusters, _read_clusters),
         together=reader.read(output.stability, _read_together),
@@ -245,7 +266,9 @@ def read_inputs(out: Path) -> ReportInputs:
         planted=reader.read(output.planted, _read_planted),
         attention=_read_attention(output.attention, reader),
         layers=reader.read(output.attention_layers, _read_layers),
-        layer_sweep=reader.read(output.sweep("layers"), read_layers),
+        layer_sweep=reader.read(
+            output.sweep("layers"), partial(read_layers, errors=_find_errors(runs, pairwise))
+        ),
         combination_sweep=reader.read(output.sweep("combinations"), read_combinations),
         targets=reader.read(output.targets, _read_targets),
         words=reader.read(output.word_baseline, _read_words) or {},
@@ -350,6 +373,10 @@ def _read_together(path: Path) -> pd.DataFrame:
     if list(wide.index) != list(wide.columns):
         raise InputError(f"{path}: the table should hold every pair of its tasks.")
     return wide
+
+
+def _read_agreement(path: Path) -> pd.DataFrame:
+    return read_columns(path, AGREEMENT)
 
 
 def _read_layers(path: Path) -> pd.DataFrame:

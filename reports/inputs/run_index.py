@@ -16,6 +16,7 @@ from hmnet.errors import InputError
 from hmnet.runs.result import FAILURE_SCHEMA, RunFailure, RunResult, check_files, read_result
 from hmnet.runs.spec import RunSpec, read_spec
 from hmnet.storage.documents import read_document
+from hmnet.study.tasks import Task
 from reports.inputs.checked_tables import check_own
 
 RunKind = Literal["single-task", "sequential", "pair", "multi-task", "skillnet", "hierarchical"]
@@ -24,11 +25,11 @@ RUN_KINDS: tuple[RunKind, ...] = get_args(RunKind)
 
 @dataclass(frozen=True)
 class TaskCheck:
-    """What a run's dev predictions of a classification show.
+    """What a run's dev predictions of classes show, of rows or of words.
 
     Attributes:
         majority_frac: share of the most frequent label.
-        is_constant: whether every example gets the same answer, though their labels differ.
+        is_constant: whether every example, or word, gets the same answer, though labels differ.
     """
 
     majority_frac: float
@@ -43,7 +44,7 @@ class RunRecord:
         folder: where it lies.
         spec: what decided its numbers.
         result: what it reports.
-        checks: task to what its predictions show; classifications only.
+        checks: task to what its predictions show; only where classes are predicted.
     """
 
     folder: Path
@@ -63,7 +64,7 @@ class RunRecord:
             return "skillnet"
         if len(self.spec.names) == 1:
             return "sequential" if self.spec.start_from else "single-task"
-        if self.spec.hierarchy.shared < self.spec.hierarchy.depth:
+        if not self.spec.shares_all:
             return "hierarchical"
         return "pair" if len(self.spec.names) == 2 else "multi-task"
 
@@ -157,16 +158,19 @@ def _check_predictions(path: Path, spec: RunSpec) -> Mapping[str, TaskCheck]:
     checks = {}
     for task in spec.tasks:
         file = path / "predictions" / f"{task.name}.parquet"
-        if task.kind == "classification" and file.exists():
-            checks[task.name] = _check_table(file)
+        if task.facts.answer == "class" and file.exists():
+            checks[task.name] = _check_table(task, file)
     return checks
 
 
-def _check_table(file: Path) -> TaskCheck:
+def _check_table(task: Task, file: Path) -> TaskCheck:
     try:
         with pq.ParquetFile(file) as table:
             rows = table.read(columns=["label", "prediction"])
-        labels, predictions = (rows[name].to_numpy() for name in ("label", "prediction"))
+        labels, predictions = (
+            np.concatenate(column.to_numpy()) if task.facts.reads_words else column.to_numpy()
+            for column in (rows["label"], rows["prediction"])
+        )
     except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
         raise InputError(f"{file}: the file should be parquet. Found: {error}.") from None
     counts = np.unique(labels, return_counts=True)[1]

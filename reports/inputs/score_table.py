@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -88,11 +89,14 @@ class ScoreTable:
         systems: names of the systems: baselines first, then HMNet with each grouping.
         tasks: names of the tasks, without the average.
         rows: the long table (`relevance.systems.comparison_format`), the average included.
+        errors: the tasks whose scores are the negatives of errors. Their differences are shares of
+            the single-task error, where there is one, so that they stand beside points.
     """
 
     systems: tuple[str, ...]
     tasks: tuple[str, ...]
     rows: pd.DataFrame
+    errors: frozenset[str] = frozenset()
 
     @functools.cached_property
     def _scores(self) -> dict[tuple[str, str], Score]:
@@ -118,6 +122,11 @@ class ScoreTable:
         scores = [self.score(system, task) for system in self.systems]
         return max((round(score.value, 3) for score in scores if score), default=math.nan)
 
+    def unit(self, task: str) -> float:
+        """Return what differences on a task are shares of: 1, or its single-task error."""
+        single = self.score(SINGLE, task) if task in self.errors else None
+        return abs(single.value) or 1.0 if single is not None else 1.0
+
     def hierarchical(self) -> list[str]:
         """Return the HMNet systems, the best average first."""
         found = [system for system in self.systems if system.startswith("hmnet")]
@@ -132,11 +141,13 @@ class ScoreTable:
         one, two = self.score(system, task), self.score(other, task)
         if one is None or two is None:
             return None
-        paired = self._paired(system, other, task)
+        unit = self.unit(task)
+        paired = self._paired(system, other, task) / unit
         wins, seeds = int((paired > 0).sum()), len(paired)
         if (stated := self._stated.get((system, other, task))) is not None:
-            return Difference(*stated, wins, seeds, holds_examples=True)
-        value = float(paired.mean()) if seeds else one.value - two.value
+            scaled = [number / unit for number in stated]
+            return Difference(scaled[0], scaled[1], scaled[2], wins, seeds, holds_examples=True)
+        value = float(paired.mean()) if seeds else (one.value - two.value) / unit
         return Difference(value, *_seed_interval(paired), wins, seeds)
 
     @functools.cached_property
@@ -197,15 +208,21 @@ def _seed_interval(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
     return float(differences.mean() - half), float(differences.mean() + half)
 
 
-def arrange_scores(frame: pd.DataFrame) -> ScoreTable:
+def arrange_scores(frame: pd.DataFrame, errors: Collection[str] = ()) -> ScoreTable:
     """Order the systems and tasks of a comparison; add the average over tasks if it is missing.
 
-    A system's average is left out where it lacks a task that another system has.
+    A system's average is left out where it lacks a task that another system has. Errors are no part
+    of it (`hmnet.study.metrics.list_averaged`).
+
+    Args:
+        errors: tasks whose scores are the negatives of errors.
     """
     tasks = tuple(task for task in dict.fromkeys(frame["task"]) if task not in AVERAGES)
     if AVERAGE not in set(frame["task"]):
-        frame = pd.concat([frame, _average_rows(frame, len(tasks))], ignore_index=True)
-    return ScoreTable(_order_systems(frame), tasks, frame)
+        counted = [task for task in tasks if task not in errors] or list(tasks)
+        average = _average_rows(frame[frame["task"].isin(counted)], len(counted))
+        frame = pd.concat([frame, average], ignore_index=True)
+    return ScoreTable(_order_systems(frame), tasks, frame, frozenset(errors))
 
 
 def _average_rows(frame: pd.DataFrame, tasks: int) -> pd.DataFrame:

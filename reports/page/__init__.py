@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         plot_groups,
         plot_layer_sweep,
         plot_scores,
+        plot_worth,
     )
 else:
     from hmnet.lazy import import_on_demand
@@ -37,4 +38,5 @@ __all__ = [
     "plot_groups",
     "plot_layer_sweep",
     "plot_scores",
+    "plot_worth",
 ]

@@ -20,12 +20,20 @@ from reports.figures import (
     draw_scores,
     draw_shared_layers,
     draw_together,
+    draw_worth,
 )
 from reports.figures.svg import embed_svg
 from reports.inputs.report_inputs import ReportInputs
 from reports.inputs.score_table import ScoreTable, label_system
 from reports.page.downloads import link_csv
-from reports.style.formatting import count_noun, format_number, format_percent, join_words
+from reports.style.formatting import (
+    PERCENT,
+    count_noun,
+    format_number,
+    format_percent,
+    format_score,
+    join_words,
+)
 from reports.style.markup import join_tasks, sentence
 from reports.tables.attention_pairs import list_attention_pairs
 
@@ -177,6 +185,22 @@ def plot_attention_layers(inputs: ReportInputs) -> Plot | None:
     return _plot("attention-layers", figure, "; ".join(told), caption, inputs.layers)
 
 
+def plot_worth(inputs: ReportInputs) -> Plot | None:
+    """Return what each cheap measure tells of the gains, and what it costs."""
+    if inputs.agreement is None:
+        return None
+    rows = zip(inputs.agreement["name"], inputs.agreement["spearman"], strict=True)
+    told = [f"{name}: {format_number(float(value), 2)}" for name, value in rows]
+    caption = sentence(
+        "What each measure tells of the gains, the cheapest first. Left: rank correlation with "
+        "the gains over a task's partners (1 is the same order, 0 is none). Right: what is lost by "
+        "taking the first partner that it names. Lines are 95 % intervals."
+    )
+    description = f"Rank correlation of measures with the gains. {'; '.join(told)}"
+    figure = draw_worth(inputs.agreement)
+    return _plot("worth", figure, description, caption, inputs.agreement)
+
+
 def plot_layer_sweep(inputs: ReportInputs) -> Plot | None:
     """Return the scores by the number of shared layers."""
     sweep = inputs.layer_sweep
@@ -185,7 +209,10 @@ def plot_layer_sweep(inputs: ReportInputs) -> Plot | None:
     means = sweep.rows.groupby(["task", "shared"])["score"].mean()
     told = [
         f"{task}: "
-        + ", ".join(f"{shared:.0f} layers {format_percent(v)}" for shared, v in means[task].items())
+        + ", ".join(
+            f"{shared:.0f} layers {format_score(v, is_error=task in sweep.errors, unit=PERCENT)}"
+            for shared, v in means[task].items()
+        )
         for task in sweep.tasks
     ]
     caption = sentence(

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 
 MISSING = "–"
+PERCENT = "\u00a0%"
+"""The unit, after a space at which no line breaks."""
 _CONTROLS = dict.fromkeys(
     (
         *(code for code in range(32) if code not in (9, 10)),
@@ -25,7 +27,7 @@ _STRAY_JOINER = re.compile(r"(?:(?<=[\x00-\x7f])|^)[\u200c\u200d]+")
 
 
 def format_percent(
-    value: float, digits: int = 1, *, signed: bool = False, unit: str = "\u00a0%"
+    value: float, digits: int = 1, *, signed: bool = False, unit: str = PERCENT
 ) -> str:
     """Return `12.3 %`, or `+12.3 %`; the missing sign where the value is NaN.
 
@@ -42,6 +44,17 @@ def format_number(value: float, digits: int = 1, *, signed: bool = False, unit: 
     if not re.search("[1-9]", text):
         text = text.lstrip("+-")
     return text.replace("-", "\u2212") + unit
+
+
+def format_score(value: float, digits: int = 1, *, is_error: bool = False, unit: str = "") -> str:
+    """Return a score in percent, or an error in its own unit with three digits.
+
+    >>> format_score(0.8123), format_score(-0.25, is_error=True)
+    ('81.2', '0.25')
+    """
+    if not is_error:
+        return format_percent(value, digits, unit=unit)
+    return f"{-value:.{digits + 2}g}" if math.isfinite(value) else MISSING
 
 
 def format_interval(low: float, high: float, digits: int = 1) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reports.tables.target_rows import describe_shares, list_targets
     from reports.tables.task_order import TaskOrder, order_tasks
     from reports.tables.task_rows import list_tasks
+    from reports.tables.worth_rows import WorthRow, list_worth
 else:
     from hmnet.lazy import import_on_demand
 
@@ -36,6 +37,7 @@ __all__ = [
     "HeatTable",
     "ScoreRows",
     "TaskOrder",
+    "WorthRow",
     "build_heat",
     "build_influences",
     "build_scores",
@@ -49,6 +51,7 @@ __all__ = [
     "list_designs",
     "list_targets",
     "list_tasks",
+    "list_worth",
     "order_tasks",
     "recall_origin",
     "tell_budget",

@@ -106,5 +106,6 @@ def _describe_run(system: str, record: RunRecord | None) -> SystemOrigin:
         return SystemOrigin(system)
     spec = record.spec
     groups = {str(i): group for i, group in enumerate(spec.groups, start=1)}
-    shown = groups if spec.hierarchy.cluster else None
-    return SystemOrigin(system, str(spec.hierarchy), shown, spec.duplicate)
+    has_groups = any(spec.varied.of(name).cluster for name in spec.names)
+    shown = groups if has_groups else None
+    return SystemOrigin(system, str(spec.varied), shown, spec.duplicate)

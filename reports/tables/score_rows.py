@@ -17,12 +17,13 @@ from reports.inputs.score_table import (
 )
 from reports.style.formatting import (
     MISSING,
+    PERCENT,
     count_noun,
     format_duration,
     format_interval,
     format_number,
     format_parameters,
-    format_percent,
+    format_score,
 )
 
 _MARKS: dict[Standing, str] = {"below": "below", "perhaps below": "below faint"}
@@ -34,7 +35,7 @@ class ScoreCell:
     """A score in the table.
 
     Attributes:
-        text: the score in percent.
+        text: the score in percent, or the error in its own unit.
         details: value, interval, seeds and differences, a line each.
         value: the number to sort by.
         classes: `best` for the row's highest, as printed; `below` for negative transfer, the whole
@@ -176,10 +177,13 @@ def _build_cell(scores: ScoreTable, system: str, task: str, best: float) -> Scor
         details = f"{label_system(system)} on {task}: no score"
         return ScoreCell(MISSING, details, -math.inf, "")
     against = {other: scores.difference(system, other, task) for other in (SINGLE, MULTI)}
-    lines = [f"{label_system(system)} on {task}: {format_percent(score.value, 2)}"]
-    if interval := format_interval(score.low, score.high, 2):
-        lines.append(f"95 % interval {interval.replace('+', '')}")
-    lines.append(_tell_seeds(score))
+    is_error = task in scores.errors
+    shown = format_score(score.value, 2, is_error=is_error, unit=PERCENT)
+    lines = [
+        f"{label_system(system)} on {task}: {shown}",
+        *_tell_interval(score, is_error=is_error),
+    ]
+    lines.append(_tell_seeds(score, is_error=is_error))
     for other, found in against.items():
         if other != system and found is not None:
             lines += [_tell_difference(found, other), *_tell_transfer(found, other)]
@@ -187,11 +191,19 @@ def _build_cell(scores: ScoreTable, system: str, task: str, best: float) -> Scor
     mark = _MARKS.get(single.verdict, "") if single is not None and system != SINGLE else ""
     classes = ("best" if round(score.value, 3) == best else "", mark)
     return ScoreCell(
-        format_percent(score.value, unit=""),
+        format_score(score.value, is_error=is_error),
         "\n".join(line for line in lines if line),
         score.value,
         " ".join(name for name in classes if name),
     )
+
+
+def _tell_interval(score: Score, *, is_error: bool) -> Iterator[str]:
+    if is_error and not math.isnan(score.low):
+        low, high = (format_score(end, is_error=True) for end in (score.high, score.low))
+        yield f"95 % interval {low} to {high}; lower is better"
+    elif interval := format_interval(score.low, score.high, 2):
+        yield f"95 % interval {interval.replace('+', '')}"
 
 
 def _tell_difference(found: Difference, other: str) -> str:
@@ -208,10 +220,12 @@ def _tell_transfer(found: Difference, other: str) -> Iterator[str]:
         yield "negative transfer: the whole interval is below single-task training"
 
 
-def _tell_seeds(score: Score) -> str:
+def _tell_seeds(score: Score, *, is_error: bool) -> str:
     if not score.seeds:
         return ""
     seeds = count_noun(score.seeds, "seed")
     if math.isnan(score.spread):
         return seeds
+    if is_error:
+        return f"{seeds}, standard deviation {format_score(-score.spread, is_error=True)}"
     return f"{seeds}, standard deviation {format_number(100 * score.spread, 2)} points"

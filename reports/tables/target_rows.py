@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
 from reports.inputs.report_inputs import ReportInputs
-from reports.style.formatting import MISSING, format_number, format_percent
+from reports.style.formatting import MISSING, PERCENT, format_number, format_percent, format_score
 from reports.style.markup import sentence
 
 _LEARNED = {"yes": "yes", "not shown": "not shown", "no": "no"}
@@ -39,9 +40,9 @@ def list_targets(inputs: ReportInputs) -> list[TargetRow]:
             str(row["task"]),
             _LEARNED.get(str(row["beats"]), MISSING),
             (
-                *((row[name], format_percent(row[name])) for name in ("single", "majority")),
+                *((row[name], _format(row, name, inputs)) for name in ("single", "majority")),
                 _show_words(inputs, str(row["task"])),
-                (row["detectable"], _format_points(row["detectable"])),
+                (row["detectable"], _format_points(row, inputs)),
                 *((row[n], format_number(row[n], 0)) for n in ("n_dev", "n_single", "n_joint")),
             ),
         )
@@ -51,11 +52,19 @@ def list_targets(inputs: ReportInputs) -> list[TargetRow]:
 
 def _show_words(inputs: ReportInputs, task: str) -> tuple[float, str]:
     score = inputs.words.get(task, math.nan)
-    return score, MISSING if math.isnan(score) else format_percent(score)
+    return score, format_score(score, is_error=task in inputs.errors, unit=PERCENT)
 
 
-def _format_points(value: float) -> str:
-    return format_number(100 * value, 1)
+def _format(row: Mapping[Hashable, Any], name: str, inputs: ReportInputs) -> str:
+    is_error = row["task"] in inputs.errors
+    return format_score(row[name], is_error=is_error, unit=PERCENT)
+
+
+def _format_points(row: Mapping[Hashable, Any], inputs: ReportInputs) -> str:
+    """Return the smallest gain in points, or in the unit of an error."""
+    if row["task"] in inputs.errors:
+        return format_score(-row["detectable"], is_error=True)
+    return format_number(100 * row["detectable"], 1)
 
 
 def describe_shares(inputs: ReportInputs) -> Iterator[Markup]:

@@ -111,7 +111,7 @@ def list_tasks_at_majority(inputs: ReportInputs) -> list[str]:
     found: dict[str, list[tuple[float, float]]] = {}
     for record in inputs.runs.of_kind("single-task"):
         task = record.spec.tasks[0]
-        if task.metric == "accuracy" and task.name in record.checks:
+        if task.metric in ("accuracy", "token_accuracy") and task.name in record.checks:
             score, majority = record.result.primary[task.name], record.checks[task.name]
             found.setdefault(task.name, []).append((score, majority.majority_frac))
     means = {task: np.mean(pairs, axis=0) for task, pairs in found.items()}

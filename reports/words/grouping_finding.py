@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from markupsafe import Markup
 
+from hmnet.study.hierarchy import Groups
 from relevance.planted_format import Recovery
 from reports.inputs.report_inputs import ReportInputs
 from reports.style.formatting import format_number
@@ -51,6 +52,7 @@ def find_groups(inputs: ReportInputs) -> Finding:
     advice = inputs.groups.origin.get("advice")
     evidence = [
         *describe_decision(decision),
+        *_describe_hierarchy(inputs.groups),
         *_describe_beside(advice, inputs),
         *describe_stability(inputs, stability),
         _describe_origin(inputs),
@@ -91,6 +93,28 @@ def describe_decision(decision: object) -> Iterator[Markup]:
         _format_gain(decision),
         "" if decision["verdict"] == "all" else beside,
         format_number(100 * (1 - alone["odds"]), 0),
+    )
+
+
+def _describe_hierarchy(groups: Groups) -> Iterator[Markup]:
+    """Yield how deep the groups were advised to share, if that was asked (`relevance advise`)."""
+    hierarchy, parting = groups.hierarchy, groups.origin.get("parting")
+    if hierarchy is None or len(groups.groups) in (1, len(groups.tasks)):
+        return
+    alone = [tasks[0] for tasks in groups.groups.values() if len(tasks) == 1]
+    kept = sentence("; {} with layers of their own", join_tasks(alone)) if alone else Markup("")
+    measured = Markup("")
+    if isinstance(parting, Mapping):
+        measured = Markup(" (measured")
+        if parting["low"] < parting["high"]:
+            measured += sentence(", {} to {}", parting["low"], parting["high"])
+        measured += Markup(")")
+    yield sentence(
+        "Advised: the lower {} of {} layers shared by all groups{}, the others by each group{}.",
+        hierarchy.shared,
+        hierarchy.depth,
+        measured,
+        kept,
     )
 
 

@@ -83,6 +83,26 @@ def test_a_cell_tells_the_differences_to_both_references_with_their_intervals(
     assert dict(against_single.rows)["gains"][column] == "+3.0 (+1.0 to +5.0)"
 
 
+def test_an_error_stands_in_its_own_unit_and_its_difference_in_percent_of_it(
+    frame: pd.DataFrame,
+) -> None:
+    # Alone .8, HMNet .83 (stored as -.8 and -.83): .03 / .8 = 3.75 % behind, and not 3 points.
+    is_sure = frame["task"] == "sure"
+    scores = frame.assign(score=frame["score"].where(~is_sure, frame["score"] - 1.6))
+    table = arrange_scores(scores, {"sure"})
+    row = next(row for row in build_scores(table).rows if row.task == "sure")
+    texts = dict(zip(table.systems, row.cells, strict=True))
+    assert texts["single-task"].text == "0.8"
+    assert texts["hmnet-manual"].text == "0.83"
+    assert "best" in texts["single-task"].classes
+    assert "−3.75 points against single-task" in texts["hmnet-manual"].details
+    assert "negative transfer" in texts["hmnet-manual"].details
+    others = [0.8 + DIFFERENCES[task][0] for task in ("unsure", "level", "gains")]
+    average = table.score("hmnet-manual", "average")
+    assert average is not None
+    assert average.value == pytest.approx(sum(others) / 3)
+
+
 def test_the_answer_counts_sure_losses_apart_from_what_may_be_noise(frame: pd.DataFrame) -> None:
     found = summarise_report(ReportInputs("study", comparison=frame)).findings
     said = re.sub("<[^>]+>", "", " ".join(next(f for f in found if f.key == "payoff").evidence))

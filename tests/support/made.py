@@ -135,3 +135,24 @@ def make_data(name: str, classes: int = 2, size: int = 22, seed: int = 0) -> Tas
         for i, split in enumerate(task.splits)
     }
     return TaskData(task, splits, fingerprint=f"{name}-{seed}")
+
+
+def make_sets(name: str, size: int = 22, seed: int = 0) -> TaskData:
+    """Return a tokenised task with any of four labels a row, one in three on average."""
+    task = Task(
+        name=name,
+        text=("text",),
+        kind="multilabel",
+        labels=("a", "b", "c", "d"),
+        metric="label_f1_micro",
+        metrics=("label_f1_macro", "sample_f1", "label_ranking"),
+    )
+    rng = np.random.default_rng(seed)
+    splits = {
+        split: dataclasses.replace(
+            make_split(seed * 10 + i + len(name) * 100, size, 2),
+            labels=(rng.random((size, 4)) < 0.35).astype(np.int8),
+        )
+        for i, split in enumerate(task.splits)
+    }
+    return TaskData(task, splits, fingerprint=f"{name}-{seed}")

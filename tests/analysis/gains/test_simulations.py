@@ -34,7 +34,14 @@ def test_a_few_sweeps_cover_about_as_often_as_they_should() -> None:
     assert found.power > found.false_positives
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "f1", "pearson"])
+def test_a_few_sweeps_of_sets_cover_about_as_often_as_they_should() -> None:
+    world = World(dev=(100, 200, 300), metric="label_f1_macro")
+    found = measure_coverage(world, seeds=3, sweeps=8, draws=100)
+    assert 0.85 < found.covered <= 1  # 48 cells
+    assert found.false_positives < 0.2
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "pearson", "label_f1_macro"])
 @pytest.mark.parametrize("collapsed", [0.0, 0.2])
 def test_a_simulated_truth_is_the_mean_over_many_seeds_and_examples(
     metric: str, collapsed: float

@@ -18,7 +18,7 @@ from analysis.scores.resampling import (
     score_runs,
 )
 from analysis.scores.scorers import SCORERS
-from hmnet.study.metrics import METRICS, Metric
+from hmnet.study.metrics import METRICS, Metric, orient
 
 SIZE, RUNS, DRAWS = 41, 3, 25
 
@@ -31,9 +31,13 @@ def make_predictions(metric: str, seed: int = 0, *, in_questions: bool = False) 
         labels = np.round(5 * rng.random(SIZE)) / 5
         values = np.round(labels + rng.normal(0, 0.4, (RUNS, SIZE)), 1)
     else:
-        labels = rng.integers(0, classes, SIZE)
-        wrong = rng.random((RUNS, SIZE)) < 0.4
-        values = np.where(wrong, rng.integers(0, classes, (RUNS, SIZE)), labels)
+        is_set = METRICS[metric].kind == "multilabel"
+        shape, classes = ((SIZE, 4), 2) if is_set else ((SIZE,), classes)
+        labels = rng.integers(0, classes, shape) * (rng.random(shape) < 0.7 if is_set else 1)
+        wrong = rng.random((RUNS, *shape)) < 0.4
+        values = np.where(wrong, rng.integers(0, classes, (RUNS, *shape)), labels)
+        if METRICS[metric].reads_odds:
+            values = np.round(values + rng.normal(0, 0.6, (RUNS, *shape)), 1)
     questions = rng.integers(0, 12, SIZE) if in_questions else None
     if METRICS[metric].kind == "tags":  # words of a sentence stand together
         questions = np.sort(rng.integers(0, 12, SIZE))
@@ -52,7 +56,8 @@ def repeat_rows(predictions: Predictions, weights: Any, run: int) -> float:
     order = np.argsort(questions, kind="stable")
     index, questions = index[order], questions[order]
     compute = METRICS[predictions.metric].compute
-    return compute(predictions.labels[index], predictions.single.values[run, index], questions)
+    found = compute(predictions.labels[index], predictions.single.values[run, index], questions)
+    return orient(predictions.metric, found)
 
 
 @pytest.mark.parametrize("metric", METRICS)

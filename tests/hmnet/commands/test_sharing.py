@@ -18,6 +18,7 @@ from hmnet.commands.export import export_task
 from hmnet.encoders.layers import find_layers
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
+from hmnet.models.parameter_counts import count_parameters
 from hmnet.models.saved import load_model
 from hmnet.runs.job import Job
 from hmnet.runs.spec import RunSpec
@@ -85,6 +86,22 @@ def test_a_schedule_of_the_study_file_is_that_of_the_flag(folder: Path, staged: 
     schedule = f"sharing.stages=[{', '.join(stages)}]"
     app([*list_words(folder), "--set", schedule], standalone_mode=False)
     assert set(runs.iterdir()) == before  # found done: of the same identity
+
+
+def test_depths_of_tasks_are_those_of_the_flag_the_study_and_the_groups(folder: Path) -> None:
+    run = train(folder, "--hierarchy", "1,1,1", "--depths", "b:0,0,3")
+    assert str(run.varied) == "1,1,1 match:0,0,3"
+    store = Output(folder / "out").runs
+    model = load_model(store.path(run) / "model", run)
+    assert store.result(run).parameters == model.count_parameters() == count_parameters(run)
+    before = set(store.folder.iterdir())
+    app([*list_words(folder), "--set", 'sharing.depths={match="0,0,3"}'], standalone_mode=False)
+    groups = {"a": ["tone", "grade"], "b": ["match"]}
+    said = {"hierarchy": "1,1,1", "depths": {"b": "0,0,3"}}
+    advised = folder / "advised.json"
+    advised.write_text(json.dumps({"schema": "groups/1", "groups": groups, **said}))
+    app([*list_words(folder), "--groups", str(advised)], standalone_mode=False)
+    assert set(store.folder.iterdir()) == before  # found done: of the same identity
 
 
 def test_a_run_begins_with_the_weights_of_another(folder: Path, staged: RunSpec) -> None:

@@ -24,13 +24,13 @@ from transformers import AutoTokenizer, BertTokenizerFast, RobertaTokenizerFast
 
 import hmnet.data.task_data
 import hmnet.data.tokens
-from hmnet.data.raw import RawSplit, load_split
+from hmnet.data.raw import RawSplit, load_split, name_texts
 from hmnet.data.row_sampling import sample_rows
 from hmnet.data.task_data import ARRAYS, describe, load, prepare
-from hmnet.data.tokens import SplitData, cut_longest, identify_tokenizer, tokenise
+from hmnet.data.tokens import KnownTexts, SplitData, cut_longest, identify_tokenizer, tokenise
 from hmnet.errors import InputError
 from hmnet.study.settings import DataSettings
-from hmnet.study.tasks import PAPER_TASKS, Task
+from hmnet.study.tasks import PAPER_TASKS, Source, Task
 
 WORDS = [a + b for a, b in itertools.product("bdfgkl", "aeiou")]  # 30 syllables
 
@@ -601,6 +601,32 @@ def test_a_description_counts_what_is_there(wordpiece: Any, tmp_path: Path) -> N
         "label_counts": {"no": 2, "yes": 1},
         "truncated_frac": pytest.approx(1 / 3),
     }
+
+
+def test_texts_of_several_tasks_are_tokenised_once_and_alike(
+    wordpiece: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "rows").mkdir()
+    for split in ("train", "validation"):
+        content = "left,tone,stars\nba,0,\nbe,1,2\nba be,,3\nbi,1,4\n"
+        (tmp_path / "rows" / f"{split}.csv").write_text(content)
+    source = Source(folder=str(tmp_path / "rows"))
+    tone = Task(name="tone", text=("left",), label="tone", labels=(0, 1), source=source)
+    stars = Task(
+        name="stars",
+        text=("left",),
+        label="stars",
+        kind="regression",
+        metric="correlation",
+        source=source,
+    )
+    assert name_texts(tone) == name_texts(stars)
+    known = KnownTexts()
+    for task in (tone, stars):
+        shared = prepare(task, wordpiece, SETTINGS, tmp_path / "shared", known=known)
+        alone = prepare(task, wordpiece, SETTINGS, tmp_path / "alone")
+        assert shared.fingerprint == alone.fingerprint
+    assert known.count == 4  # of 3 rows each, in two splits of the same texts
 
 
 def test_a_regression_has_values_and_no_counts(wordpiece: Any, tmp_path: Path) -> None:

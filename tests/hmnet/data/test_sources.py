@@ -35,7 +35,7 @@ from hmnet.data.raw import (
 )
 from hmnet.errors import InputError, RelevanceError, SourceError
 from hmnet.study.study import load_study
-from hmnet.study.tasks import PAPER_TASKS, Source, Task
+from hmnet.study.tasks import FURTHER_TASKS, PAPER_TASKS, Source, Task
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -345,9 +345,51 @@ def test_values_that_are_no_finite_numbers_are_reported(
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("task", [SINGLE, NUMBER])
-def test_a_missing_label_is_reported(tmp_path: Path, task: Task, suffix: str) -> None:
-    message = problem(lambda: labels_of(tmp_path, task, [1, None, 0, None], suffix))
-    assert "Found 2 in column `label`, the first in row 1" in message
+def test_a_row_without_a_label_is_no_row_of_the_task(
+    tmp_path: Path, task: Task, suffix: str
+) -> None:
+    columns = {"text": ["a", "b", "c", "d"], "label": [1, None, 0, None]}
+    rows = load(tmp_path, task, columns, suffix)
+    assert rows.texts == (["a", "c"],)
+    assert rows.labels.tolist() == [1, 0]
+    assert rows.rows.tolist() == [0, 2]  # the others keep their numbers
+    assert "2 of 4 rows are left out, as they have no label in column `label`" in rows.notes
+    (column,) = load_text_columns(task, "train", tmp_path)
+    assert column.to_pylist() == ["a", "c"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_odd_label_behind_gaps_is_found_where_it_stands(tmp_path: Path, suffix: str) -> None:
+    message = problem(lambda: labels_of(tmp_path, SINGLE, [None, "yes", None, "maybe"], suffix))
+    assert "`maybe` in row 3" in message
+    if suffix in (".csv", ".tsv"):
+        assert "line 5 of the file" in message
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_column_without_any_label_is_refused_together_with_what_else_is_wrong(
+    tmp_path: Path, suffix: str
+) -> None:
+    task = dataclasses.replace(SINGLE, text=("txt",))
+    message = problem(lambda: labels_of(tmp_path, task, [None, None], suffix))
+    assert "Found none in the 2 rows of column `label`" in message
+    assert "Did you mean `text`" in message
+
+
+def test_a_gap_and_the_label_that_means_unlabelled_are_both_left_out(tmp_path: Path) -> None:
+    columns = {"text": ["a", "b", "c"], "label": [-1, None, 1]}
+    rows = load(tmp_path, SINGLE, columns)
+    assert (rows.rows.tolist(), rows.labels.tolist()) == ([2], [1])
+
+
+def test_several_label_columns_of_one_file_are_as_many_tasks(tmp_path: Path) -> None:
+    columns = {"text": list("abcd"), "tone": ["no", None, "yes", "no"], "stars": [None, 3.5, 1, 2]}
+    write(tmp_path / "reviews", ".parquet", columns)
+    folder = Source(folder=str(tmp_path / "reviews"))
+    tone = dataclasses.replace(SINGLE, name="tone", label="tone", source=folder)
+    stars = dataclasses.replace(NUMBER, name="stars", label="stars", source=folder)
+    assert load_split(tone, "train").rows.tolist() == [0, 2, 3]
+    assert load_split(stars, "train").rows.tolist() == [1, 2, 3]
 
 
 # Columns and texts
@@ -645,6 +687,75 @@ def test_a_local_folder_laid_out_like_a_repository_is_read(repository: Path) -> 
             [1, 0],
             [0, 2],
         )
+
+
+COLA_CARD = """---
+configs:
+- config_name: cola
+  data_files:
+  - split: train
+    path: cola/train-*
+  - split: validation
+    path: cola/validation-*
+  - split: test
+    path: cola/test-*
+dataset_info:
+- config_name: cola
+  features:
+  - name: sentence
+    dtype: string
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': unacceptable
+          '1': acceptable
+  - name: idx
+    dtype: int32
+---
+"""
+
+
+def test_cola_is_read_from_a_repository_laid_out_as_glue_is(tmp_path: Path, cache: Path) -> None:
+    cola = FURTHER_TASKS["cola"]
+    assert cola.source.repository == PAPER_TASKS["rte"].source.repository
+    assert cola.source.revision == PAPER_TASKS["rte"].source.revision
+    folder = tmp_path / "glue"
+    columns = {"sentence": ["They sang it.", "Sang they it the."], "label": [1, 0], "idx": [0, 1]}
+    for stem in ("train", "validation"):
+        write(folder / "cola", ".parquet", columns, f"{stem}-00000-of-00001")
+    hidden = {**columns, "label": [-1, -1]}
+    write(folder / "cola", ".parquet", hidden, "test-00000-of-00001")
+    (folder / "README.md").write_text(COLA_CARD)
+    local = dataclasses.replace(cola, source=Source(str(folder), "cola"))
+    for split in local.splits:
+        rows = load_split(local, split)
+        assert (rows.texts, rows.labels.tolist()) == ((columns["sentence"],), [1, 0])
+
+
+def test_wikiann_is_read_from_a_repository_laid_out_as_the_hubs_parquet_files_are(
+    tmp_path: Path, cache: Path
+) -> None:
+    wikiann = FURTHER_TASKS["wikiann"]
+    assert re.fullmatch("[0-9a-f]{40}", wikiann.source.revision or "")
+    tags = datasets.Sequence(datasets.ClassLabel(names=["O", "B-PER", "I-PER", *"LMNP"]))
+    features = datasets.Features(
+        {"tokens": datasets.Sequence(datasets.Value("string")), "ner_tags": tags}
+    )
+    for language, word in (("en", "Ada"), ("de", "Adele")):
+        for split in ("train", "validation", "test", "extra"):
+            rows = {"tokens": [[word, "Byron", "left"]], "ner_tags": [[1, 2, 0]]}
+            path = tmp_path / "hub" / language / split / "0000.parquet"
+            path.parent.mkdir(parents=True)
+            datasets.Dataset.from_dict(rows, features=features).to_parquet(path)
+    local = dataclasses.replace(wikiann, source=Source(str(tmp_path / "hub"), data_dir="en"))
+    for split in local.splits:
+        found = load_split(local, split)
+        assert found.texts == (["Ada Byron left"],)
+        assert found.labels.tolist() == [1, 2, 0]
+    other = dataclasses.replace(local, source=Source(str(tmp_path / "hub"), data_dir="de"))
+    assert load_split(other, "train").texts == (["Adele Byron left"],)
+    assert source_key(other, "train") != source_key(local, "train")
 
 
 def test_a_key_of_a_local_repository_follows_its_content(repository: Path) -> None:

@@ -27,14 +27,15 @@ def test_a_range_is_given_and_a_busy_machine_is_named(
     monkeypatch.setattr(estimate, "count_tokens", lambda job, data: {"rte": (2_000_000, 0)})
     monkeypatch.setattr(estimate, "estimate_each", lambda *a: [80.0, 120.0])
     monkeypatch.setattr(estimate, "find_load", lambda: load)
+    monkeypatch.setattr(estimate, "count_cores", lambda: 4)
     said = list_jobs(PREPARED, [Job(SPEC, {})], STORE, Workers.choose(workers=2))
     assert next(said) == "0 already done, 1 to do"  # before anything is timed
     assert next(said) == "2.0 M training tokens"
-    time, *rest = said
+    *rest, time = said
     # the mean of both workers; the faster less a quarter, the slower and a quarter
     assert time == "about 1 min 40 s on 2 workers (cpu); 1 min 0 s to 2 min 30 s"
     assert bool(rest) == is_busy
-    assert all("90% of its cores" in line for line in rest)
+    assert all("3.6 processes on 4 cores" in line for line in rest)
 
 
 def test_long_steps_are_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,11 @@ DECISIVE: dict[str, Callable[[RunSpec], RunSpec]] = {
             "loss_weights": {"cb": 2.0},
         }.items()
     },
+    "training.shared_rows": lambda spec: change_training(spec, shared_rows="together"),
+    "training.class_weights": lambda spec: change_training(spec, class_weights="balanced"),
+    "training.class_weights, given": lambda spec: change_training(
+        spec, class_weights={"cb": (1.0, 2.0, 1.0)}
+    ),
     "training.distillation": lambda spec: teach(spec),
     "training.distillation, weights": lambda spec: teach(spec, start=0.5),
     "teachers": lambda spec: dataclasses.replace(
@@ -129,6 +134,9 @@ DECISIVE: dict[str, Callable[[RunSpec], RunSpec]] = {
     ),
 }
 INDIFFERENT: dict[str, Callable[[RunSpec], RunSpec]] = {
+    "class weights of no task of the run": lambda spec: change_training(
+        spec, class_weights={"mnli": "balanced"}
+    ),
     "model name": lambda spec: change_model(spec, name="/local/copy", revision=None),
     "source": lambda spec: change_task(spec, source=Source(folder="/local/copy")),
     "category": lambda spec: change_task(spec, category="another"),
@@ -155,8 +163,9 @@ def test_what_does_not_decide_the_numbers_keeps_the_identity(
 
 def test_every_training_setting_is_among_the_decisive_ones() -> None:
     settings = {f"training.{field.name}" for field in dataclasses.fields(TrainingSettings)}
-    # targets decide the numbers of runs with a regression alone: tests/hmnet/training/test_targets
-    assert settings - {"training.targets"} <= set(DECISIVE)
+    # targets decide the numbers of runs with a regression alone: tests/hmnet/training/test_targets;
+    # a threshold those of runs with sets of labels: tests/hmnet/training/test_sets
+    assert settings - {"training.targets", "training.threshold"} <= set(DECISIVE)
 
 
 def test_every_exemption_names_a_field_that_exists() -> None:
@@ -170,6 +179,14 @@ def test_every_exemption_names_a_field_that_exists() -> None:
 def test_groups_do_not_matter_without_cluster_layers() -> None:
     shared = dataclasses.replace(SPEC, hierarchy=HierarchySpec(12, 0, 0))
     assert dataclasses.replace(shared, groups=(("cb", "rte"),)).run_id == shared.run_id
+
+
+def test_rows_are_shared_by_several_tasks_alone() -> None:
+    single = dataclasses.replace(
+        SPEC, tasks=SPEC.tasks[:1], data={"cb": SPEC.data["cb"]}, groups=(("cb",),)
+    )
+    together = change_training(single, shared_rows="together")
+    assert together.run_id == single.run_id
 
 
 def test_groups_matter_where_a_stage_has_cluster_layers() -> None:

@@ -9,7 +9,7 @@ import datasets
 import pytest
 
 from hmnet.errors import InputError, SourceError
-from hmnet.starting.study_of_folder import begin_study, is_hub_id
+from hmnet.starting.folder_study import begin_study, is_hub_id
 from hmnet.study.study import load_study
 
 TEXTS = [f"the screen of device {i} is broken" for i in range(60)]

@@ -17,7 +17,7 @@ from hmnet.errors import InputError
 from hmnet.starting.dev_split import SplitOptions, draw_dev, join_rows
 from hmnet.starting.file_columns import look_at
 from hmnet.starting.file_groups import find_files
-from hmnet.starting.study_of_folder import StartOptions
+from hmnet.starting.folder_study import StartOptions
 from hmnet.study.study import load_study
 from relevance.cli import app
 from relevance.commands.start_study import run_init
@@ -269,3 +269,47 @@ def test_the_presets_are_written(tmp_path: Path) -> None:
     assert len(load_study(tmp_path / "paper.toml").tasks) == 13
     with pytest.raises(InputError, match="should be one of"):
         init(tmp_path, tmp_path / "x.toml", preset="glue")
+
+
+def test_several_label_columns_with_gaps_are_tasks_on_the_same_rows(tmp_path: Path) -> None:
+    size = 120
+    table = {
+        "message": make_texts(size),
+        "urgency": ["low", "high", ""] * 40,
+        "moods": [["calm", "glad"], [], ["angry"], ["glad"]] * 30,
+        "length": [None if i % 5 == 0 else i / 7 for i in range(size)],
+    }
+    (tmp_path / "files").mkdir()
+    pd.DataFrame(table).to_parquet(tmp_path / "files" / "mail.parquet")
+    init(tmp_path / "files", tmp_path / "study.toml")
+    study = load_study(tmp_path / "study.toml")
+    assert {t.label: (t.kind, t.metric) for t in study.tasks.values()} == {
+        "urgency": ("classification", "accuracy"),
+        "moods": ("multilabel", "label_f1_micro"),
+        "length": ("regression", "correlation"),
+    }
+    sources = {task.source for task in study.tasks.values()}
+    assert len(sources) == 1  # one folder, so that rows have one number in all tasks
+    found = {
+        task.label: {split: load_split(task, split) for split in task.splits}
+        for task in study.tasks.values()
+    }
+    sizes = {label: sum(len(part) for part in parts.values()) for label, parts in found.items()}
+    assert sizes == {"urgency": 80, "moods": 120, "length": 96}
+    assert set(study.tasks["mail-moods"].labels) == {"angry", "calm", "glad"}
+    for split in ("train", "validation"):
+        texts = dict(zip(found["moods"][split].rows, found["moods"][split].texts[0], strict=True))
+        for label in ("urgency", "length"):
+            part = found[label][split]
+            assert [texts[row] for row in part.rows] == part.texts[0]
+
+
+def test_several_values_of_one_file_have_the_same_dev_rows(tmp_path: Path) -> None:
+    size = 100
+    table = {"message": make_texts(size), "one": RNG.random(size), "other": RNG.random(size)}
+    (tmp_path / "files").mkdir()
+    pd.DataFrame(table).to_csv(tmp_path / "files" / "mail.csv", index=False)
+    init(tmp_path / "files", tmp_path / "study.toml")
+    study = load_study(tmp_path / "study.toml")
+    one, other = (load_split(task, "validation").texts for task in study.tasks.values())
+    assert one == other

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmnet.study.metrics import METRICS, score
-from hmnet.study.tasks import PAPER_TASKS
+from hmnet.study.answers import gather_answers
+from hmnet.study.metrics import METRICS, is_error, list_averaged, score
+from hmnet.study.tasks import PAPER_TASKS, Task
 
 NONE = np.full(100, -1)
 
 
 def compute(
-    name: str, labels: list[float], predictions: list[float], questions: object = None
+    name: str, labels: Sequence[Any], predictions: Sequence[Any], questions: object = None
 ) -> float:
     asked = NONE[: len(labels)] if questions is None else np.asarray(questions)
     return METRICS[name].compute(np.asarray(labels), np.asarray(predictions), asked)
@@ -177,6 +181,84 @@ def test_nearly_constant_predictions_have_one_and_do_not_warn() -> None:
     assert 0 < found <= 1
 
 
+def test_auroc_counts_pairs_of_both_classes_that_are_in_order() -> None:
+    # Positives .8 .4, negatives .4 .1: pairs .8>.4, .8>.1, .4=.4 (half), .4>.1: 3.5 of 4.
+    assert compute("auroc", [1, 0, 1, 0], [0.8, 0.4, 0.4, 0.1]) == pytest.approx(3.5 / 4)
+    assert compute("auroc", [1, 1], [0.2, 0.9]) == 0.5  # no pair
+
+
+def test_average_precision_is_the_mean_precision_at_each_positive() -> None:
+    # In order .9 (positive), .7 (negative), .6 (positive), .2: precision 1/1 and 2/3 at the two
+    # positives. (1 + 2/3) / 2 = 5/6.
+    found = compute("average_precision", [1, 0, 1, 0], [0.9, 0.7, 0.6, 0.2])
+    assert found == pytest.approx(5 / 6)
+    assert compute("average_precision", [0, 0], [0.2, 0.9]) == 0  # none to be found
+
+
+SETS = [[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]]
+NAMED = [[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 0]]
+
+
+def test_micro_f1_of_sets_counts_all_labels_in_one() -> None:
+    # Right: (row 1, a), (row 2, b), (row 4, a): 3. True: 4, named: 4. F1 = 2 * 3 / (4 + 4).
+    assert compute("label_f1_micro", SETS, NAMED) == pytest.approx(6 / 8)
+
+
+def test_macro_f1_of_sets_is_the_mean_over_the_labels_that_occur() -> None:
+    # a: right 2 of 2 true and 2 named: 1. b: right 1, true 2, named 2: 2 / 4. c does not occur.
+    assert compute("label_f1_macro", SETS, NAMED) == pytest.approx((1 + 1 / 2) / 2)
+    assert compute("label_f1_macro", [[0, 0]], [[0, 0]]) == 0
+
+
+def test_sample_f1_is_the_mean_over_rows_and_1_where_none_is_rightly_named() -> None:
+    # Row 1: 2 * 1 / (2 + 1) = 2/3; row 2: 1; row 3 has none and gets none: 1; row 4: 2/3.
+    assert compute("sample_f1", SETS, NAMED) == pytest.approx((2 / 3 + 1 + 1 + 2 / 3) / 4)
+    assert compute("sample_f1", [[0, 0]], [[0, 1]]) == 0
+
+
+def test_label_ranking_precision_looks_at_what_is_above_each_true_label() -> None:
+    # Row 1, a true: ranks b .9, a .5, c .1: 1 of the 2 down to a is true, 1/2. Row 2, a and c true:
+    # a first, 1/1; c third, 2/3: 5/6. Row 3 has none: 1.
+    odds = [[0.5, 0.9, 0.1], [0.9, 0.5, 0.1], [0.3, 0.2, 0.1]]
+    found = compute("label_ranking", [[1, 0, 0], [1, 0, 1], [0, 0, 0]], odds)
+    assert found == pytest.approx((1 / 2 + 5 / 6 + 1) / 3)
+
+
+@given(rows=st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=3), min_size=1))
+def test_metrics_of_sets_are_1_where_all_is_right(rows: list[list[int]]) -> None:
+    labels = np.array(rows)
+    names = tuple(name for name, m in METRICS.items() if m.kind == "multilabel")
+    found = score(names, labels, labels, NONE[: len(labels)])
+    has_any = float(labels.any())
+    undefined = {"label_f1_micro": has_any, "label_f1_macro": has_any}
+    assert found == pytest.approx({name: undefined.get(name, 1.0) for name in names})
+
+
+def test_errors_are_in_the_unit_of_the_labels() -> None:
+    # Off by 1, 0 and 2: (1 + 0 + 2) / 3 = 1 and sqrt((1 + 0 + 4) / 3) = sqrt(5 / 3).
+    assert compute("mae", [1, 2, 5], [2, 2, 3]) == pytest.approx(1)
+    assert compute("rmse", [1, 2, 5], [2, 2, 3]) == pytest.approx(math.sqrt(5 / 3))
+
+
+def test_metrics_of_odds_read_the_odds_and_the_others_the_classes() -> None:
+    # Both rows are predicted as class 0, but the positive one with better odds.
+    stored = {"label": [0, 1], "prediction": [0, 0], "question": [-1, -1]}
+    frame = pd.DataFrame({**stored, "logits": [[2.0, 0.0], [1.0, 0.5]]})
+    task = Task(name="x", text=("t",), labels=("no", "yes"), metric="auroc", metrics=("accuracy",))
+    answers = gather_answers(task, frame)
+    assert answers.odds is not None
+    assert answers.odds.tolist() == [-2.0, -0.5]
+    assert answers.read("auroc") is answers.odds
+    assert answers.read("accuracy").tolist() == [0, 0]
+    read = (answers.labels, answers.predictions, answers.questions, answers.odds)
+    assert score(task.all_metrics, *read) == {"auroc": 1.0, "accuracy": 0.5}
+
+
+def test_a_mean_over_tasks_leaves_out_errors_unless_all_are() -> None:
+    assert list_averaged({"a": "accuracy", "b": "mae"}) == ["a"]
+    assert list_averaged({"a": "rmse", "b": "mae"}) == ["a", "b"]
+
+
 def test_one_example_has_no_correlation() -> None:
     assert compute("correlation", [1], [1]) == 0.0
 
@@ -201,16 +283,27 @@ def test_every_metric_of_classes_is_1_where_all_is_right_unless_undefined(
     names = tuple(name for name, m in METRICS.items() if m.kind == "classification")
     has_two = float(len(np.unique(labels)) > 1)
     undefined = {"f1": float(1 in labels), "matthews": has_two, "quadratic_kappa": has_two}
-    undefined["f1_answers"] = undefined["f1"]
+    undefined["f1_answers"] = undefined["average_precision"] = undefined["f1"]
+    undefined["auroc"] = 0.5 + 0.5 * has_two
     found = score(names, labels, labels, questions)
     assert found == pytest.approx({name: undefined.get(name, 1.0) for name in names})
+
+
+@given(rows=ROWS)
+def test_an_error_is_never_negative_and_0_where_all_is_right(
+    rows: list[tuple[int, int, int]],
+) -> None:
+    labels, predictions, questions = np.array(rows).T
+    errors = tuple(name for name in METRICS if is_error(name))
+    assert all(value >= 0 for value in score(errors, labels, predictions, questions).values())
+    assert score(errors, labels, labels, questions) == dict.fromkeys(errors, 0.0)
 
 
 @given(rows=ROWS, seed=st.integers(0, 9))
 def test_the_order_of_rows_does_not_matter(rows: list[tuple[int, int, int]], seed: int) -> None:
     content = np.array(rows)
     shuffled = np.random.default_rng(seed).permutation(content)
-    for metric in METRICS.values():
+    for metric in (metric for metric in METRICS.values() if metric.kind != "multilabel"):
         assert metric.compute(*content.T) == pytest.approx(metric.compute(*shuffled.T))
 
 

@@ -26,7 +26,7 @@ from hmnet.study.study import (
     write_study,
 )
 from hmnet.study.study_file import PAPER_MODEL
-from hmnet.study.tasks import PAPER_TASKS, Source, Task
+from hmnet.study.tasks import FURTHER_TASKS, PAPER_TASKS, Source, Task
 
 MINE = """
 schema = "study/1"
@@ -85,6 +85,19 @@ def test_every_key_of_a_task_arrives(tmp_path: Path) -> None:
 
 def test_by_default_own_tasks_follow_the_papers(tmp_path: Path) -> None:
     assert list(load_study(write(tmp_path, MINE)).tasks) == [*PAPER_TASKS, "mine"]
+
+
+def test_a_further_task_takes_part_only_where_it_is_named(tmp_path: Path) -> None:
+    assert not set(FURTHER_TASKS) & set(PAPER_TASKS)
+    assert not set(FURTHER_TASKS) & set(load_study(write(tmp_path, MINE)).tasks)
+    named = MINE.replace('"study/1"', '"study/1"\ntasks = ["cola", "mine", "rte"]')
+    study = load_study(write(tmp_path, named))
+    assert study.tasks["cola"] == FURTHER_TASKS["cola"]
+    assert study.tasks["cola"].metric == "matthews"
+    output = open_output(tmp_path / "out")
+    write_study(output.study_file, study)
+    assert "[task.cola]" not in output.study_file.read_text()
+    assert load_study(output.study_file).tasks["cola"] == FURTHER_TASKS["cola"]
 
 
 def test_tasks_come_in_the_order_asked_for(tmp_path: Path) -> None:

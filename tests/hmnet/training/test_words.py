@@ -11,17 +11,25 @@ import pytest
 import torch
 from made import TAGS, make_data, make_encoder, make_tagged
 
-from hmnet.data.tokens import SplitData
+from hmnet.jobs.cost import _sample, _time_steps
 from hmnet.models.paths import HMNet
-from hmnet.packing.batch import pack
+from hmnet.packing.batch import pack, sort_by_length
+from hmnet.packing.batch_shape import fit_shape
 from hmnet.packing.forward import compute_logits
+from hmnet.packing.resident_split import IGNORED, ResidentSplit
 from hmnet.study.answers import gather_answers
 from hmnet.study.hierarchy import HierarchySpec
-from hmnet.study.settings import TrainingSettings
+from hmnet.study.settings import Distillation, TrainingSettings
+from hmnet.training.batch_shapes import plan_shapes
 from hmnet.training.checkpoint import Checkpoint
+from hmnet.training.course import Course
+from hmnet.training.distributed import ProcessGroup
 from hmnet.training.evaluation import evaluate, predict, predict_tasks
 from hmnet.training.loop import Trainer, train
 from hmnet.training.losses import compute_loss
+from hmnet.training.steps import plan_steps
+from hmnet.training.targets import AS_THEY_ARE
+from hmnet.training.teaching import Teaching
 
 DATA = {"names": make_tagged("names"), "tone": make_data("tone", 3, seed=1)}
 SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-3, warmup_frac=0.2)
@@ -44,29 +52,11 @@ def build(encoder: Any, spec: str = "2,0,1", data: Any = DATA) -> HMNet:
     return HMNet(encoder, tasks, HierarchySpec.parse(spec), [list(data)], seed=0)
 
 
-def take_one(split: SplitData, row: int) -> SplitData:
-    """Return the split of one of its examples."""
-    chosen = np.array([row])
-    words = split.find_words(chosen)
-    begin, end = split.offsets[row], split.offsets[row + 1]
-    return dataclasses.replace(
-        split,
-        tokens=split.tokens[begin:end],
-        offsets=np.array([0, end - begin]),
-        first=split.first[chosen],
-        labels=split.labels[words],
-        rows=split.rows[chosen],
-        questions=split.questions[chosen],
-        word_offsets=np.array([0, len(words)]),
-        places=split.places[words],
-    )
-
-
 def test_words_have_the_same_outputs_in_a_batch_as_alone(encoder: Any) -> None:
     model, split = build(encoder).eval(), DATA["names"].train
     together = predict(model, "names", split, "fp32", CPU)
     for row in (0, 5, 11):
-        alone = predict(model, "names", take_one(split, row), "fp32", CPU)
+        alone = predict(model, "names", split.select(np.array([row])), "fp32", CPU)
         own = together[split.find_words(np.array([row]))]
         np.testing.assert_allclose(alone, own, atol=2e-5)
 
@@ -145,3 +135,90 @@ def test_the_loss_is_the_mean_over_words_and_leaves_filler_out() -> None:
     found = compute_loss(outputs, torch.tensor([1, -100]), "tags")
     assert float(found) == pytest.approx(-np.log(0.75))
     assert float(compute_loss(outputs, torch.tensor([-100, -100]), "tags")) == 0.0
+
+
+@pytest.mark.parametrize("more", [0, 2])
+@pytest.mark.parametrize("index", [[0], [3, 1, 2], [5, 5], list(range(22))[::-1]])
+def test_a_batch_on_the_device_is_the_one_that_is_packed_on_the_host(
+    bert: Any, index: list[int], more: int
+) -> None:
+    split = DATA["names"].train
+    wanted = pack(split, index)
+    ordered, lengths = sort_by_length(split, index)
+    fitting = fit_shape(lengths, split.count_answers(ordered))
+    shape = dataclasses.replace(fitting, words=fitting.words + 16 * more)
+    found = ResidentSplit(split, CPU).pack(torch.from_numpy(ordered), shape)
+    size = len(wanted.labels)
+    assert found.labels[:size].tolist() == wanted.labels.tolist()
+    assert found.labels[size:].tolist() == [IGNORED] * (shape.words - size)
+    assert found.answers[:size].tolist() == wanted.answers.tolist()
+    with torch.no_grad():
+        outputs = [build(bert)("names", batch) for batch in (found, wanted)]
+    torch.testing.assert_close(outputs[0][:size], outputs[1], atol=1e-5, rtol=1e-4)
+    losses = [
+        float(compute_loss(each, batch.labels, "tags"))
+        for each, batch in zip(outputs, (found, wanted), strict=True)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_nothing_of_a_batch_on_a_device_is_read_back() -> None:
+    split = DATA["names"].train
+    shape = fit_shape(split.lengths[:4], 40)
+    meta = torch.device("meta")
+    batch = ResidentSplit(split, meta).pack(torch.arange(4, device=meta), shape)
+    assert batch.places is not None
+    outputs = torch.empty(shape.tokens, len(TAGS), device=meta)[batch.places]
+    assert compute_loss(outputs, batch.labels, "tags").shape == ()
+
+
+def test_every_batch_of_words_fits_its_shape() -> None:
+    split = DATA["names"].train
+    steps = plan_steps({"names": len(split)}, 3, 4, seed=0)
+    for step, shape in zip(steps, plan_shapes(steps, {"names": split}), strict=True):
+        assert shape.words >= split.count_answers(step.index)
+
+
+def test_processes_share_a_batch_by_its_words(bert: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ProcessGroup, "add_up", lambda self, parameters, sums: None)
+    whole = Trainer(build(bert), DATA, SETTINGS, 0, CPU)
+    step = next(i for i, each in enumerate(whole.steps) if each.task == "names")
+    expected = whole._update_whole(step)
+    parts = [
+        Trainer(build(bert), DATA, SETTINGS, 0, CPU, Course(group=ProcessGroup(rank, 3)))
+        for rank in range(3)
+    ]
+    found = sum(part._update_whole(step) for part in parts)
+    for each in (whole, *parts):
+        each.finish()
+    assert [float(x) for x in found] == pytest.approx([float(x) for x in expected], rel=1e-6)
+
+
+def test_words_of_a_teacher_are_those_of_the_batch(bert: Any) -> None:
+    """A model that is its own teacher is at no distance, filler or not."""
+    model, data = build(bert).eval(), DATA["names"]
+    taught = Teaching(
+        {"names": predict(model, "names", data.train, "fp32", CPU)}, Distillation(), CPU
+    )
+    ordered, lengths = sort_by_length(data.train, [4, 1, 9])
+    shape = fit_shape(lengths, data.train.count_answers(ordered) + 20)
+    on_device = ResidentSplit(data.train, CPU).pack(torch.from_numpy(ordered), shape)
+    for batch in (pack(data.train, [4, 1, 9]), on_device):
+        outputs = model("names", batch).detach()
+        distance = taught.measure(data.task, outputs, batch, AS_THEY_ARE)
+        assert float(distance) == pytest.approx(0.0, abs=1e-6)
+        other = taught.measure(data.task, outputs * 2, batch, AS_THEY_ARE)
+        assert float(other) > 1e-3
+
+
+def test_the_cost_of_a_run_of_words_can_be_timed(bert: Any) -> None:
+    split = DATA["names"].splits["validation"]
+    few = _sample(split, 5)
+    assert len(few) == 5
+    assert few.word_offsets is not None
+    assert len(few.labels) == few.word_offsets[-1]
+    found = predict(build(bert).eval(), "names", few, "fp32", CPU)
+    whole = predict(build(bert).eval(), "names", split, "fp32", CPU)
+    picks = np.searchsorted(split.rows, few.rows)
+    np.testing.assert_allclose(found, whole[split.find_words(picks)], atol=2e-5)
+    assert _time_steps(build(bert), DATA["names"], SETTINGS, 0, CPU) > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,8 @@ from typer.testing import CliRunner
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output, open_output
 from hmnet.jobs.workers import Workers
-from hmnet.study.study import resolve_study
+from hmnet.planted import PLANTED_DATA, PLANTED_TRAINING, write_planted
+from hmnet.study.study import Study, resolve_study
 from relevance.cli import app
 from relevance.imported.exported import ExportOptions, write_export
 from relevance.imported.imported_results import load_results
@@ -42,6 +44,41 @@ def test_predictions_that_went_out_come_in_as_the_same_matrix(
     write_export(swept, tmp_path / "tables", ExportOptions(predictions=True))
     again = load_results(tmp_path / "tables" / "predictions.csv").matrix
     own = RelevanceMatrix.read(swept.pairwise)
+    pd.testing.assert_frame_equal(
+        again.select(own.tasks).table.drop(columns="undefined"),
+        own.table.drop(columns="undefined"),
+        rtol=1e-6,
+    )
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory: pytest.TempPathFactory, in_this_process: None) -> Output:
+    """A sweep of tags and a classification of the planted suite, two seeds each: 6 runs."""
+    folder = tmp_path_factory.mktemp("tagged")
+    planted = write_planted(folder / "p", 0, train_rows=32, dev_rows=40, all_kinds=True)
+    names = ("opinions-coast", "sentiment-coast")
+    study = Study(
+        tasks={name: planted.tasks[name] for name in names},
+        model=str(planted.encoder),
+        data_folder=planted.data,
+        training=dataclasses.replace(PLANTED_TRAINING, epochs=3),
+        rows=PLANTED_DATA,
+        seeds=(0, 1),
+    )
+    output = open_output(folder / "out")
+    run_sweep(output, study, Workers.choose(workers=1))
+    return output
+
+
+def test_predictions_of_words_come_in_as_the_same_matrix(tagged: Output, tmp_path: Path) -> None:
+    write_export(tagged, tmp_path / "tables", ExportOptions(predictions=True))
+    frame = pd.read_csv(tmp_path / "tables" / "predictions.csv", keep_default_na=False)
+    words = frame[frame["metric"] == "entity_f1"]
+    assert set(words["label"]) <= {"O", *(f"{b}-{t}approval" for b in "BI" for t in ("", "dis"))}
+    assert words.groupby(["partner", "seed"])["question"].nunique().tolist() == [40] * 4
+    again = load_results(tmp_path / "tables" / "predictions.csv").matrix
+    own = RelevanceMatrix.read(tagged.pairwise)
+    assert set(own.table["n_dev"].dropna()) == {40}  # sentences, not words
     pd.testing.assert_frame_equal(
         again.select(own.tasks).table.drop(columns="undefined"),
         own.table.drop(columns="undefined"),

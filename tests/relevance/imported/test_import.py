@@ -193,6 +193,31 @@ def test_a_loss_that_falls_is_a_gain(tmp_path: Path) -> None:
     assert found.to_frame("ci_low").loc["b", "a"] < 0.25 < found.to_frame("ci_high").loc["b", "a"]
 
 
+def test_a_metric_that_is_an_error_is_read_as_one(tmp_path: Path) -> None:
+    rows = ["a,,0,2.0,mae", "a,b,0,1.5,mae", "b,,0,.8,accuracy", "b,a,0,.84,accuracy"]
+    content = "target,partner,seed,score,metric\n" + "\n".join(rows)
+    (tmp_path / "mixed.csv").write_text(content)
+    found = load_results(tmp_path / "mixed.csv").matrix.to_frame()
+    assert found.loc["b", "a"] == pytest.approx(0.25)  # (2 - 1.5) / 2
+    assert found.loc["a", "b"] == pytest.approx(0.05)  # (.84 - .8) / .8
+
+
+def test_odds_of_two_classes_are_read_as_predictions(tmp_path: Path) -> None:
+    runs = {"a,,0": (0.1, 0.4, 0.35, 0.8), "a,b,0": (0.1, 0.2, 0.35, 0.8)}
+    runs |= {f"b{rest[1:]}": odds for rest, odds in runs.items()}
+    runs = {name.replace("b,b", "b,a"): odds for name, odds in runs.items()}
+    rows = [
+        f"{name},{row},{label},{odds[row]},auroc"
+        for name, odds in runs.items()
+        for row, label in enumerate("nnyy")
+    ]
+    header = "target,partner,seed,row,label,prediction,metric\n"
+    (tmp_path / "odds.csv").write_text(header + "\n".join(rows))
+    found = load_results(tmp_path / "odds.csv").matrix.to_frame()
+    # alone 3 of 4 pairs are in order, together all: (1 - .75) / .75
+    assert found.loc["b", "a"] == pytest.approx(1 / 3)
+
+
 def test_draws_give_groups_their_stability(tmp_path: Path) -> None:
     rng, names = np.random.default_rng(0), [f"t{i}" for i in range(5)]
     rows = [

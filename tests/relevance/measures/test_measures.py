@@ -9,26 +9,47 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from tiny_study import write_study
+from tiny_study import runs_in_this_process, write_study
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
+from analysis.transfer.class_scatter import score_classes
+from analysis.transfer.log_evidence import find_value_evidence
 from hmnet.errors import InputError
 from hmnet.folder.outputs import Output
 from hmnet.study.study import load_study
 from hmnet.study.tasks import Task
+from hmnet.training.layer_features import LayerFeatures
+from hmnet.training.lookahead import Influences
 from relevance.cli import app
 from relevance.commands.taking_of_measures import choose_measures, describe_measures
 from relevance.matrices.gain_table import holds_gains
 from relevance.matrices.matrix import RelevanceMatrix
+from relevance.measures.attention_likeness import arrange_heads
+from relevance.measures.conditional_entropy import score_nce
+from relevance.measures.discriminated_rows import confuse_tasks
 from relevance.measures.equal_vocabulary import compute_presence, measure_equal_vocabulary
 from relevance.measures.find import find_matrix
+from relevance.measures.first_order_affinity import arrange_first_order
+from relevance.measures.fisher import compare_units
+from relevance.measures.gradient_cosine import arrange_cosines
+from relevance.measures.h_score import score_h_score
+from relevance.measures.h_score_last import score_h_score_last
 from relevance.measures.jensen_shannon import measure_jensen_shannon
+from relevance.measures.label_expectation import score_leep
 from relevance.measures.label_words import compare_label_names
-from relevance.measures.measure import ANY_KIND
+from relevance.measures.layer_columns import list_layers
+from relevance.measures.learning_curves import compare_slopes, find_slope
+from relevance.measures.log_evidence_of_last_layer import score_log_evidence_of_last_layer
+from relevance.measures.log_evidence_of_layers import score_log_evidence_of_layers
+from relevance.measures.lookahead_affinity import arrange_lookahead
+from relevance.measures.measure import ANY_KIND, Measure
 from relevance.measures.measure_inputs import MeasureInputs
 from relevance.measures.registry import FILES, MEASURES, list_further, list_stages
+from relevance.measures.representations import compare_models
+from relevance.measures.single_runs import SingleRuns
+from relevance.measures.task_vectors import compare_vectors
 from relevance.measures.text_embedding import compare_embeddings
 from relevance.measures.token_coverage import measure_coverage
 from relevance.measures.training_rows import compare_sizes
@@ -38,12 +59,36 @@ from reports.figure_files import list_drawings
 from reports.html import render_report
 from reports.inputs.report_inputs import read_inputs
 
+OF_FEATURES = {
+    "h-score": score_h_score,
+    "h-score-last": score_h_score_last,
+    "logme": score_log_evidence_of_layers,
+    "logme-last": score_log_evidence_of_last_layer,
+    "leep": score_leep,
+    "nce": score_nce,
+    "linear-cka": compare_models,
+}
+OF_STEPS = {
+    "lookahead": arrange_lookahead,
+    "first-order": arrange_first_order,
+    "gradient-cosine": arrange_cosines,
+}
 OF_TOKENS = {
     "token-coverage": measure_coverage,
     "equal-vocabulary": measure_equal_vocabulary,
     "jensen-shannon": measure_jensen_shannon,
 }
+OF_SINGLES = (
+    *("h-score", "h-score-last", "logme", "logme-last", "leep", "nce", "linear-cka"),
+    *("lookahead", "first-order", "gradient-cosine", "discriminator"),
+    *("task-vectors", "fisher", "attention-likeness", "learning-curves"),
+)
 TASKS = ("tone", "match", "grade")
+
+
+def list_takeable() -> list[Measure]:
+    """Return the measures that `relevance measure` takes."""
+    return [measure for measure in list_further() if measure.compute is not None]
 
 
 def make_counts(*rows: list[int]) -> TokenCounts:
@@ -56,6 +101,56 @@ def draw_counts(*totals: int, words: int = 300) -> TokenCounts:
     shares = 1 / np.arange(1, words + 1)
     rng = np.random.default_rng(0)
     return make_counts(*(rng.multinomial(n, shares / shares.sum()).tolist() for n in totals))
+
+
+class MadeRuns(SingleRuns):
+    """Three tasks' runs, of arrays; c is a regression."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        jobs = dict.fromkeys("abc")
+        super().__init__(None, None, jobs)  # type: ignore[arg-type]
+        self.states = rng.normal(size=(3, 3, 40, 2, 5)).astype(np.float32)
+        self.logits = rng.normal(size=(3, 3, 40, 2)).astype(np.float32)
+        self.labels = np.stack([np.arange(40) % 2, np.arange(40) % 3, np.linspace(0, 1, 40)])
+
+    def read(self, source: str, target: str) -> LayerFeatures:
+        place = "abc".index(source), "abc".index(target)
+        return LayerFeatures(self.states[place], self.logits[place])
+
+    def find_labels(self, task: str) -> np.ndarray:
+        return self.labels["abc".index(task)].astype(np.float64)
+
+    def is_regression(self, task: str) -> bool:
+        return task == "c"
+
+    def describe(self) -> dict[str, object]:
+        return {}
+
+
+def make_of_singles(name: str, rng: np.random.Generator) -> RelevanceMatrix:
+    """Return a matrix of a, b and c of a measure that reads single runs."""
+    if name == "task-vectors":
+        return compare_vectors({task: [*rng.normal(size=(2, 4))] for task in "abc"})
+    if name == "fisher":
+        return compare_units({task: rng.random(5) for task in "abc"})
+    if name == "attention-likeness":
+        pairs = ("a", "b"), ("a", "c"), ("b", "c")
+        return arrange_heads(("a", "b", "c"), {pair: rng.random((2, 4)) for pair in pairs})
+    if name == "learning-curves":
+        return compare_slopes({task: np.sort(rng.random(20))[::-1].tolist() for task in "abc"})
+    if name == "discriminator":
+        return confuse_tasks({task: rng.normal(size=(12, 3)) for task in "abc"})
+    if name in OF_STEPS:
+        return OF_STEPS[name](make_influences(rng))
+    return OF_FEATURES[name](MadeRuns(rng))
+
+
+def make_influences(rng: np.random.Generator) -> Influences:
+    cosine = rng.random((2, 3, 3))
+    whole = (cosine + cosine.transpose(0, 2, 1)) / 2
+    whole[:, range(3), range(3)] = 1
+    ahead, first = rng.random((2, 3, 3)), rng.random((2, 3, 3))
+    return Influences(("a", "b", "c"), ahead, first, whole, np.ones(3, np.int64))
 
 
 def make_labelled(**labels: str) -> list[Task]:
@@ -142,6 +237,64 @@ def test_a_regression_has_no_label_names_but_those_of_another_regression() -> No
     assert found.loc["b", "c"] == found.loc["b", "b"] == 1
 
 
+def test_task_vectors_have_the_cosine_of_all_layers_and_of_each() -> None:
+    # a: (1, 0 | 0), b: (1, 0 | 2): over both layers 1 / sqrt(5); layer 1 alone 1, layer 2 none.
+    vectors = {"a": [np.array([1.0, 0]), np.zeros(1)], "b": [np.array([1.0, 0]), np.full(1, 2.0)]}
+    found = compare_vectors(vectors)
+    assert found.to_frame().loc["a", "b"] == pytest.approx(1 / math.sqrt(5))
+    layers = dict(list_layers(found))
+    assert layers["layer 1"][0, 1] == pytest.approx(1)
+    assert np.isnan(layers["layer 2"][0, 1])
+
+
+def test_a_training_that_moves_nothing_and_information_of_nothing_are_refused() -> None:
+    with pytest.raises(InputError, match="training of task `b` should move"):
+        compare_vectors({"a": [np.ones(2)], "b": [np.zeros(2)]})
+    with pytest.raises(InputError, match="Fisher information of task `a`"):
+        compare_units({"a": np.zeros(2), "b": np.ones(2)})
+
+
+def test_attention_is_arranged_by_layer_and_head() -> None:
+    heads = np.array([[0.2, 0.4], [0.6, 0.8]])
+    found = arrange_heads(("a", "b"), {("a", "b"): heads})
+    assert found.to_frame().loc["b", "a"] == pytest.approx(0.5)
+    assert dict(list_layers(found))["layer 2"][0, 1] == pytest.approx(0.7)
+    assert dict(list_layers(found, heads=True))["layer 1 head 2"][1, 0] == pytest.approx(0.4)
+
+
+def test_a_source_that_still_learns_ranks_before_one_that_has_levelled_off() -> None:
+    # Ten steps: early are the 2nd and 3rd, late the last three: log 8 - log 2, and 0.
+    falling, flat = [9.0, 8, 8, 7, 6, 5, 4, 2, 2, 2], [3.0] * 10
+    assert find_slope(falling) == pytest.approx(math.log(4))
+    found = compare_slopes({"a": falling, "b": flat}).to_frame()
+    assert found.loc["a", "b"] == pytest.approx(math.log(4)) == -found.loc["b", "a"]
+    with pytest.raises(InputError, match="task `b` should have at least 10 recorded losses"):
+        compare_slopes({"a": falling, "b": [1.0]})
+
+
+def test_of_features_the_target_decides_what_is_scored() -> None:
+    runs = MadeRuns(np.random.default_rng(0))
+    h = score_h_score(runs).to_frame()
+    mean = runs.states[1, 0].mean(axis=1)
+    assert h.loc["b", "a"] == pytest.approx(score_classes(mean, np.arange(40) % 2))
+    last = score_log_evidence_of_last_layer(runs).to_frame()
+    expected = find_value_evidence(runs.states[0, 2][:, -1], runs.labels[2])
+    assert last.loc["a", "c"] == pytest.approx(expected)
+    cka = compare_models(runs)
+    np.testing.assert_allclose(np.diag(read(cka)), 1)
+    assert len(list(list_layers(cka))) == 2
+
+
+def test_one_label_among_the_probed_rows_is_told_for_every_source() -> None:
+    runs = MadeRuns(np.random.default_rng(0))
+    runs.labels[1] = 0
+    with pytest.raises(InputError) as caught:
+        score_h_score(runs)
+    assert len(caught.value.problems) == 3
+    assert "h-score of `a` on `b`" in caught.value.problems[0]
+    assert "at least two classes" in caught.value.problems[0]
+
+
 # Properties
 
 
@@ -171,7 +324,8 @@ def test_what_is_said_to_be_symmetric_is_and_the_rest_is_not() -> None:
     found["label-names"] = compare_label_names(
         make_labelled(a="yes no", b="no maybe", c="good bad")
     )
-    missing = {measure.name for measure in list_further()} - {*found, "manual"}
+    found |= {name: make_of_singles(name, rng) for name in OF_SINGLES}
+    missing = {measure.name for measure in list_takeable()} - {*found, "manual"}
     assert not missing, f"add a matrix of a, b and c to `found`: {', '.join(sorted(missing))}"
     for name, matrix in found.items():
         values = read(matrix)
@@ -285,26 +439,27 @@ def test_a_measure_that_is_not_defined_for_a_kind_names_the_tasks(tmp_path: Path
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, str]:
     folder = tmp_path_factory.mktemp("measured")
-    names = [measure.name for measure in list_further()]
+    names = [measure.name for measure in list_takeable()]
     command = ["measure", *names, "--study", str(write_study(folder)), "--out", str(folder / "out")]
-    found = CliRunner().invoke(app, command, catch_exceptions=False)
+    with runs_in_this_process():
+        found = CliRunner().invoke(app, command, catch_exceptions=False)
     return Output(folder / "out"), found.output
 
 
 def test_every_further_measure_is_taken_of_a_study(measured: tuple[Output, str]) -> None:
     output, said = measured
-    for measure in list_further():
+    for measure in list_takeable():
         matrix = RelevanceMatrix.read(output.matrix(measure.name))
         assert matrix.measure == measure.measure
         assert matrix.tasks == TASKS
         assert np.isfinite(read(matrix)).all()
-        assert not holds_gains(matrix)
+        assert not holds_gains(matrix), measure.name
         assert f"{measure.name}.parquet" in said
 
 
 def test_a_measured_matrix_is_found_by_its_name(measured: tuple[Output, str]) -> None:
     output, _ = measured
-    for measure in list_further():
+    for measure in list_takeable():
         assert find_matrix(output, None, measure.name).measure == measure.measure
     with pytest.raises(InputError, match=r"token-coverage, .*Run `relevance vocab` first"):
         find_matrix(output, None, "vocab")
@@ -335,7 +490,7 @@ def test_the_report_shows_each_measure_that_was_taken(measured: tuple[Output, st
     inputs = read_inputs(measured[0].folder)
     assert not inputs.problems
     page = render_report(inputs)
-    names = [measure.name for measure in list_further()]
+    names = [measure.name for measure in list_takeable()]
     for name in names:
         assert page.count(f'<section id="measure-{name}">') == 1
     assert set(names) <= set(dict(list_drawings(inputs)))

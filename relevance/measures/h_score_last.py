@@ -1,0 +1,52 @@
+"""H-score of the source's features on the target's training rows: do they tell its classes apart?
+
+r(s, t) = shrunk H-score (`analysis.transfer.class_scatter`) of token states after the last layer,
+averaged over tokens, of the source's own trained model, on at most `MOST_PROBED` training rows of
+t. Values of a regression count as five classes of equal size. It is not negative; the more classes
+a target has, the higher it can be.
+
+Source: Ibrahim et al. 2021; the last layer alone is what the H-score was published for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.transfer.class_scatter import score_classes
+from relevance.matrices.matrix import RelevanceMatrix
+from relevance.measures.measure import ONE_LABEL_KINDS, Measure
+from relevance.measures.single_runs import KEPT_MODEL, score_cells
+
+if TYPE_CHECKING:
+    from relevance.measures.measure_inputs import MeasureInputs
+    from relevance.measures.single_runs import SingleRuns
+
+
+def score_h_score_last(runs: SingleRuns) -> RelevanceMatrix:
+    """Return r, shape [T, T]; the diagonal is a model on its own task's rows."""
+
+    def score(source: str, target: str) -> float:
+        features = runs.read(source, target).states[:, -1].astype(np.float64)
+        return score_classes(features, runs.find_classes(target))
+
+    return score_cells(runs, MEASURE.name, score)
+
+
+def _measure(inputs: MeasureInputs) -> RelevanceMatrix:
+    return score_h_score_last(inputs.singles)
+
+
+MEASURE = Measure(
+    name="h-score-last",
+    title="how well the source's last layer separates the target's classes",
+    values="shrunk H-score",
+    needs="single runs",
+    direction="directed",
+    comparability="within a target",
+    cost=f"{KEPT_MODEL}; T x T passes over at most 300 rows",
+    source="Ibrahim et al. 2021",
+    compute=_measure,
+    kinds=ONE_LABEL_KINDS,
+)
