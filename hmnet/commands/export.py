@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,11 +13,16 @@ from hmnet.folder.outputs import Output
 from hmnet.models.saved import export_path, load_model, read_saved_model
 from hmnet.runs.result import read_result
 from hmnet.runs.spec import RunSpec
-from hmnet.storage.files import whole_folder
+from hmnet.storage.files import whole_folder, write_bytes
 
 
-def export_task(output: Output, run: str, task: str, folder: Path) -> None:
+def export_task(
+    output: Output, run: str, task: str, folder: Path, licence: str | None = None
+) -> None:
     """Write a task's path as an ordinary Hugging Face model folder.
+
+    Args:
+        licence: for the model card; None leaves the field out.
 
     Raises:
         InputError: if the run lacks the task or its model, or the folder holds other files.
@@ -29,6 +35,13 @@ def export_task(output: Output, run: str, task: str, folder: Path) -> None:
     tokenizer.model_max_length = read_saved_model(path / "model").max_length
     with whole_folder(Path(os.path.abspath(folder))) as part:  # noqa: PTH100 (keeps links)
         export_path(model, tokenizer, spec, task, part, read_result(path / "result.json"))
+        if licence is not None:
+            _add_licence(part / "README.md", licence)
+
+
+def _add_licence(card: Path, licence: str) -> None:
+    text = card.read_text(encoding="utf-8")
+    write_bytes(card, text.replace("---\n", f"---\nlicense: {json.dumps(licence)}\n", 1).encode())
 
 
 def find_exportable(output: Output, run: str) -> tuple[Path, RunSpec]:

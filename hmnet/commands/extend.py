@@ -37,8 +37,8 @@ class Extension:
 
 def extend_run(
     output: Output, study: Study, extension: Extension, machine: Machine
-) -> tuple[str, RunResult]:
-    """Train one task in a finished run's model, here; return the new run's id and result.
+) -> tuple[RunSpec, RunResult]:
+    """Train one task in a finished run's model, here; return the new run's spec and result.
 
     Only what belongs to that task alone is trained. Everything else is frozen, so that the other
     tasks' predictions are, bit for bit, those of the run that is extended. The new run holds them
@@ -56,7 +56,7 @@ def extend_run(
     one = {extension.task: study.tasks[extension.task]}
     prepared = prepare_study(dataclasses.replace(study, tasks=one, training=training), output.data)
     job = begin_with(_plan_extension(prepared, parent, extension), output.runs, str(folder))
-    return job.spec.run_id, execute(job, output.runs, machine)
+    return job.spec, execute(job, output.runs, machine)
 
 
 def _kept_model(folder: Path) -> bool:

@@ -83,13 +83,15 @@ class TrainedModel:
         definitions = [find_task(self.spec, task) for task in tasks]
         if not len(texts):
             return {task: [] for task in tasks}
-        rows = [_to_rows(texts, definition) for definition in definitions]
-        split = tokenise(rows[0], self.tokenizer, self.max_length)
+        for definition in definitions:
+            _check_counts(texts, definition)
+        reader = next((each for each in definitions if each.facts.reads_words), definitions[0])
+        rows = _to_rows(texts, reader)
+        split = tokenise(rows, self.tokenizer, self.max_length)
         precision, device = self.spec.training.precision, torch.device("cpu")
         logits, _ = predict_tasks(self.model, tasks, split, precision, device)
         return {
-            each.name: list(name_outputs(each, logits[each.name], rows[number]))
-            for number, each in enumerate(definitions)
+            each.name: list(name_outputs(each, logits[each.name], rows)) for each in definitions
         }
 
     @functools.cached_property
@@ -126,8 +128,12 @@ def load_trained(
     return TrainedModel(folder, spec, load_model(folder / "model", spec))
 
 
-def _to_rows(texts: Sequence[str | Sequence[str]], task: Task) -> RawSplit:
-    rows = [(each,) if isinstance(each, str) else tuple(each) for each in texts]
+def _list_rows(texts: Sequence[str | Sequence[str]]) -> list[tuple[str, ...]]:
+    return [(each,) if isinstance(each, str) else tuple(each) for each in texts]
+
+
+def _check_counts(texts: Sequence[str | Sequence[str]], task: Task) -> None:
+    rows = _list_rows(texts)
     wanted = len(task.text)
     raise_problems(
         f"Parameter `texts` should hold {wanted} texts a row for `{task.name}` "
@@ -137,6 +143,10 @@ def _to_rows(texts: Sequence[str | Sequence[str]], task: Task) -> RawSplit:
     )
     if not all(isinstance(text, str) for row in rows for text in row):
         raise InputError("Parameter `texts` should hold strings. Found another type.")
+
+
+def _to_rows(texts: Sequence[str | Sequence[str]], task: Task) -> RawSplit:
+    rows = _list_rows(texts)
     columns = tuple([str(text) for text in column] for column in zip(*rows, strict=True))
     count, words = len(rows), None
     if task.facts.reads_words:

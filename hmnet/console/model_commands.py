@@ -51,40 +51,83 @@ def extend(
     from hmnet.commands.train import choose_machine
 
     machine = choose_machine(chosen, threads)
-    run_id, result = extend_run(output, plan, Extension(run, task, group_with), machine)
-    speak([Shown(describe_run(run_id, result), run=run_id, result=result)])
+    spec, result = extend_run(output, plan, Extension(run, task, group_with), machine)
+    speak([Shown(describe_run(spec, result), run=spec.run_id, result=result)])
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What is written, and where it goes from there."""
+
+    format: Annotated[
+        Format, typer.Option("--format", help="transformers: a model folder; onnx: a graph.")
+    ] = "transformers"
+    int8: Annotated[
+        bool, typer.Option("--int8", help="An ONNX graph in int8 too, with its dev scores.")
+    ] = False
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME", help="Upload the folder to the hub, as a private model."
+        ),
+    ] = None
+    public: Annotated[
+        bool, typer.Option("--public", help="A new repository on the hub is public.")
+    ] = False
+    license: Annotated[str | None, typer.Option(help="For the model card, such as apache-2.0.")] = (
+        None
+    )
+
+    def check(self) -> None:
+        """Refuse options that do not go together."""
+        from hmnet.commands.export_whole import check_repository
+        from hmnet.errors import raise_problems
+
+        if self.push_to_hub is not None:
+            check_repository(self.push_to_hub)
+        needs = {"int8": (self.int8, self.format == "onnx", "--format onnx")}
+        needs["public"] = (self.public, self.push_to_hub is not None, "--push-to-hub")
+        raise_problems(
+            f"Parameter `{name}` should be given with `{other}`. Found it alone."
+            for name, (is_given, fits, other) in needs.items()
+            if is_given and not fits
+        )
 
 
 @commands.command(epilog="Example: hmnet export 13tasks-s0 --task rte --to rte-model")
+@unfold
 def export(
     run: RunArgument,
-    task: Annotated[str, typer.Option(help="Task whose path is exported; all in ONNX: every one.")],
+    *,
+    task: Annotated[str, typer.Option(help="Task whose path is exported; all: the whole HMNet.")],
     folder: Annotated[Path, typer.Option("--to", help="New folder for the model.")],
-    format_: Annotated[
-        Format, typer.Option("--format", help="transformers: a model folder; onnx: a graph.")
-    ] = "transformers",
-    int8: Annotated[
-        bool, typer.Option("--int8", help="An ONNX graph in int8 too, with its dev scores.")
-    ] = False,
+    options: ExportOptions,
     out: OutOption = None,
 ) -> None:
-    """Write a task's path as an ordinary Hugging Face model folder, or as an ONNX graph."""
-    from hmnet.errors import InputError
+    """Write a task's path as a Hugging Face model or an ONNX graph, or the whole HMNet."""
+    options.check()
     from hmnet.folder.outputs import open_output
 
     output = open_output(out, create=False)
-    if format_ == "onnx":
+    if options.format == "onnx":
         from hmnet.commands.export_onnx import export_onnx
 
-        record = export_onnx(output, run, task, folder, int8=int8)
-        speak([Shown("\n".join(record.describe()), graph=record), wrote(folder)])
-        return
-    if int8:
-        raise InputError("Parameter `int8` should be given with `--format onnx`. Found it alone.")
-    from hmnet.commands.export import export_task
+        record = export_onnx(output, run, task, folder, int8=options.int8)
+        speak([Shown("\n".join(record.describe()), graph=record)])
+    elif task == "all":
+        from hmnet.commands.export_whole import export_whole
 
-    export_task(output, run, task, folder)
+        export_whole(output, run, folder, options.license)
+    else:
+        from hmnet.commands.export import export_task
+
+        export_task(output, run, task, folder, options.license)
     speak([wrote(folder)])
+    if options.push_to_hub is not None:
+        from hmnet.commands.export_whole import push_folder
+
+        address = push_folder(folder, options.push_to_hub, public=options.public)
+        speak([Shown(f"pushed to {address}", pushed=[address])])
 
 
 @dataclass(frozen=True)

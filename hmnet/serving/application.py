@@ -118,8 +118,7 @@ def _add_predict(app: "FastAPI", model: TrainedModel, batcher: Batcher, limits: 
         found: dict[str, Sequence[Prediction]] = {}
         for columns, tasks in wanted.items():
             texts = [tuple(row[column] for column in columns) for row in request.rows]
-            for read in _part_by_reading(tasks):
-                found |= await batcher.submit(texts, read)
+            found |= await batcher.submit(texts, [task.name for task in tasks])
         rows = zip(*found.values(), strict=True)
         told = [dict(zip(found, map(dict, row), strict=True)) for row in rows]
         return PredictResponse(run=model.spec.run_id, predictions=told)
@@ -259,14 +258,6 @@ def choose_tasks(
             )
         )
     return found
-
-
-def _part_by_reading(tasks: Sequence[Task]) -> list[list[str]]:
-    """Return names of tasks, apart where one reads words and another rows: other tokens."""
-    names = [
-        [t.name for t in tasks if t.facts.reads_words is by_words] for by_words in (False, True)
-    ]
-    return [each for each in names if each]
 
 
 def _describe_task(task: Task) -> dict[str, Any]:
