@@ -47,7 +47,8 @@ def write_whole_card(spec: RunSpec, result: RunResult, licence: str | None) -> s
             f"One encoder for {len(spec.tasks)} tasks, {{{spec.varied}}}: layers that all tasks, "
             f"each group and each task have. Groups: {groups}.",
             "",
-            f"Encoder: `{encoder}`; run `{spec.run_id}`; seed {spec.seed}; one run, so scores have the noise of a seed.",
+            f"Encoder: `{encoder}`; run `{spec.run_id}`; seed {spec.seed}. One run: its "
+            "scores have the noise of a seed.",
             "",
             "| task | inputs | labels | metric | dev score | dev rows |",
             "| --- | --- | --- | --- | --- | --- |",
