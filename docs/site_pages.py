@@ -98,8 +98,8 @@ def _to_cell(text: str) -> str:
 # Files
 
 _FILES = """Every file of an output folder names its schema. Tables are parquet, with their schema
-in the footer; the rest is JSON. A column that is not listed may come and go; a listed one changes with
-the schema's number alone."""
+in the footer; the rest is JSON. A column that is not listed may come and go; a listed one changes
+with the schema's number alone."""
 
 
 def write_files() -> str:
