@@ -52,7 +52,8 @@ def _list_finished(store: RunStore) -> Specs:
     found: dict[tuple[str, ...], dict[int, RunSpec]] = {}
     for path in sorted(store.folder.glob("*/result.json")):
         spec = read_spec(path.parent / "spec.json")
-        if spec.shares_all and spec.system == "hierarchy" and len(spec.names) < 3:
+        shares = spec.shares_all or len(spec.names) == 1  # alone, there is nobody to share with
+        if shares and spec.system == "hierarchy" and len(spec.names) < 3:
             found.setdefault(spec.names, {})[spec.seed] = spec
     return found
 

@@ -16,6 +16,7 @@ from places import ROOT
 PACKAGES = ("hmnet", "analysis", "relevance", "reports")
 LIGHT = (
     *("hmnet", "hmnet.storage", "hmnet.study", "hmnet.runs", "hmnet.lazy"),
+    *("hmnet.commands.stored_run", "hmnet.commands.kept_runs"),
     *("analysis", "analysis.scores", "analysis.gains", "analysis.partitions"),
     *("relevance", "relevance.matrices", "relevance.measures", "relevance.groups"),
 )

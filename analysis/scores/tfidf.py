@@ -57,7 +57,8 @@ def _predict(data: TaskData, most_rows: int) -> dict[str, npt.NDArray[np.generic
 
     train = data.train
     if len(np.unique(train.labels, axis=0)) == 1:
-        return {n: np.repeat(train.labels[:1], len(data.splits[n])) for n in data.task.dev_splits}
+        sizes = {name: len(data.splits[name]) for name in data.task.dev_splits}
+        return {name: np.repeat(train.labels[:1], size, axis=0) for name, size in sizes.items()}
     size = min(most_rows, len(train))
     picks = np.unique(np.linspace(0, len(train) - 1, size).round()).astype(int)
     counts = [segment[picks] for segment in count_segments(train)]

@@ -7,11 +7,10 @@ import pandas as pd
 from hmnet.errors import InputError, suggest
 from hmnet.folder.outputs import Output
 from hmnet.jobs.progress_line import describe_micro_batches
-from hmnet.runs.result import RunResult, read_result
+from hmnet.runs.result import RunResult, describe_parameters, read_result
 from hmnet.runs.spec import RunSpec
 from hmnet.runs.stopping_record import Stopping, read_stopping
 from hmnet.study.tasks import Task, average_primary
-from hmnet.training.execution import describe_parameters
 
 
 def read_run(output: Output, run: str) -> tuple[RunSpec, RunResult]:

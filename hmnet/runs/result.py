@@ -114,6 +114,12 @@ class RunFailure:
     context: Mapping[str, object] = Field(default_factory=dict)
 
 
+def describe_parameters(counts: Mapping[str, int]) -> str:
+    """Return `30.3 M parameters overall, 22.7 M activated by a task`."""
+    overall, activated = (f"{counts[key] / 1e6:.1f} M" for key in ("overall", "activated"))
+    return f"{overall} parameters overall, {activated} activated by a task"
+
+
 def digest_files(folder: Path) -> dict[str, str]:
     """Return each kept file of a run's folder with the digest of its content."""
     paths = sorted({path for pattern in KEPT_FILES for path in folder.glob(pattern)})

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from hmnet.training.execution import (
         build_model,
         compute_primary_score,
-        describe_parameters,
         execute,
         find_versions,
         score_splits,
@@ -54,7 +53,6 @@ __all__ = [
     "compute_primary_score",
     "count_batches",
     "cut_by_tokens",
-    "describe_parameters",
     "evaluate",
     "execute",
     "find_versions",

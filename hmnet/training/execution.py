@@ -361,9 +361,3 @@ class _LossLog:
         )
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < step]
         write_bytes(self.path, "".join(line + "\n" for line in kept).encode())
-
-
-def describe_parameters(counts: Mapping[str, int]) -> str:
-    """Return `30.3 M parameters overall, 22.7 M activated by a task`."""
-    overall, activated = (f"{counts[key] / 1e6:.1f} M" for key in ("overall", "activated"))
-    return f"{overall} parameters overall, {activated} activated by a task"

@@ -17,6 +17,7 @@ from hmnet.encoders.locate import load_tokenizer
 from hmnet.folder.outputs import Output
 from hmnet.folder.task_table import write_tasks
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
+from hmnet.study.metrics import orient
 from hmnet.study.study import Study
 from relevance.pairwise.task_check import score_constant, show_counts
 
@@ -37,7 +38,7 @@ def run_tasks(output: Output, study: Study) -> Iterator[str]:
     yield Shown(format_rows(pd.DataFrame(rows), TITLE), tasks=table)
     for name, data in prepared.data.items():
         metrics = "/".join(data.task.all_metrics)
-        constant = score_constant(data)
+        constant = orient(data.task.metric, score_constant(data))
         text = f"{name}: {metrics}; a constant answer scores {constant:.3f}"
         counts = {
             split: summarise(part, data.task).label_counts for split, part in data.splits.items()

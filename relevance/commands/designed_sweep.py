@@ -84,7 +84,10 @@ def run_design(
     observed = observe_runs(plan, output.runs)
     model = GainModel(len(plan.tasks), observed.observations, observed.shared)
     yield from describe_additivity(model.test_additivity())
-    yield from _write(output, study, plan, observed, model, "design")
+    command = f"relevance pairwise --design {options.kind}"
+    yield from _write(
+        output, _find_sources(output, study, observed, command), plan, model, "design"
+    )
     raise_failures(summary)
 
 
@@ -134,7 +137,8 @@ def run_screen(
         yield f"{100 * verdict.missed:.2f} points may be missed; next: {named}"
         plan = add_blocks(plan, prepared, chosen)
         observed, model = rounds.look(plan)
-    yield from _write(output, study, plan, observed, model, "screen")
+    sources = _find_sources(output, study, observed, "relevance pairwise --screen")
+    yield from _write(output, sources, plan, model, "screen")
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,11 +177,14 @@ def _describe_plan(plan: BlockPlan, size: int) -> str:
     )
 
 
+def _find_sources(output: Output, study: Study, observed: Observed, command: str) -> Sources:
+    return Sources(command, note_study(output, study), runs=note_runs(output, observed.runs))
+
+
 def _write(
     output: Output,
-    study: Study,
+    sources: Sources,
     plan: BlockPlan,
-    observed: Observed,
     model: GainModel,
     name: Literal["design", "screen"],
 ) -> Iterator[str]:
@@ -188,8 +195,6 @@ def _write(
         "parts": dict(zip(PARTS, model.variances.tolist(), strict=True)),
     }
     matrix = make_matrix(model, plan.tasks, name, provenance, knows_all=name == "screen")
-    runs = note_runs(output, observed.runs)
-    sources = Sources(f"relevance pairwise --{name}", note_study(output, study), runs=runs)
     with deriving(sources):
         matrix.write(output.matrix(name))
     yield Shown(format_matrix(matrix), matrix=matrix.table)

@@ -82,6 +82,13 @@ def test_a_regression_is_learned_and_one_class_is_named() -> None:
     assert score_tfidf(make_data(WORD, only, dev)) == pytest.approx(float(np.mean(dev.labels == 1)))
 
 
+def test_one_set_of_labels_is_named_whole() -> None:
+    task = Task("sets", ("text",), kind="multilabel", labels=("a", "b"), metric="label_f1_micro")
+    rows = [[row.tolist()] for row in RNG.integers(0, 50, (12, 6))]
+    split = make_split(rows, [[1, 0]] * 12)  # type: ignore[list-item]
+    assert score_tfidf(make_data(task, split, split)) == 1.0
+
+
 def test_features_are_pieces_and_neighbours_of_one_segment() -> None:
     first, second = count_segments(make_split([[[1, 2, 1], [5]], [[2], [2, 2]]], [0, 1]))
     assert first.shape == second.shape == (2, FEATURES)
