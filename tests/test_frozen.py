@@ -47,6 +47,7 @@ NOT_SAMPLED = {
     "layer-agreement/1",
     "one-target/1",
     "onnx/1",  # of an export, which lies elsewhere
+    "agreement/1",
     "word-baseline/1",
     "printed/1",  # of --json, in no file
 }

@@ -56,7 +56,7 @@ def extend(
 
 
 @dataclass(frozen=True)
-class ExportOptions:
+class ModelExportOptions:
     """What is written, and where it goes from there."""
 
     format: Annotated[
@@ -101,7 +101,7 @@ def export(
     *,
     task: Annotated[str, typer.Option(help="Task whose path is exported; all: the whole HMNet.")],
     folder: Annotated[Path, typer.Option("--to", help="New folder for the model.")],
-    options: ExportOptions,
+    options: ModelExportOptions,
     out: OutOption = None,
 ) -> None:
     """Write a task's path as a Hugging Face model or an ONNX graph, or the whole HMNet."""

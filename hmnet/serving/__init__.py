@@ -1,7 +1,7 @@
 """A trained model behind HTTP: one process answers all tasks, what arrives together runs together.
 
     batching        requests wait a few milliseconds for others, then run in one thread
-    application     the end points, their limits and errors
+    end_points      the end points, their limits and errors
     server          the process around them
 
 >>> from hmnet.serving import Limits

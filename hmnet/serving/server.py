@@ -53,7 +53,7 @@ def make_server(model: TrainedModel, limits: Limits) -> uvicorn.Server:
     require_serving()
     import uvicorn
 
-    from hmnet.serving.application import make_application
+    from hmnet.serving.end_points import make_application
 
     config = uvicorn.Config(
         make_application(model, limits),

@@ -52,7 +52,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
 def client(model: TrainedModel) -> Iterator[Any]:
     from fastapi.testclient import TestClient
 
-    from hmnet.serving.application import make_application
+    from hmnet.serving.end_points import make_application
 
     with TestClient(make_application(model, SMALL), raise_server_exceptions=False) as found:
         yield found

@@ -113,8 +113,8 @@ _REFUSALS = {
 def _add_predict(app: "FastAPI", model: TrainedModel, batcher: Batcher, limits: Limits) -> None:
     @app.post("/predict")
     async def predict(request: PredictRequest) -> PredictResponse:
-        check_rows(request.rows, limits)
-        wanted = choose_tasks(model, request.tasks, request.rows[0])
+        check_request_rows(request.rows, limits)
+        wanted = choose_asked_tasks(model, request.tasks, request.rows[0])
         found: dict[str, Sequence[Prediction]] = {}
         for columns, tasks in wanted.items():
             texts = [tuple(row[column] for column in columns) for row in request.rows]
@@ -203,7 +203,7 @@ class BodyLimit:
         await send({"type": "http.response.body", "body": body})
 
 
-def check_rows(rows: Sequence[Mapping[str, str]], limits: Limits) -> None:
+def check_request_rows(rows: Sequence[Mapping[str, str]], limits: Limits) -> None:
     """Refuse rows that are too many, too long, or of different columns.
 
     Raises:
@@ -232,7 +232,7 @@ def _find_row_problems(rows: Sequence[Mapping[str, str]], limits: Limits) -> Ite
                 )
 
 
-def choose_tasks(
+def choose_asked_tasks(
     model: TrainedModel, names: Sequence[str] | None, row: Mapping[str, str]
 ) -> dict[tuple[str, ...], list[Task]]:
     """Return the columns that are read to the tasks that read them.
