@@ -119,7 +119,8 @@ class Batcher:
 
     def _take_batch(self) -> list[_Waiting]:
         """Take requests in the order of their arrival: one at least, others while there is room."""
-        taken, rows = [], 0
+        taken: list[_Waiting] = []
+        rows = 0
         for each in self._waiting:
             rows += len(each.texts)
             if taken and rows > self._limits.batch_rows:
