@@ -412,6 +412,7 @@ def test_a_task_whose_loss_is_infinite_leaves_its_own_cells_empty_and_no_other(
     )
 
 
+@pytest.mark.system
 def test_a_killed_sweep_goes_on_and_gives_the_same_matrix(
     study: Path, swept: Output, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

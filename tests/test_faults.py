@@ -176,6 +176,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.system
 def test_a_full_disk_ends_in_words_and_the_sweep_goes_on_when_there_is_room(
     study: Path, small_disk: Path
 ) -> None:

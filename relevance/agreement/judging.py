@@ -130,15 +130,14 @@ def _judge_random(yardstick: Yardstick) -> dict[str, object]:
             yardstick,
             gain_in_random_groups(yardstick.values[None], yardstick.best),
             gain_in_random_groups(yardstick.noisy, yardstick.best),
+            gain_in_random_groups(yardstick.truths, yardstick.best),
         ),
     }
 
 
 def _judge_sweep(yardstick: Yardstick) -> dict[str, object]:
-    """Judge the measured gains by a repetition of them, and by what is true."""
-    again = None if yardstick.draws is None else yardstick.draws[:MOST_DRAWS]
-    cells = find_cells(yardstick.values)
-    judges = yardstick.values[None] if again is None else np.where(cells, again, np.nan)
+    """Judge the measured gains by what a repetition would measure, and by what is true."""
+    judges = yardstick.truths + (yardstick.noisy - yardstick.values)
     return {
         "name": "pairwise",
         "kind": "sweep",
@@ -218,16 +217,26 @@ def _find_margin(yardstick: Yardstick, guess: Floats, each: Floats) -> float:
 
 
 def _judge_labels(yardstick: Yardstick, labels: Labels, *, is_blind: bool) -> dict[str, object]:
-    measured = gain_in_groups(yardstick.values[None], labels)
-    true = yardstick.noisy if is_blind else yardstick.truths
-    return _judge_groups(yardstick, measured, gain_in_groups(true, labels))
+    measured, noisy, true = (
+        gain_in_groups(each, labels)
+        for each in (yardstick.values[None], yardstick.noisy, yardstick.truths)
+    )
+    return _judge_groups(yardstick, measured, noisy if is_blind else true, true)
 
 
-def _judge_groups(yardstick: Yardstick, measured: Floats, true: Floats) -> dict[str, object]:
-    """Return what tasks gain in groups, as measured, [1, T], and of true gains, [B, T]."""
+def _judge_groups(
+    yardstick: Yardstick, measured: Floats, expected: Floats, true: Floats
+) -> dict[str, object]:
+    """Return what tasks gain in groups.
+
+    Args:
+        measured: as measured, [1, T].
+        expected: of the true gains, as far as their choice was blind to these, [B, T].
+        true: of the true gains as they may be, as the best groups are valued, [B, T].
+    """
     kept = find_cells(yardstick.values).any(axis=0)
     best = float(gain_in_groups(yardstick.truths, yardstick.best)[:, kept].mean())
-    found = _spread("gain", measured[:, kept], true[:, kept], is_known=yardstick.is_noise_known)
+    found = _spread("gain", measured[:, kept], expected[:, kept], is_known=yardstick.is_noise_known)
     return {**found, "gain_frac": float(true[:, kept].mean()) / best if best > 0 else math.nan}
 
 

@@ -62,7 +62,9 @@ class Yardstick:
             )
         reliability = measure_reliability(matrix, draws)
         expected, truths, noisy = values, values[None], values[None]
-        is_noisy = draws is not None and len(draws) >= LEAST_DRAWS and has_full_rank(cells)
+        known = cells.any(axis=0)
+        is_noisy = draws is not None and len(draws) >= LEAST_DRAWS
+        is_noisy &= has_full_rank(cells[np.ix_(known, known)])
         if draws is not None and is_noisy and len(values) <= MOST_TASKS:
             expected, truths, noisy = _draw_truths(values, draws[:MOST_DRAWS])
         best = group_by_guess(expected, 2, holds_gains=True)

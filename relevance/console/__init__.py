@@ -5,7 +5,7 @@ What writes or shows a report stands in `relevance/cli.py`, which alone may impo
 
 >>> from relevance.console import matrix_commands
 >>> [command.callback.__name__ for command in matrix_commands.app.registered_commands]
-['cluster', 'advise', 'compare', 'import_', 'export_scores']
+['cluster', 'advise', 'compare', 'agreement', 'import_', 'export_scores']
 """
 
 from __future__ import annotations

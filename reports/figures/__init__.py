@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from reports.figures.influence import draw_influence
     from reports.figures.layer_sweeps import draw_layer_combinations, draw_shared_layers
     from reports.figures.loss_panels import draw_curves
-    from reports.figures.paper_style import ONE_COLUMN_IN, TWO_COLUMNS_IN
+    from reports.figures.paper_style import ONE_COLUMN_IN, TWO_COLUMNS_IN, using_font
     from reports.figures.svg import Format, embed_svg, save_figure
     from reports.figures.system_scores import draw_scores
     from reports.figures.worth_chart import draw_worth
@@ -61,4 +61,5 @@ __all__ = [
     "draw_worth",
     "embed_svg",
     "save_figure",
+    "using_font",
 ]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reports.style.formatting import (
         MISSING,
+        PERCENT,
         clean,
         count_noun,
         format_duration,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         format_parameters,
         format_percent,
         format_probability,
+        format_score,
         join_words,
         shorten_name,
     )
@@ -51,6 +53,7 @@ else:
 
 __all__ = [
     "MISSING",
+    "PERCENT",
     "SEQUENTIAL_STEPS",
     "SIDE_STEPS",
     "bin_gain",
@@ -68,6 +71,7 @@ __all__ = [
     "format_parameters",
     "format_percent",
     "format_probability",
+    "format_score",
     "join",
     "join_tasks",
     "join_words",

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -34,19 +35,23 @@ def test_a_few_sweeps_cover_about_as_often_as_they_should() -> None:
     assert found.power > found.false_positives
 
 
-def test_a_few_sweeps_of_sets_cover_about_as_often_as_they_should() -> None:
-    world = World(dev=(100, 200, 300), metric="label_f1_macro")
+@pytest.mark.parametrize("metric", ["label_f1_macro", "entity_f1"])
+def test_a_few_sweeps_of_other_answers_cover_about_as_often_as_they_should(
+    metric: Literal["label_f1_macro", "entity_f1"],
+) -> None:
+    world = World(dev=(100, 200, 300), metric=metric)
     found = measure_coverage(world, seeds=3, sweeps=8, draws=100)
     assert 0.85 < found.covered <= 1  # 48 cells
     assert found.false_positives < 0.2
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "f1", "pearson", "label_f1_macro"])
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "pearson", "label_f1_macro", "entity_f1"])
 @pytest.mark.parametrize("collapsed", [0.0, 0.2])
 def test_a_simulated_truth_is_the_mean_over_many_seeds_and_examples(
     metric: str, collapsed: float
 ) -> None:
-    world = World(dev=(20_000, 20_000), metric=metric, collapsed=collapsed)  # type: ignore[arg-type]
+    size = 8_000 if metric == "entity_f1" else 20_000  # sentences have several entities
+    world = World(dev=(size, size), metric=metric, collapsed=collapsed)  # type: ignore[arg-type]
     predictions = draw_sweep(world, 120, 120, np.random.default_rng(0))
     alone, joint = find_truth(world)
     for t, found in enumerate(predictions.values()):

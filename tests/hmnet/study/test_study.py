@@ -222,7 +222,8 @@ def test_all_problems_are_told_at_once_with_the_closest_names(tmp_path: Path) ->
         "`training.epochs` should be greater than 0. Found `0`.",
         "`training.lerning_rate` is unknown. Did you mean `learning_rate`",
         "`task.mine.text` is missing.",
-        "`task.mine.kind` should be 'classification', 'regression' or 'tags'. Found `'regresion'`.",
+        "`task.mine.kind` should be 'classification', 'regression', 'tags' or "
+        "'multilabel'. Found `'regresion'`.",
         "`task.mine.labels.0` should be a valid string",
         "`task.mine.source.repo` is unknown. Did you mean `repository`",
     ]

@@ -213,6 +213,7 @@ class CountingWatcher(Watcher):
         self.totals.append(total)
 
 
+@pytest.mark.system
 def test_a_sweep_does_the_teachers_first(folder: Path, tmp_path: Path) -> None:
     output = Output(folder / "out")
     prepared = prepare_study(load_study(output.study_file), output.data)

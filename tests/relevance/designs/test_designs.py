@@ -155,6 +155,7 @@ def run(folder: Path, *words: str) -> str:
     return str(found.output)
 
 
+@pytest.mark.system
 def test_a_design_and_a_screen_share_their_single_runs(folder: Path) -> None:
     said = run(folder, "--design", "blocks", "--block-size", "3", "--budget", "3", "--seeds", "2")
     output = Output(folder / "out")

@@ -62,6 +62,7 @@ def refined(
     return output, study, said
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("moment", ["runs", "matrix"])
 def test_a_second_round_that_was_cut_off_goes_on_with_its_plan(
     refined: tuple[Output, Study, list[str]],

@@ -65,6 +65,7 @@ def words(folder: Path, *more: str) -> list[str]:
     return ["compare", "--study", str(folder / "study.toml"), "--out", str(folder / "out"), *more]
 
 
+@pytest.mark.system
 def test_a_study_lists_the_systems_that_are_compared(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
