@@ -49,7 +49,6 @@ NOT_SAMPLED = {
     "onnx/1",  # of an export, which lies elsewhere
     "agreement/1",
     "word-baseline/1",
-    "agreement/1",
     "printed/1",  # of --json, in no file
 }
 DOCUMENTS: dict[str, Any] = {
