@@ -6,6 +6,8 @@
 # make bench     speed and memory side by side; `make bench ONLY=vocab` for one part
 # make coverage  run the tests and list the error paths that none of them takes
 # make audit     known weaknesses of the pinned versions (asks PyPI, else an older database)
+# make docs      build the documentation into build/site; a warning fails it
+# make release   build the wheel and the source archive into dist/, and check them
 # make format    mend formatting and what the linter can mend
 # make install   .venv with the pinned versions (all targets do this first)
 
@@ -29,7 +31,7 @@ PARALLEL := -n $(JOBS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 # What is imported is compiled once, and not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test system slow check coverage audit format bench clean
+.PHONY: install demo test system slow check coverage audit docs release format bench clean
 .DEFAULT_GOAL := install
 
 install: $(INSTALLED)
@@ -79,6 +81,17 @@ audit: $(INSTALLED)
 	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt; \
 	else echo "PyPI's advisories are out of reach; asking the database that installs as a package"; \
 	build/audit/bin/python tests/support/audit_offline.py constraints.txt; fi
+
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m mkdocs build --strict
+
+# From a tree without an earlier build, whose files would be taken along.
+release: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[release]'
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

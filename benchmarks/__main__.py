@@ -44,6 +44,13 @@ from benchmarks.vocabulary import measure_vocabulary
 
 Part: TypeAlias = Callable[[Material, int, float], list[Entry]]
 
+
+def _measure_serving(material: Material, repeats: int, share: float) -> list[Entry]:
+    from benchmarks.serving import measure_serving  # which needs the extra `serve`
+
+    return measure_serving(material, repeats, share)
+
+
 PARTS: Mapping[str, Part] = {
     "train_short": measure_short,
     "train_long": measure_long,
@@ -60,6 +67,7 @@ PARTS: Mapping[str, Part] = {
     "sweep_loops": measure_two_loops,
     "growth": measure_growth,
     "precision": measure_precision,
+    "serve": _measure_serving,
     "gpu_peak": measure_gpu_peak,
     "gpu_step": measure_gpu_step,
     **{

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from hmnet.console import model_commands
 from hmnet.console.application import make_app, make_part
 from hmnet.console.options import (
     DryRunOption,
@@ -25,7 +26,7 @@ from hmnet.console.options import (
     split_names,
     unfold,
 )
-from hmnet.console.speaking import Shown, speak, wrote
+from hmnet.console.speaking import Shown, speak
 from hmnet.console.terminal import run_app, say_aside
 
 if TYPE_CHECKING:
@@ -297,21 +298,6 @@ def predict(
         speak([Shown(f"wrote {count} predictions to {target}", wrote=[target])])
 
 
-@commands.command(epilog="Example: hmnet export 13tasks-s0 --task rte --to rte-model")
-def export(
-    run: RunArgument,
-    task: Annotated[str, typer.Option(help="Task whose path is exported.")],
-    folder: Annotated[Path, typer.Option("--to", help="New folder for the model.")],
-    out: OutOption = None,
-) -> None:
-    """Write a task's path as an ordinary Hugging Face model folder."""
-    from hmnet.commands.export import export_task
-    from hmnet.folder.outputs import open_output
-
-    export_task(open_output(out, create=False), run, task, folder)
-    speak([wrote(folder)])
-
-
 @commands.command("list", epilog="Example: hmnet list 13tasks")
 def list_(
     prefix: Annotated[
@@ -359,7 +345,7 @@ def _say_run(spec: RunSpec, result: RunResult, stopping: Stopping | None) -> Non
     speak([Shown(text, run=spec.run_id, result=result, stopping=stopping)])
 
 
-app = make_app("hmnet", __doc__, [commands])
+app = make_app("hmnet", __doc__, [commands, model_commands.commands])
 
 
 def main() -> None:

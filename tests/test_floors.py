@@ -29,6 +29,7 @@ ROOMS = {
         "jobs",
         "folder",
         "commands",
+        "serving",
         "console",
         "planted",
     ),
@@ -67,6 +68,7 @@ DISTRIBUTIONS = {
     "charset_normalizer": "charset-normalizer",
     "dask": "distributed",  # which requires its own release of it
     "huggingface_hub": "huggingface-hub",
+    "prometheus_client": "prometheus-client",
     "sklearn": "scikit-learn",
     "tomli_w": "tomli-w",
 }
@@ -219,7 +221,8 @@ def read_project(root: Path) -> dict[str, Any]:
 def test_every_imported_distribution_is_declared(root: Path) -> None:
     project = read_project(root)
     optional = project["optional-dependencies"]
-    extras = [*optional["tensorboard"], *optional["wandb"], *optional["dask"]]
+    used = ("tensorboard", "wandb", "dask", "onnx", "serve")
+    extras = [line for extra in used for line in optional[extra]]
     declared = {re.split(r"[<>=\[; ]", line)[0] for line in [*project["dependencies"], *extras]}
     assert list_distributions(list_files(root)) <= declared
     for extra in optional.values():

@@ -51,8 +51,11 @@ def test_every_command_and_option_of_the_texts_exists(root: Path) -> None:
         command.make_context(name, arguments, resilient_parsing=False)
 
 
-def test_every_command_is_in_the_readme(root: Path) -> None:
-    shown = {(app, name) for app, name, *_ in list_commands(root, ["README.md"])}
+def test_every_command_is_among_the_examples(root: Path) -> None:
+    shown = {
+        (app, name)
+        for app, name, *_ in list_commands(root, ["docs/commands.md", "docs/deployment.md"])
+    }
     offered = {(app, name) for app, group in APPS.items() for name in group.commands}  # type: ignore[attr-defined]
     assert offered <= shown
 
@@ -64,8 +67,8 @@ def test_every_make_target_of_the_texts_exists(root: Path) -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_the_study_file_of_the_readme_loads(root: Path, tmp_path: Path) -> None:
-    (block,) = list_blocks(root, "toml", ["README.md"])
+def test_the_study_file_of_the_texts_loads(root: Path, tmp_path: Path) -> None:
+    (block,) = list_blocks(root, "toml", ["docs/studies.md"])
     (tmp_path / "study.toml").write_text(block)
     study = load_study(tmp_path / "study.toml")
     assert list(study.tasks) == ["rte", "mrpc", "stsb", "tickets", "urgency"]
@@ -73,17 +76,28 @@ def test_the_study_file_of_the_readme_loads(root: Path, tmp_path: Path) -> None:
     assert study.training.precision == "auto"
 
 
-def test_every_metric_is_in_the_readme(root: Path) -> None:
-    text = (root / "README.md").read_text()
+def test_every_metric_is_among_the_texts(root: Path) -> None:
+    text = (root / "docs/studies.md").read_text()
     missing = [name for name in METRICS if f"`{name}`" not in text]
-    assert not missing, f"add to README.md, Your own tasks: {', '.join(missing)}"
+    assert not missing, f"add to docs/studies.md: {', '.join(missing)}"
 
 
-def test_every_measure_is_in_the_readme(root: Path) -> None:
-    text = (root / "README.md").read_text()
+def test_every_measure_is_among_the_concepts(root: Path) -> None:
+    text = (root / "docs/concepts.md").read_text()
     missing = {m.name for m in list_further() if f"| `{m.name}` |" not in text}
     missing -= {"manual"}  # which has a line among the paper's
-    assert not missing, f"add a line to README.md, Concepts: {', '.join(sorted(missing))}"
+    assert not missing, f"add a line to docs/concepts.md: {', '.join(sorted(missing))}"
+
+
+def test_the_readme_is_read_in_one_go(root: Path) -> None:
+    lines = (root / "README.md").read_text().splitlines()
+    assert len(lines) < 150
+    assert lines[2].startswith("**Which of my language-understanding tasks")
+
+
+def test_every_page_is_in_the_navigation(root: Path) -> None:
+    shown = set(re.findall(r": ([\w-]+\.md)$", (root / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert {path.name for path in (root / "docs").glob("*.md")} <= shown
 
 
 @pytest.mark.parametrize("name", [*TEXTS, "CHANGELOG.md"])

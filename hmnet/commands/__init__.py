@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hmnet.commands.export import export_task
+    from hmnet.commands.extend import Extension, extend_run
     from hmnet.commands.kept_runs import KeptRun, choose_runs, list_runs, remove_runs
     from hmnet.commands.predict import ALL, RowPredictions, predict_file, to_lines
     from hmnet.commands.stored_run import describe_run, find_task, read_run
@@ -27,12 +28,14 @@ else:
 __all__ = [
     "ALL",
     "Design",
+    "Extension",
     "KeptRun",
     "RowPredictions",
     "TrainedModel",
     "choose_runs",
     "describe_run",
     "export_task",
+    "extend_run",
     "find_task",
     "list_runs",
     "load_trained",

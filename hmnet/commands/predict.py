@@ -111,7 +111,7 @@ def predict_file(
     wanted = _choose_tasks(spec, task)
     asked = [column for each in wanted for column in (*each.text, *ANY_TASK)]
     names = read_input(source, asked).names
-    by_columns, left_out = _match_columns(wanted, names)
+    by_columns, left_out = match_columns(wanted, names)
     inputs = _read_inputs(source, names, asked, columns or InputColumns())
     if not by_columns:
         by_columns = {wanted[0].text: [wanted[0]]}  # whose columns are then said to be missing
@@ -245,10 +245,10 @@ def _choose_tasks(spec: RunSpec, task: str) -> list[Task]:
     return [find_task(spec, task)]
 
 
-def _match_columns(
+def match_columns(
     tasks: Sequence[Task], columns: Sequence[str]
 ) -> tuple[dict[tuple[str, ...], list[Task]], list[str]]:
-    """Group tasks by the columns that they read; name those that find none."""
+    """Return the columns that are read to the tasks that read them, and tasks that find none."""
     groups: dict[tuple[str, ...], list[Task]] = {}
     left_out = []
     for task in tasks:

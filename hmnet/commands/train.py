@@ -27,7 +27,12 @@ from hmnet.study.hierarchy import (
 )
 from hmnet.study.stages import SharingStage, parse_stages
 from hmnet.study.study import Study
-from hmnet.training.distributed import ProcessGroup, join_process_group, leave_process_group
+from hmnet.training.distributed import (
+    ALONE,
+    ProcessGroup,
+    join_process_group,
+    leave_process_group,
+)
 from hmnet.training.execution import execute
 
 
@@ -114,7 +119,7 @@ def train_hierarchy(
     if design.seed is not None:
         check_seed(design.seed)
     group = join_process_group(on_gpus=bool(gpus))
-    machine = _choose_machine(gpus, threads, loggers, group)
+    machine = choose_machine(gpus, threads, loggers, group)
     study = settle_precision(output.folder, study, [machine.device])
     job, total = _plan_job(output, study, design)
     for first in job.before:
@@ -150,8 +155,11 @@ def _plan_job(output: Output, study: Study, design: Design) -> tuple[Job, int]:
     return (begin_with(job, output.runs, parent) if parent else job), total
 
 
-def _choose_machine(
-    gpus: Sequence[int] | None, threads: int | None, loggers: Sequence[str], group: ProcessGroup
+def choose_machine(
+    gpus: Sequence[int] | None,
+    threads: int | None,
+    loggers: Sequence[str] = (),
+    group: ProcessGroup = ALONE,
 ) -> Machine:
     """Return the devices of this process: of several on a host, each takes its own GPU or cores."""
     workers = Workers.choose(gpus, 1, threads, loggers=loggers)

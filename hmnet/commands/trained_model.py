@@ -6,10 +6,12 @@ model.predict(["it was fine", "never again"], task="sst2")
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -29,6 +31,9 @@ from hmnet.runs.result import RunResult, read_result
 from hmnet.runs.spec import RunSpec
 from hmnet.study.tasks import Task
 from hmnet.training.evaluation import predict_tasks
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,18 +70,39 @@ class TrainedModel:
         Raises:
             InputError: for an unknown task, or texts of another number than the task reads.
         """
-        definition = find_task(self.spec, task)
+        return self.predict_together(texts, [task])[task]
+
+    def predict_together(
+        self, texts: Sequence[str | Sequence[str]], tasks: Sequence[str]
+    ) -> dict[str, list[Prediction]]:
+        """Return each task's predictions for the same texts; layers that tasks share run once.
+
+        Raises:
+            InputError: as `predict`, for any of the tasks.
+        """
+        definitions = [find_task(self.spec, task) for task in tasks]
         if not len(texts):
-            return []
-        rows = _to_rows(texts, definition)
-        split = tokenise(
-            rows,
-            load_tokenizer(str(self.folder / "model" / "encoder")),
-            read_saved_model(self.folder / "model").max_length,
-        )
+            return {task: [] for task in tasks}
+        for definition in definitions:
+            _check_counts(texts, definition)
+        reader = next((each for each in definitions if each.facts.reads_words), definitions[0])
+        rows = _to_rows(texts, reader)
+        split = tokenise(rows, self.tokenizer, self.max_length)
         precision, device = self.spec.training.precision, torch.device("cpu")
-        logits, _ = predict_tasks(self.model, [task], split, precision, device)
-        return list(name_outputs(definition, logits[task], rows))
+        logits, _ = predict_tasks(self.model, tasks, split, precision, device)
+        return {
+            each.name: list(name_outputs(each, logits[each.name], rows)) for each in definitions
+        }
+
+    @functools.cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The encoder's tokenizer."""
+        return load_tokenizer(str(self.folder / "model" / "encoder"))
+
+    @functools.cached_property
+    def max_length(self) -> int:
+        """Most tokens of a row, special ones included."""
+        return read_saved_model(self.folder / "model").max_length
 
     def export(self, task: str, folder: str | os.PathLike[str]) -> Path:
         """Write a task's path as an ordinary Hugging Face model folder; return it."""
@@ -102,8 +128,12 @@ def load_trained(
     return TrainedModel(folder, spec, load_model(folder / "model", spec))
 
 
-def _to_rows(texts: Sequence[str | Sequence[str]], task: Task) -> RawSplit:
-    rows = [(each,) if isinstance(each, str) else tuple(each) for each in texts]
+def _list_rows(texts: Sequence[str | Sequence[str]]) -> list[tuple[str, ...]]:
+    return [(each,) if isinstance(each, str) else tuple(each) for each in texts]
+
+
+def _check_counts(texts: Sequence[str | Sequence[str]], task: Task) -> None:
+    rows = _list_rows(texts)
     wanted = len(task.text)
     raise_problems(
         f"Parameter `texts` should hold {wanted} texts a row for `{task.name}` "
@@ -113,6 +143,10 @@ def _to_rows(texts: Sequence[str | Sequence[str]], task: Task) -> RawSplit:
     )
     if not all(isinstance(text, str) for row in rows for text in row):
         raise InputError("Parameter `texts` should hold strings. Found another type.")
+
+
+def _to_rows(texts: Sequence[str | Sequence[str]], task: Task) -> RawSplit:
+    rows = _list_rows(texts)
     columns = tuple([str(text) for text in column] for column in zip(*rows, strict=True))
     count, words = len(rows), None
     if task.facts.reads_words:

@@ -48,6 +48,8 @@ def find_parent_misfits(spec: RunSpec, parent: RunSpec) -> Iterator[str]:
         )
     theirs = {task.name: task for task in parent.tasks}
     for task in spec.tasks:
+        if task.name not in theirs and task.name in spec.trained:
+            continue  # which is new
         if task.name not in theirs or _list_outputs(theirs[task.name]) != _list_outputs(task):
             yield (
                 f"Parameter `start_from` should name a run of task `{task.name}` with the same "
@@ -71,8 +73,9 @@ def _shares_at_least(parent: RunSpec, spec: RunSpec) -> bool:
     parts_blocks = spec.duplicate == "ffn" and len(spec.tasks) > 1  # and shares attention
     if parts_blocks and parent.duplicate == "layer" and not parent.shares_all:
         return False
+    known = set(parent.names) if spec.trained else set(spec.names)
     return all(
-        owners <= theirs
+        owners & known <= theirs
         for layer in range(first.depth)
         for owners in _list_owners(first, spec.groups, layer)
         for theirs in _list_owners(parent.varied, parent.groups, layer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import torch
 from torch import nn
@@ -21,15 +21,20 @@ Pairs = Mapping[nn.Parameter, nn.Parameter]
 """Each parameter of a model to the one of another model that it takes over."""
 
 
-def match_parameters(finer: PathModel, coarser: PathModel) -> Pairs:
+def match_parameters(
+    finer: PathModel, coarser: PathModel, tasks: Iterable[str] | None = None
+) -> Pairs:
     """Return each parameter of `finer` with the one at the same place in `coarser`.
+
+    Args:
+        tasks: whose paths are matched; None for those of `finer`.
 
     Raises:
         InputError: if `coarser` lacks a task, or tasks share in `finer` what they do not share in
             `coarser`.
     """
     pairs: dict[nn.Parameter, nn.Parameter] = {}
-    for task in finer.tasks:
+    for task in finer.tasks if tasks is None else tasks:
         if task not in coarser.tasks:
             raise InputError(
                 f"Parameter `start_from` should name a run of at least the same tasks. Found "
@@ -91,6 +96,12 @@ def find_lower(model: PathModel) -> set[nn.Parameter]:
         finest = min(owners[p] for p in _list_parameters(find_layers(path)))
         lower |= {p for p in path.parameters() if owners[p] > finest}
     return lower
+
+
+def find_held_by_others(model: PathModel, tasks: Collection[str]) -> set[nn.Parameter]:
+    """Return what the paths of all but some tasks hold; nothing where none is named."""
+    others = [task for task in model.tasks if tasks and task not in tasks]
+    return {parameter for task in others for parameter in model.path(task).parameters()}
 
 
 def _list_parameters(layers: Iterable[nn.Module]) -> list[nn.Parameter]:

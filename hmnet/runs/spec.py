@@ -62,6 +62,7 @@ LATER: Mapping[str, str | float | Mapping[str, float] | Sequence[str] | None] = 
     "depths": {},
     "start_from": None,
     "teachers": {},
+    "trained": [],
 }
 """Fields that came after the first version, and what runs from before them did. A field with that
 value stays out of the identity, so that those runs keep their names. It is no matter of today's
@@ -92,6 +93,8 @@ class RunSpec:
             encoder's; so whatever decided that run's numbers decides this one's.
         teachers: task to the id of the run whose predictions it learns from, where there is
             distillation.
+        trained: the tasks that are trained, where the others stay as the run begun with has them,
+            with all that they hold; none where all are trained.
         depths: task to its own {x, y, z} (in the last stage), where that is not `hierarchy`, in the
             form of `hmnet.study.hierarchy.settle_hierarchy`.
     """
@@ -109,6 +112,7 @@ class RunSpec:
     stages: tuple[SharingStage, ...] = ()
     start_from: RunId | None = None
     teachers: Mapping[str, RunId] = Field(default_factory=dict)
+    trained: tuple[str, ...] = ()
     depths: Mapping[str, HierarchySpec] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -130,7 +134,8 @@ class RunSpec:
         taught = self.names if self.training.distillation else ()
         if set(self.teachers) != set(taught):
             raise ValueError("Parameter `teachers` should name one for each task that is taught.")
-        if problems := [*find_stage_problems(self.stages), *self._find_stage_problems()]:
+        problems = [*find_stage_problems(self.stages), *self._find_stage_problems()]
+        if problems := [*problems, *self._find_extension_problems()]:
             raise ValueError("\n".join(problems))
 
     def _find_stage_problems(self) -> Iterator[str]:
@@ -178,6 +183,12 @@ class RunSpec:
         of = dict.fromkeys(names, asked) if isinstance(asked, str) else asked
         return {n: w if isinstance(w := of[n], str) else list(w) for n in names if n in of}
 
+    def _find_extension_problems(self) -> Iterator[str]:
+        if self.trained and not set(self.trained) < set(self.names):
+            yield "Parameter `trained` should name some of the tasks, or none for all of them."
+        if self.trained and (self.start_from is None or self.stages or self.teachers):
+            yield "Parameter `trained` needs `start_from`, and neither stages nor teachers."
+
     @property
     def shares_all(self) -> bool:
         """Whether no layer belongs to a group or a task."""
@@ -188,6 +199,11 @@ class RunSpec:
     def names(self) -> tuple[str, ...]:
         """The tasks' names."""
         return tuple(task.name for task in self.tasks)
+
+    @property
+    def trained_tasks(self) -> tuple[Task, ...]:
+        """The tasks that are trained and evaluated."""
+        return tuple(task for task in self.tasks if task.name in (self.trained or self.names))
 
     def describe(self) -> str:
         """Return what the tasks share, and what is unlike a plain run: `{8,2,2} in 3 groups`."""
@@ -203,6 +219,7 @@ class RunSpec:
         parts += [self.duplicate] if self.duplicate != "layer" else []
         parts += ["in stages"] if simplify(self.stages) else []
         parts += ["taught"] if self.teachers else []
+        parts += [f"with {', '.join(self.trained)}"] if self.trained else []
         parts += [f"from {self.start_from}"] if self.start_from else []
         return " ".join(parts)
 

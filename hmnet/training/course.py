@@ -34,12 +34,14 @@ class Course:
         stages: coarse to fine, with shares that sum to 1; the model that is trained is that of the
             first. None: it stays as it is.
         teachers: task to what its teacher predicts on its training rows, float32 [N, C].
+        trained: the tasks that are trained; all that other tasks' paths hold is frozen. None: all.
         group: the processes that share the batches.
     """
 
     stages: Sequence[ModelStage] = ()
     teachers: Mapping[str, Logits] = field(default_factory=dict)
     group: ProcessGroup = ALONE
+    trained: Sequence[str] = ()
 
     def plan_starts(self, total: int) -> list[int]:
         """Return the position of each stage's first step among `total`.

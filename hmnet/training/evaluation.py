@@ -57,7 +57,7 @@ def evaluate(
     frames = []
     for split in data.judged_splits:
         logits = predict(model, data.task.name, data.splits[split], precision, device)
-        frames.append(_to_frame(data.task, split, data.splits[split], logits))
+        frames.append(make_frame(data.task, split, data.splits[split], logits))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -158,7 +158,8 @@ def cut_by_tokens(split: SplitData, most_tokens: int) -> Iterator[npt.NDArray[np
     yield from np.split(order, np.flatnonzero(np.diff(batch_of)) + 1)
 
 
-def _to_frame(task: Task, split: str, data: SplitData, logits: Logits) -> pd.DataFrame:
+def make_frame(task: Task, split: str, data: SplitData, logits: Logits) -> pd.DataFrame:
+    """Return a row per example of a split, from its outputs; see `evaluate`."""
     return pd.DataFrame(
         {
             "split": split,

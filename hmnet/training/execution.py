@@ -47,6 +47,7 @@ from hmnet.training.evaluation import evaluate, score_split
 from hmnet.training.loop import TrainingLog, train
 from hmnet.training.loss_record import LossLine
 from hmnet.training.stopping import find_best
+from hmnet.training.taken_over import take_over_results
 from hmnet.training.targets import TargetScale, measure_scales
 from hmnet.training.teaching import load_lesson
 
@@ -121,6 +122,8 @@ def _execute(
     log = _LossLog(folder / "metrics.jsonl", logger)
     model, data, done = _train(job, store, machine, group, log)
     result = _evaluate_all(model, data, spec, store, done, torch.device(machine.device))
+    if spec.trained:
+        result = take_over_results(result, job, store)
     logger.log(result.steps, dict(_name_scores(result)))
     if done.held_out:
         epochs = {task: find_best(scores) for task, scores in done.held_out.items()}
@@ -147,7 +150,7 @@ def _train(
 ) -> tuple[PathModel, dict[str, TaskData], TrainingLog]:
     spec = job.spec
     torch.set_num_threads(machine.threads)
-    data = {task.name: _load_checked(job, task) for task in spec.tasks}
+    data = {task.name: _load_checked(job, task) for task in spec.trained_tasks}
     begin = partial(begin_model, job, measure_scales(data, spec.training))
     course = plan_course(spec, begin)
     device = torch.device(machine.device)
@@ -183,13 +186,14 @@ def plan_course(spec: RunSpec, begin: Callable[[], PathModel]) -> Course:
         for stage, hierarchy in zip(spec.stages, spec.list_hierarchies(), strict=bool(spec.stages))
     ]
     first = [replace(stage, build=begin) for stage in stages[:1]]
-    return Course([*first, *stages[1:]])
+    return Course([*first, *stages[1:]], trained=spec.trained)
 
 
 def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
     """Build a run's model as its training begins, with the weights of the run that it begins with.
 
-    From a run of another task it takes all but the output layer.
+    From a run of another task it takes all but the output layer; a run that is extended by a task
+    has nothing of its own for that one.
 
     Args:
         scales: of the regressions that are trained on standardised targets.
@@ -206,9 +210,10 @@ def begin_model(job: Job, scales: Mapping[str, TargetScale]) -> PathModel:
         if not set(spec.names) & set(parent.names):
             take_values(match_encoder(model, trained))
             return model
-        take_values(match_parameters(model, trained))
-        for task, scale in scales.items():
-            scale.take_out_of(find_output(model.path(task)))
+        known = [name for name in spec.names if name in parent.names or not spec.trained]
+        take_values(match_parameters(model, trained, known))
+        for task in scales.keys() & set(known):
+            scales[task].take_out_of(find_output(model.path(task)))
     return model
 
 
@@ -267,13 +272,15 @@ def _evaluate_all(
 ) -> RunResult:
     began = time.perf_counter()
     scores = {}
-    for task in spec.tasks:
+    for task in spec.trained_tasks:
         frame = evaluate(model, data[task.name], precision=spec.training.precision, device=device)
         store.write_predictions(spec, task.name, frame)
         scores[task.name] = score_splits(task, frame)
     return RunResult(
         scores=scores,
-        primary={task.name: compute_primary_score(task, scores[task.name]) for task in spec.tasks},
+        primary={
+            task.name: compute_primary_score(task, scores[task.name]) for task in spec.trained_tasks
+        },
         n_dev={
             name: {split: len(d.splits[split]) for split in d.judged_splits}
             for name, d in data.items()

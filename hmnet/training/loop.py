@@ -28,7 +28,12 @@ from torch import Tensor, nn
 from hmnet.data.task_data import HELD_OUT, TaskData
 from hmnet.data.tokens import Ints
 from hmnet.errors import RelevanceError
-from hmnet.models.parting import find_lower, match_parameters, take_values
+from hmnet.models.parting import (
+    find_held_by_others,
+    find_lower,
+    match_parameters,
+    take_values,
+)
 from hmnet.models.paths import PathModel, find_output
 from hmnet.packing.batch import Batch, pack, sort_by_length
 from hmnet.packing.batch_shape import BatchShape, fit_shape
@@ -60,7 +65,7 @@ from hmnet.training.stopping import BestEpochs
 from hmnet.training.targets import AS_THEY_ARE, measure_scales
 from hmnet.training.teaching import Teaching
 from hmnet.training.thresholds import check_thresholds, settle_thresholds
-from hmnet.training.used_rows import UsedRows, has_table
+from hmnet.training.used_rows import UsedRows, find_table_factor
 
 
 class OutOfMemoryError(RelevanceError):
@@ -213,18 +218,19 @@ class Trainer:
         """Make the optimiser of the model as it is in a stage."""
         self.stage = stage
         model, rate = self.model.train(), self.course.lower_rate(stage)
-        lower = find_lower(model) if rate != 1 else set()
+        factors = dict.fromkeys(find_lower(model) if rate != 1 else (), rate)
+        factors |= dict.fromkeys(find_held_by_others(model, self.course.trained), 0.0)
         for parameter in model.parameters():
-            parameter.requires_grad_(rate > 0 or parameter not in lower)
+            parameter.requires_grad_(factors.get(parameter, 1.0) > 0)
         is_cpu = self.device.type == "cpu"
         tokens = [each.train.tokens for each in self.data.values()]
         if self.best.ends:
             tokens += [each.splits[HELD_OUT].tokens for each in self.data.values()]
         self.rows = UsedRows(model, tokens) if is_cpu else None
         self.embeddings = EmbeddingGradients(model) if is_cpu else None
-        self.optimizer = make_optimizer(model, self.settings, dict.fromkeys(lower, rate))
+        self.optimizer = make_optimizer(model, self.settings, factors)
         self.parameters = list(model.parameters())
-        self.table_rates.append(rate if has_table(model, lower) else 1.0)
+        self.table_rates.append(find_table_factor(model, factors))
 
     def list_tasks(self, step: Step) -> list[tuple[int, str]]:
         """Return the tasks that a step trains, with the places of their losses among its sums."""

@@ -9,7 +9,7 @@ the decay of all steps on the other rows at once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -59,10 +59,15 @@ def _find_tables(model: PathModel) -> list[tuple[nn.Embedding, set[int]]]:
     return list(found.values())
 
 
-def has_table(model: PathModel, parameters: Collection[nn.Parameter]) -> bool:
-    """Tell whether a token table of a model is among parameters; there is one for all tasks."""
+def find_table_factor(model: PathModel, factors: Mapping[nn.Parameter, float]) -> float:
+    """Return the factor of the learning rate of a model's token table; there is one for all tasks.
+
+    Args:
+        factors: parameter to its factor; 1 for all others.
+    """
     tables = (path.get_input_embeddings() for path in model.paths.values())  # type: ignore[operator]
-    return any(table.weight in parameters for table in tables if isinstance(table, nn.Embedding))
+    held = {table.weight for table in tables if isinstance(table, nn.Embedding)}
+    return next((factor for parameter, factor in factors.items() if parameter in held), 1.0)
 
 
 class _CutTable:
