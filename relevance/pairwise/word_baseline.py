@@ -46,8 +46,8 @@ class WordBaseline:
             return ""
         return (
             f"{task} alone, seed {seed}: {score:.3f}, no more than TF-IDF with a linear model "
-            f"({self.scores[task]:.3f}); it has not learned what its words say: more epochs, or a "
-            "higher learning rate, before its gains mean anything"
+            f"({self.scores[task]:.3f}): single words say all that can be learned here, or it "
+            "trained too little for its gains to mean much (more epochs, a higher learning rate)"
         )
 
 
@@ -103,5 +103,6 @@ def describe_singles(baseline: WordBaseline, plan: PairwisePlan, store: RunStore
     if named:
         yield (
             f"single runs that do not beat TF-IDF with a linear model (score, TF-IDF): "
-            f"{', '.join(named)}; they trained too little for their gains to mean much"
+            f"{', '.join(named)}: single words say all that can be learned there, or they "
+            "trained too little for their gains to mean much"
         )
