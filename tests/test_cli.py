@@ -172,6 +172,7 @@ def test_predictions_of_a_file_are_those_of_the_run(
     assert all(sum(line["probabilities"].values()) == pytest.approx(1) for line in lines)
 
 
+@pytest.mark.system
 def test_all_tasks_of_a_file_are_predicted_at_once(
     swept: Output, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,7 +109,10 @@ def _look_at_words(name: str, known: pd.Series, distinct: int) -> Column:
     words = float((known.str.count(r"\s+") + 1).mean())
     repeats = len(known) / distinct
     if repeats >= LEAST_REPEATS and distinct <= MOST_CLASSES and words < 2 * _TEXT_WORDS:
-        return Column(name, "classes", distinct, f"{distinct} values, {repeats:.0f} rows each")
+        counts = known.value_counts()
+        least, most = int(counts.min()), int(counts.max())
+        rows = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        return Column(name, "classes", distinct, f"{distinct} values, {rows} rows each")
     if words >= _TEXT_WORDS:
         return Column(name, "text", distinct, f"{words:.0f} words a row")
     if distinct == len(known):

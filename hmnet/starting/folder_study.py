@@ -21,6 +21,7 @@ from hmnet.starting.study_text import render_study
 from hmnet.starting.written_rows import TaskRows, arrange_rows
 from hmnet.storage.files import write_bytes
 from hmnet.study.study import STUDY_FILE, Study, load_study
+from hmnet.study.study_file import PAPER_MODEL
 
 HUB_ROWS = "hub-rows"
 """Folder beside the study for rows of a repository on the hub."""
@@ -38,12 +39,14 @@ class StartOptions:
         label: the label column of every file; None to guess.
         skip: leave files out that are no task, in place of refusing them.
         split: how dev rows are drawn.
+        model: the encoder, a hub id or a folder.
     """
 
     preset: str | None = None
     label: str | None = None
     skip: bool = False
     split: SplitOptions = SPLIT_OPTIONS
+    model: str = PAPER_MODEL
 
 
 START_OPTIONS = StartOptions()
@@ -124,7 +127,7 @@ def _begin(
     guesses, skipped = _guess_all(folder, options)
     guesses = [_settle(guess, ask) for guess in guesses]
     rows = _arrange_all(guesses, study.parent, options)
-    text = render_study(guesses, rows, study.parent, command)
+    text = render_study(guesses, rows, study.parent, command, options.model)
     for each in rows.values():
         each.write()
     _write_checked(study, text)

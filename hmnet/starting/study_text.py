@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hmnet.starting.guesses import TaskGuess
 from hmnet.starting.written_rows import TaskRows, locate_from_study
+from hmnet.study.settings import TrainingSettings
 from hmnet.study.study_file import PAPER_MODEL, STUDY_SCHEMA
 
 MARK = "CHECK: "
 """What stands before the reason of a guess that may well be otherwise."""
+BATCH_SIZE = TrainingSettings().batch_size
+ENOUGH_STEPS, MOST_EPOCHS = 100, 20
+"""Steps of a task's own run, and the epochs that these may take."""
+MANY_ROWS = 5000
+"""Rows of a task with which more epochs than the paper's cost much."""
 
 
 def render_study(
-    guesses: Sequence[TaskGuess], rows: Mapping[str, TaskRows], base: Path, command: str
+    guesses: Sequence[TaskGuess],
+    rows: Mapping[str, TaskRows],
+    base: Path,
+    command: str,
+    model: str = PAPER_MODEL,
 ) -> str:
     """Return the text of a study file.
 
@@ -23,20 +34,22 @@ def render_study(
         rows: task to where its rows lie.
         base: the folder of the study file.
         command: what wrote it.
+        model: the encoder, a hub id or a folder.
     """
     names = json.dumps([guess.name for guess in guesses], ensure_ascii=False)
     unsure = sum(len(guess.unsure) for guess in guesses)
     verb = "is" if unsure == 1 else "are"
     marked = f" {unsure} {verb} unsure, marked {MARK.strip(': ')}." if unsure else ""
+    said = "the paper's encoder; " if model == PAPER_MODEL else ""
     lines = [
         f"# Written by `{command}`. Every line is a guess that can be changed.{marked}",
         f"schema = {_quote(STUDY_SCHEMA)}",
         f"tasks = {names}",
-        f"model = {_quote(PAPER_MODEL)}  # the paper's encoder; a hub id or a local folder",
+        f"model = {_quote(model)}  # {said}a hub id or a local folder",
         "seeds = [0, 1, 2]  # one seed cannot tell gains from noise",
         "",
         "[training]",
-        "epochs = 3  # the paper's; tasks of a few hundred rows deserve 10 or more",
+        _choose_epochs([len(each.frames.get("train", ())) for each in rows.values()]),
         "",
         "[rows]",
         "max_length = 256  # tokens of an example; `relevance check` says how many are cut",
@@ -44,6 +57,19 @@ def render_study(
     for guess in guesses:
         lines += ["", *_render_task(guess, rows[guess.name], base)]
     return "\n".join(lines) + "\n"
+
+
+def _choose_epochs(counts: Sequence[int]) -> str:
+    """Return the line of the number of epochs, more of them where all tasks are small.
+
+    >>> _choose_epochs([240, 400])
+    'epochs = 13  # 104 steps of the smallest task; the paper has 3'
+    """
+    steps = math.ceil(min(counts) / BATCH_SIZE)
+    if not steps or max(counts) > MANY_ROWS:
+        return "epochs = 3  # the paper's; tasks of a few hundred rows deserve 10 or more"
+    epochs = min(max(math.ceil(ENOUGH_STEPS / steps), 3), MOST_EPOCHS)
+    return f"epochs = {epochs}  # {epochs * steps} steps of the smallest task; the paper has 3"
 
 
 def _render_task(guess: TaskGuess, rows: TaskRows, base: Path) -> Iterator[str]:

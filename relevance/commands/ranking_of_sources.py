@@ -16,7 +16,8 @@ from hmnet.study.study import Study
 from relevance.commands.lines import describe_jobs
 from relevance.pairwise.one_target import describe_ranking, rank_sources
 from relevance.pairwise.sweep import train_sweep
-from relevance.pairwise.target_plan import TargetPlan, choose_tasks, plan_target
+from relevance.pairwise.target_choice import choose_tasks
+from relevance.pairwise.target_plan import TargetPlan, plan_target
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ def run_init(
     ]
     if unsure:
         yield f"unsure, marked {MARK.strip(': ')} in the file: {'; '.join(unsure)}"
-    yield wrote(study)
+    written = dict.fromkeys(str(rows.folder) for rows in begun.rows.values() if rows.frames)
+    yield wrote(study, *written)
     yield "next: relevance check" + ("" if study == Path(STUDY_FILE) else f" --study {study}")
 
 

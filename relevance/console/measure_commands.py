@@ -220,12 +220,15 @@ def target(
     study: StudyOptions,
 ) -> None:
     """Say what to add to one task: its pairs alone are trained, ranked and decided on."""
+    sources, singles = split_names(helped.sources), parse_seeds(seeds.single_seeds, "single_seeds")
+    from relevance.pairwise.target_choice import choose_tasks
+
+    choose_tasks(study.resolve(rows, seeds.seeds)[1], task, sources)  # a wrong name ends here
     output, plan = study.open(rows, seeds.seeds)
     chosen = workers.choose()
-    singles = parse_seeds(seeds.single_seeds, "single_seeds")
     from relevance.commands.ranking_of_sources import TargetOptions, run_target
 
-    options = TargetOptions(task, split_names(helped.sources), singles, helped.sequential)
+    options = TargetOptions(task, sources, singles, helped.sequential)
     speak(run_target(output, plan, chosen, options, dry_run=dry_run))
 
 

@@ -32,6 +32,9 @@ class StartFlags:
     dev_frac: Annotated[float, typer.Option(help="Share of a single file's rows for dev.")] = 0.2
     seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0
     skip: Annotated[bool, typer.Option("--skip", help="Leave out files that are no task.")] = False
+    model: Annotated[
+        str | None, typer.Option(help="Encoder: a folder or a hub id. [default: the paper's]")
+    ] = None
 
 
 @app.command(epilog="Example: relevance init tickets --group customer")
@@ -61,7 +64,8 @@ def init(
     from relevance.commands.start_study import run_init
 
     split = SplitOptions(options.dev_frac, options.seed, options.group)
-    chosen = StartOptions(preset, options.label, options.skip, split)
+    model = options.model or StartOptions.model
+    chosen = StartOptions(preset, options.label, options.skip, split, model)
     speak(run_init(folder, study, chosen, ask_on_terminal()))
 
 

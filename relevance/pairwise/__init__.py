@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from relevance.pairwise.second_round import describe_extra, plan_extra
     from relevance.pairwise.sweep import plan_sweep, run_sweep, train_sweep
     from relevance.pairwise.sweep_text import describe_significant, format_matrix
-    from relevance.pairwise.target_plan import TargetPlan, choose_tasks, plan_target
+    from relevance.pairwise.target_choice import choose_tasks
+    from relevance.pairwise.target_plan import TargetPlan, plan_target
     from relevance.pairwise.task_check import (
         CheckedTask,
         check_tasks,

@@ -27,7 +27,7 @@ from hmnet.study.answers import arrange_answers
 from hmnet.study.metrics import is_error, orient
 from hmnet.study.study import Study
 from hmnet.study.tasks import Task
-from relevance.pairwise.few_steps import FEW_STEPS, count_own_steps
+from relevance.pairwise.few_steps import FEW_STEPS, advise_epochs, count_own_steps
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -75,6 +75,7 @@ class CheckedTask:
         leaked: task to how many of the dev rows are its training rows, where any are.
         detectable: the smallest gain in score that is found with power `POWER`.
         steps: of the task's own run.
+        advised_epochs: what gives it enough of them; None where it has these.
         example: the first training row as the encoder sees it.
         words: split to its words with a label, and those a model does not see; where there are.
     """
@@ -88,6 +89,7 @@ class CheckedTask:
     leaked: Mapping[str, int]
     detectable: float
     steps: int
+    advised_epochs: int | None
     example: str
     words: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -118,6 +120,8 @@ def _check(
     own = hashes[name]["train"]
     dev = np.concatenate([hashes[name][split] for split in data.task.dev_splits])
     leaked = {other: int(np.isin(dev, found["train"]).sum()) for other, found in hashes.items()}
+    steps = count_own_steps(len(data.train), study.training)
+    epochs = advise_epochs(len(data.train), study.training)
     return CheckedTask(
         task=data.task,
         rows={split: fact.rows for split, fact in facts.items()},
@@ -130,7 +134,8 @@ def _check(
         repeated=len(own) - len(np.unique(own)),
         leaked={other: count for other, count in leaked.items() if count},
         detectable=find_detectable_gain(expect_seed_sd(n_dev, len(data.train)), seeds, seeds),
-        steps=count_own_steps(len(data.train), study.training),
+        steps=steps,
+        advised_epochs=epochs if steps < FEW_STEPS else None,
         example=show_example(data, tokenizer),
         words={s: (fact.words, fact.unscored_words) for s, fact in facts.items() if fact.words},
     )
@@ -190,7 +195,8 @@ def describe_check(check: CheckedTask) -> Iterator[str]:
             f"  smallest gain found with {POWER:.0%} power: about {100 * check.detectable:.1f} "
             "points (expected noise of seeds)"
         )
-    advice = ": few; give it more epochs" if check.steps < FEW_STEPS else ""
+    epochs = check.advised_epochs
+    advice = "" if epochs is None else f": few; `--set training.epochs={epochs}`"
     yield f"  steps alone: {check.steps:,}{advice}"
     yield f"  example: {check.example}"
 

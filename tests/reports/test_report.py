@@ -201,6 +201,7 @@ def test_the_same_inputs_give_the_same_bytes(made: Made, html: str, tmp_path: Pa
     assert path.read_bytes() == html.encode()
 
 
+@pytest.mark.system
 def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
     made = make_many(tmp_path / "study", 4)
     write_vocabulary(made)
@@ -359,6 +360,7 @@ def test_a_part_of_a_study_gives_a_report_that_names_the_next_commands(
     assert "--out" not in page.text  # the default folder needs none
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("count", [2, 3, 50])
 def test_few_tasks_and_many_give_a_whole_report(tmp_path: Path, count: int) -> None:
     made = make_many(tmp_path / "study", count)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from made import make_data, make_encoder, make_task
 
-from hmnet.commands.predict import _match_columns
+from hmnet.commands.predict import match_columns
 from hmnet.models.paths import HMNet, PathModel
 from hmnet.models.skillnet import SkillNet
 from hmnet.study.hierarchy import HierarchySpec
@@ -74,8 +74,8 @@ def test_tasks_read_their_own_columns_or_those_for_any_task() -> None:
     pair = Task(name="pair", text=("premise", "hypothesis"), labels=(0, 1))
     three = Task(name="three", text=("p", "q", "a"), labels=(0, 1))
     tasks = [one, pair, three]
-    assert _match_columns(tasks, ["sentence", "text", "text_pair"]) == (
+    assert match_columns(tasks, ["sentence", "text", "text_pair"]) == (
         {("sentence",): [one], ("text", "text_pair"): [pair]},
         ["three"],
     )
-    assert _match_columns(tasks, ["text"]) == ({("text",): [one]}, ["pair", "three"])
+    assert match_columns(tasks, ["text"]) == ({("text",): [one]}, ["pair", "three"])

@@ -23,6 +23,8 @@ from hmnet.study.study import load_study
 from reports.html import render_report
 from reports.inputs.report_inputs import read_inputs
 
+pytestmark = pytest.mark.system  # chains of commands
+
 STUDY = """
 schema = "study/1"
 tasks = ["mood", "tone", "count"]

@@ -446,6 +446,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Output, str]:
     return Output(folder / "out"), found.output
 
 
+@pytest.mark.system
 def test_every_further_measure_is_taken_of_a_study(measured: tuple[Output, str]) -> None:
     output, said = measured
     for measure in list_takeable():

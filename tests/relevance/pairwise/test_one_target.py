@@ -28,7 +28,7 @@ from hmnet.training.execution import begin_model, build_model
 from relevance.commands.pairwise_sweep import run_pairwise
 from relevance.commands.ranking_of_sources import TargetOptions, run_target
 from relevance.pairwise.one_target import _tabulate, decide_sources
-from relevance.pairwise.target_plan import choose_tasks
+from relevance.pairwise.target_choice import choose_tasks
 from reports.html import write_report
 from reports.inputs.report_inputs import read_inputs
 

@@ -36,7 +36,7 @@ from relevance.pairwise.planning import describe_split
 from relevance.pairwise.second_round import describe_extra, plan_extra
 from relevance.pairwise.sweep import plan_sweep, run_sweep
 
-pytestmark = pytest.mark.usefixtures("in_this_process")
+pytestmark = [pytest.mark.usefixtures("in_this_process"), pytest.mark.system]
 
 WORKERS = Workers.choose(workers=1)
 MEASURE = MeasureOptions(draws=40)

@@ -46,7 +46,7 @@ def test_a_task_is_shown_with_what_decides_its_worth(study: Path, tmp_path: Path
     said = "\n".join(describe_check(check))
     assert "labels of train: low 3 (75%), high 1 (25%)" in said
     assert "dev rows trained on: 1 its own" in said
-    assert "steps alone: 2: few; give it more epochs" in said
+    assert "steps alone: 2: few; `--set training.epochs=100`" in said  # of one batch each
 
 
 def test_segments_are_told_apart_and_a_value_is_a_label(study: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from hmnet.study.settings import ModelRef, TrainingSettings
 from hmnet.training.steps import count_batches, plan_steps
 from reports.inputs.report_inputs import read_inputs
 
-pytestmark = pytest.mark.usefixtures("in_this_process")
+pytestmark = [pytest.mark.usefixtures("in_this_process"), pytest.mark.system]
 
 
 @pytest.fixture(scope="module")

@@ -296,6 +296,7 @@ def test_any_name_can_be_drawn(name: str) -> None:
         assert "\x00" not in text
 
 
+@pytest.mark.system
 def test_two_tasks_and_fifty_are_drawn(tmp_path: Path) -> None:
     for count, width in ((2, ONE_COLUMN_IN), (50, TWO_COLUMNS_IN)):
         made = make_many(tmp_path / str(count), count)
