@@ -40,7 +40,8 @@ def compare_attention(
     Both models are prepared for being watched, which their outputs do not change by.
 
     Args:
-        one, other: paths (stock sequence classifiers) of the same shape.
+        one: paths (stock sequence classifiers) of the same shape.
+        other: as `one`.
         splits: dev examples; the mean is over all of them.
 
     Raises:

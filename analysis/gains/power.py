@@ -92,7 +92,8 @@ def find_detectable_gain(
 
     Args:
         seed_sd: SD over seeds of one run's dev score.
-        n_joint, n_single: runs of the joint and of the single arm.
+        n_joint: runs of the joint arm.
+        n_single: runs of the single arm.
         example_sd: SD over examples of what the partner changes in every run alike.
         n_dev: dev examples.
         df: degrees of freedom of `seed_sd`; infinite for a stated prior.
