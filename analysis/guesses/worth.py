@@ -13,6 +13,7 @@ Legend: B truths, T tasks; sources are rows, targets columns.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
@@ -53,13 +54,26 @@ def correlate_sources(guess: Floats, truths: Floats) -> Floats:
         guess: [T, T].
         truths: [B, T, T], missing in the same cells.
     """
+    return _judge_targets(guess, truths, _correlate, LEAST_SOURCES)
+
+
+def _judge_targets(
+    guess: Floats, truths: Floats, judge: Callable[[Floats, Floats], Floats], least: int = 2
+) -> Floats:
+    """Return what `judge` says of each target's sources, [B, T]; NaN for fewer than `least`.
+
+    Args:
+        guess: [T, T].
+        truths: [B, T, T], missing in the same cells.
+        judge: from a guess [n] and truths [B, n] to [B].
+    """
     cells = find_cells(truths[0])
     filled = fill_unknown(guess, cells)
     found = np.full((len(truths), len(guess)), np.nan)
     for target in range(len(guess)):
         kept = cells[:, target]
-        if kept.sum() >= LEAST_SOURCES:
-            found[:, target] = _correlate(filled[kept, target], truths[:, kept, target])
+        if kept.sum() >= least:
+            found[:, target] = judge(filled[kept, target], truths[:, kept, target])
     return found
 
 
@@ -84,16 +98,12 @@ def expect_regret(guess: Floats, truths: Floats, k: int) -> Floats:
         guess: [T, T].
         truths: [B, T, T], missing in the same cells.
     """
-    cells = find_cells(truths[0])
-    filled = fill_unknown(guess, cells)
-    found = np.full((len(truths), len(guess)), np.nan)
-    for target in range(len(guess)):
-        kept = cells[:, target]
-        if kept.sum() > 1:
-            values = truths[:, kept, target]
-            best = _expect_best(filled[kept, target], values, min(k, int(kept.sum())))
-            found[:, target] = values.max(axis=1) - best
-    return np.maximum(found, 0.0)
+
+    def judge(guess: Floats, values: Floats) -> Floats:
+        missed: Floats = values.max(axis=1) - _expect_best(guess, values, min(k, len(guess)))
+        return missed
+
+    return np.maximum(_judge_targets(guess, truths, judge), 0.0)
 
 
 def average_chosen(guess: Floats, truths: Floats, k: int) -> Floats:
@@ -102,15 +112,12 @@ def average_chosen(guess: Floats, truths: Floats, k: int) -> Floats:
     Of sources that it does not tell apart, the average counts. NaN and arguments as in
     `expect_regret`.
     """
-    cells = find_cells(truths[0])
-    filled = fill_unknown(guess, cells)
-    found = np.full((len(truths), len(guess)), np.nan)
-    for target in range(len(guess)):
-        kept = cells[:, target]
-        if kept.sum() > 1:
-            weights = _weigh_chosen(filled[kept, target], min(k, int(kept.sum())))
-            found[:, target] = truths[:, kept, target] @ weights
-    return found
+
+    def judge(guess: Floats, values: Floats) -> Floats:
+        mean: Floats = values @ _weigh_chosen(guess, min(k, len(guess)))
+        return mean
+
+    return _judge_targets(guess, truths, judge)
 
 
 def _weigh_chosen(guess: Floats, k: int) -> Floats:

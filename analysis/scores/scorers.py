@@ -10,7 +10,7 @@ Legend: B draws, N examples of a split, R runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ from hmnet.study.tag_codes import match_entities
 
 Weights: TypeAlias = npt.NDArray[np.float32]
 Scorer: TypeAlias = Callable[[Weights], Floats]
+_Counter: TypeAlias = Callable[[Weights], tuple[Floats, Floats]]
 """From weights [B, N], whole numbers, to scores [B, R]."""
 
 _Order: TypeAlias = tuple[Array, Array, Array]
@@ -94,16 +95,20 @@ def _prepare_f1(labels: Array, values: Array, units: Array) -> Scorer:
 def _prepare_f1_macro(labels: Array, values: Array, units: Array) -> Scorer:
     """Mean over the classes that occur among the drawn labels or the run's drawn predictions."""
     classes = np.union1d(labels, values)
-    counts = [_prepare_class(labels, values, code) for code in classes]
+    return _average_f1([_prepare_class(labels, values, code) for code in classes], len(values))
+
+
+def _average_f1(counts: Sequence[_Counter], runs: int) -> Scorer:
+    """Return the mean F1 of the classes that occur; 0 where none does."""
 
     def score(weights: Weights) -> Floats:
-        total = np.zeros((len(weights), len(values)))
+        total = np.zeros((len(weights), runs))
         occurring = np.zeros_like(total)
         for count in counts:
             hits, named = count(weights)
             total += _f1(hits, named)
             occurring += named > 0
-        return total / occurring
+        return np.divide(total, occurring, out=np.zeros_like(total), where=occurring > 0)
 
     return score
 
@@ -230,9 +235,7 @@ def _prepare_exact_match(labels: Array, values: Array, units: Array) -> Scorer:
     return score
 
 
-def _prepare_class(
-    labels: Array, values: Array, code: float
-) -> Callable[[Weights], tuple[Floats, Floats]]:
+def _prepare_class(labels: Array, values: Array, code: float) -> _Counter:
     """Return a function to (hits, predicted plus true examples) of a class, each [B, R]."""
     is_class = labels == code
     hits, named = _columns((values == code) & is_class), _columns(values == code)
@@ -393,17 +396,7 @@ def _prepare_label_f1_micro(labels: Array, values: Array, units: Array) -> Score
 def _prepare_label_f1_macro(labels: Array, values: Array, units: Array) -> Scorer:
     """Mean over the labels that occur among the drawn rows or the run's predictions of them."""
     counts = [_prepare_class(labels[:, i], values[:, :, i], 1) for i in range(labels.shape[1])]
-
-    def score(weights: Weights) -> Floats:
-        total = np.zeros((len(weights), len(values)))
-        occurring = np.zeros_like(total)
-        for count in counts:
-            hits, named = count(weights)
-            total += _f1(hits, named)
-            occurring += named > 0
-        return np.divide(total, occurring, out=np.zeros_like(total), where=occurring > 0)
-
-    return score
+    return _average_f1(counts, len(values))
 
 
 def _prepare_sample_f1(labels: Array, values: Array, units: Array) -> Scorer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,6 +76,13 @@ def _make_rows(rng: np.random.Generator, size: int) -> dict[str, pd.DataFrame]:
         "match": pd.DataFrame({**pairs, "label": rng.integers(0, 2, size)}),
         "grade": pd.DataFrame({**pairs, "label": [text.count("ba") / 2 for text in left]}),
     }
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> Path:
+    """Write a JSON document a row, in a folder that need not be there; return the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
 
 
 def write_encoder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_study import WORDS, write_encoder
+from tiny_study import WORDS, write_encoder, write_lines
 from transformers import AutoModelForSequenceClassification, pipeline
 
 from analysis.scores import collect_predictions, find_collapsed, measure_majority, score_runs
@@ -77,12 +77,6 @@ def make_rows(seed: int, size: int) -> list[dict[str, Any]]:
         row["count"] = None if number % 4 == 2 else float(len(words))
         rows.append(row)
     return rows
-
-
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 @pytest.fixture(scope="module")

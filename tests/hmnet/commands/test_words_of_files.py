@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_study import WORDS, write_encoder
+from tiny_study import WORDS, write_encoder, write_lines
 from transformers import AutoModelForTokenClassification, pipeline
 from typer.testing import CliRunner
 
@@ -60,12 +60,6 @@ def make_rows(seed: int, size: int) -> list[dict[str, Any]]:
         ]
         rows.append({"words": words, "tags": tags, "tone": ("low", "high")[any(inside)]})
     return rows
-
-
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 @pytest.fixture(scope="module")
