@@ -147,6 +147,16 @@ def _widen(df: int) -> float:
     return float((stats.t.ppf(level, df) / stats.norm.ppf(level)) ** 2)
 
 
+def leave_out_undefined(values: Floats, draws: Floats) -> Floats:
+    """Return gains, [T, T], NaN where a draw, [B, T, T], has none."""
+    return np.where(np.isfinite(draws).all(axis=0), values, np.nan)
+
+
+def has_few_targets(values: Floats) -> bool:
+    """Tell whether too few targets have gains to tell effects of sources from those of targets."""
+    return bool(find_cells(values).any(axis=0).sum() < LEAST_TASKS)
+
+
 class GainPosterior:
     """The distribution of the true gains.
 
@@ -181,8 +191,8 @@ class GainPosterior:
 
         A gain that is not defined in every draw counts as not measured.
         """
-        values = np.where(np.isfinite(draws).all(axis=0), values, np.nan)
-        if find_cells(values).any(axis=0).sum() < LEAST_TASKS:
+        values = leave_out_undefined(values, draws)
+        if has_few_targets(values):
             return cls.of_few(values, draws)
         return cls(values, measure_cell_noise(draws), measure_components(values, draws))
 

@@ -23,9 +23,10 @@ from scipy import stats
 from analysis.arrays import Floats, Labels
 from analysis.gains.additive import find_cells
 from analysis.gains.posterior import (
-    LEAST_TASKS,
     GainPosterior,
     draw_components,
+    has_few_targets,
+    leave_out_undefined,
     measure_cell_noise,
 )
 from analysis.levels import take_interval
@@ -70,8 +71,8 @@ def state_decision(decision: Decision, values: Floats, draws: Floats) -> Decisio
         values: the gains that it was taken from, [T, T].
         draws: of them, [B, T, T].
     """
-    values = np.where(np.isfinite(draws).all(axis=0), values, np.nan)
-    if find_cells(values).any(axis=0).sum() < LEAST_TASKS:
+    values = leave_out_undefined(values, draws)
+    if has_few_targets(values):
         return decision
     belief = see_gains(decision.chosen.labels, values, draws)
     others = {name: _state(belief, each.labels) for name, each in decision.others.items()}

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hmnet.starting.guesses import TaskGuess
 from hmnet.starting.written_rows import TaskRows, locate_from_study
+from hmnet.study.own_steps import advise_epochs, count_own_steps
 from hmnet.study.settings import TrainingSettings
 from hmnet.study.study_file import PAPER_MODEL, STUDY_SCHEMA
 
 MARK = "CHECK: "
 """What stands before the reason of a guess that may well be otherwise."""
-BATCH_SIZE = TrainingSettings().batch_size
-ENOUGH_STEPS, MOST_EPOCHS = 100, 20
-"""Steps of a task's own run, and the epochs that these may take."""
+MOST_EPOCHS = 20
+"""Epochs that enough steps of a small task may take."""
 MANY_ROWS = 5000
 """Rows of a task with which more epochs than the paper's cost much."""
 
@@ -65,11 +64,11 @@ def _choose_epochs(counts: Sequence[int]) -> str:
     >>> _choose_epochs([240, 400])
     'epochs = 13  # 104 steps of the smallest task; the paper has 3'
     """
-    steps = math.ceil(min(counts) / BATCH_SIZE)
-    if not steps or max(counts) > MANY_ROWS:
+    if not min(counts) or max(counts) > MANY_ROWS:
         return "epochs = 3  # the paper's; tasks of a few hundred rows deserve 10 or more"
-    epochs = min(max(math.ceil(ENOUGH_STEPS / steps), 3), MOST_EPOCHS)
-    return f"epochs = {epochs}  # {epochs * steps} steps of the smallest task; the paper has 3"
+    epochs = min(advise_epochs(min(counts), TrainingSettings()), MOST_EPOCHS)
+    steps = count_own_steps(min(counts), TrainingSettings(epochs=epochs))
+    return f"epochs = {epochs}  # {steps} steps of the smallest task; the paper has 3"
 
 
 def _render_task(guess: TaskGuess, rows: TaskRows, base: Path) -> Iterator[str]:

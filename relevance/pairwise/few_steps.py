@@ -1,36 +1,11 @@
-"""Tasks that are trained for few steps: the most frequent reason why a small task learns nothing.
-
-240 rows in batches of 32 for 3 epochs, the defaults, are 24 steps.
-"""
+"""Tasks trained for few steps: the most frequent reason why a small task learns nothing."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
 from hmnet.jobs.prepared import PreparedStudy
-from hmnet.study.settings import TrainingSettings
-
-FEW_STEPS = 100
-"""Steps of a task's own run below which longer training is advised."""
-
-
-def count_own_steps(rows: int, training: TrainingSettings) -> int:
-    """Return the steps of a task's own run.
-
-    >>> count_own_steps(240, TrainingSettings())
-    24
-    """
-    return -(-rows // training.batch_size) * training.epochs
-
-
-def advise_epochs(rows: int, training: TrainingSettings) -> int:
-    """Return the least epochs that give a task `FEW_STEPS` steps, or those that it has.
-
-    >>> advise_epochs(240, TrainingSettings())
-    13
-    """
-    return max(math.ceil(FEW_STEPS / -(-rows // training.batch_size)), training.epochs)
+from hmnet.study.own_steps import FEW_STEPS, advise_epochs, count_own_steps
 
 
 def describe_few_steps(prepared: PreparedStudy) -> Iterator[str]:

@@ -25,9 +25,9 @@ from hmnet.errors import InputError, RelevanceError, shorten
 from hmnet.jobs.prepared import PreparedStudy, prepare_study
 from hmnet.study.answers import arrange_answers
 from hmnet.study.metrics import is_error, orient
+from hmnet.study.own_steps import FEW_STEPS, advise_epochs, count_own_steps
 from hmnet.study.study import Study
 from hmnet.study.tasks import Task
-from relevance.pairwise.few_steps import FEW_STEPS, advise_epochs, count_own_steps
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -13,8 +13,9 @@ from report_fixture import make_study, write_doubts, write_pairwise, write_runs
 
 from hmnet.jobs.prepared import PreparedStudy
 from hmnet.storage.tables import write_table
+from hmnet.study.own_steps import advise_epochs, count_own_steps
 from hmnet.study.settings import TrainingSettings
-from relevance.pairwise.few_steps import advise_epochs, count_own_steps, describe_few_steps
+from relevance.pairwise.few_steps import describe_few_steps
 from relevance.pairwise.word_baseline_format import WORD_BASELINE
 from reports.inputs.report_inputs import read_inputs
 from reports.words.next_steps import plan_next
