@@ -109,16 +109,14 @@ def _take_gradients(
     batch = pack(data.train, index).to(device)
     outputs = model(data.task.name, batch).float()
     loss = compute_loss(outputs, batch.labels, data.task.kind)
+    return [gradient.cpu() for gradient in find_gradients(loss, layers)]
+
+
+def find_gradients(loss: Tensor, layers: Sequence[Sequence[nn.Parameter]]) -> list[Tensor]:
+    """Return the gradient of a loss in each layer, [D]; 0 for what it does not depend on."""
     flat = [parameter for layer in layers for parameter in layer]
-    taken = iter(torch.autograd.grad(loss, flat, allow_unused=True))
-    return [
-        torch.cat([_fill(next(taken), parameter).reshape(-1) for parameter in layer]).cpu()
-        for layer in layers
-    ]
-
-
-def _fill(gradient: Tensor | None, parameter: nn.Parameter) -> Tensor:
-    return torch.zeros_like(parameter) if gradient is None else gradient
+    taken = iter(torch.autograd.grad(loss, flat, materialize_grads=True))
+    return [torch.cat([next(taken).flatten() for _ in layer]) for layer in layers]
 
 
 def _sketch(gradient: Tensor, signs: Tensor, numbers: int) -> npt.NDArray[np.float32]:

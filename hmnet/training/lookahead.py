@@ -36,6 +36,7 @@ from hmnet.encoders.layers import find_layers
 from hmnet.packing.batch import Batch, pack
 from hmnet.seeding import derive_seed
 from hmnet.training.evaluation import autocast
+from hmnet.training.layer_gradients import find_gradients
 from hmnet.training.loop import Trainer
 from hmnet.training.losses import compute_loss
 from hmnet.training.targets import AS_THEY_ARE
@@ -162,19 +163,11 @@ class StepWatcher:
 
     def _find_gradients(self) -> list[list[list[Tensor]]]:
         """Return the gradient of each task's loss on each draw, layer by layer as one vector."""
-        flat = [p for layer in self.layers for p in layer]
-        found = []
         with self._without_dropout():
-            for task in self.tasks:
-                each = []
-                for batch in self.probes[task]:
-                    loss = self._find_loss(task, batch)
-                    grads = iter(torch.autograd.grad(loss, flat, materialize_grads=True))
-                    each.append(
-                        [torch.cat([next(grads).flatten() for _ in layer]) for layer in self.layers]
-                    )
-                found.append(each)
-        return found
+            return [
+                [find_gradients(self._find_loss(t, batch), self.layers) for batch in self.probes[t]]
+                for t in self.tasks
+            ]
 
     def _copy_layers(self) -> list[Tensor]:
         return [torch.cat([p.detach().flatten() for p in layer]) for layer in self.layers]
